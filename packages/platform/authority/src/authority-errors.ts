@@ -1,0 +1,102 @@
+import { type ErrorTable, QipError } from '@quantum-ip/base'
+
+/** The codes of `@quantum-ip/authority`. */
+export interface AuthorityErrorDetails {
+  /** A row was not as the caller expected; nothing was written. */
+  QIP_AUTHORITY_CONFLICT: { readonly what: string }
+  /** The store cannot be read or written. Whether an interrupted write took place is not known. */
+  QIP_AUTHORITY_STORE_UNAVAILABLE: { readonly reason: string }
+  /** The data directory was written by another version of the data format. */
+  QIP_AUTHORITY_DATA_VERSION: { readonly found: string; readonly wanted: string }
+  /** Another process uses the data directory. */
+  QIP_AUTHORITY_DATA_LOCKED: { readonly folder: string }
+  /** The data directory belongs to another trust domain. */
+  QIP_AUTHORITY_DATA_FOREIGN: { readonly found: string; readonly wanted: string }
+  /** A file of the data directory cannot be read, or is not what it should be. */
+  QIP_AUTHORITY_FILE_DAMAGED: { readonly file: string; readonly reason: string }
+  /** No such thing. */
+  QIP_AUTHORITY_NOT_FOUND: { readonly what: string }
+  /** A request asks for something that the rules of tokens do not allow. */
+  QIP_AUTHORITY_TOKEN_REFUSED: { readonly reason: string; readonly next?: string }
+  /** No session, an ended one, or a proof that does not hold. */
+  QIP_AUTHORITY_SESSION_REFUSED: { readonly reason: string }
+  /** Admission evidence that does not admit. */
+  QIP_AUTHORITY_ADMISSION_REFUSED: { readonly reason: string; readonly next?: string }
+  /** An attestation that is not accepted. */
+  QIP_AUTHORITY_ATTESTATION_REFUSED: { readonly reason: string; readonly next?: string }
+  /** A revocation that is not accepted. */
+  QIP_AUTHORITY_REVOCATION_REFUSED: { readonly reason: string }
+  /** Something is already bound to that name. */
+  QIP_AUTHORITY_ALREADY_BOUND: { readonly what: string }
+  /** The authority is stopping, or its queue is full. */
+  QIP_AUTHORITY_OVERLOADED: { readonly what: string }
+  /** Something that must hold does not: a defect, after which nothing is signed any more. */
+  QIP_AUTHORITY_INVARIANT: { readonly what: string }
+}
+
+const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
+  QIP_AUTHORITY_CONFLICT: { fault: 'conflict', message: ({ what }) => `${what} changed meanwhile` },
+  QIP_AUTHORITY_STORE_UNAVAILABLE: {
+    fault: 'busy',
+    message: ({ reason }) => `the store is unavailable: ${reason}`,
+    next: () => 'check free space and permissions of the data directory; nothing acknowledged is lost',
+  },
+  QIP_AUTHORITY_DATA_VERSION: {
+    fault: 'caller',
+    message: ({ found, wanted }) => `the data directory has format \`${found}\`, this program reads \`${wanted}\``,
+    next: () => 'run the version of qip that wrote it, or name another directory',
+  },
+  QIP_AUTHORITY_DATA_LOCKED: {
+    fault: 'caller',
+    message: ({ folder }) => `another process uses the data directory \`${folder}\``,
+    next: () => 'stop that process, or name another directory with `store: { sqlite: … }`',
+  },
+  QIP_AUTHORITY_DATA_FOREIGN: {
+    fault: 'caller',
+    message: ({ found, wanted }) => `the data directory belongs to \`${found}\`, not to \`${wanted}\``,
+    next: () => 'correct `trustDomain`, or name another data directory',
+  },
+  QIP_AUTHORITY_FILE_DAMAGED: {
+    fault: 'caller',
+    message: ({ file, reason }) => `\`${file}\` is damaged: ${reason}`,
+    next: () => 'restore the data directory from a backup; closed logs are opened again under the next number',
+  },
+  QIP_AUTHORITY_NOT_FOUND: { fault: 'caller', message: ({ what }) => `no such ${what}` },
+  QIP_AUTHORITY_TOKEN_REFUSED: {
+    fault: 'caller',
+    message: ({ reason }) => `no token: ${reason}`,
+    next: ({ next }) => next ?? 'correct the request and send it again',
+  },
+  QIP_AUTHORITY_SESSION_REFUSED: {
+    fault: 'denied',
+    message: ({ reason }) => `session refused: ${reason}`,
+    next: () => 'admit the workload again with `POST /v1/workloads`',
+  },
+  QIP_AUTHORITY_ADMISSION_REFUSED: {
+    fault: 'denied',
+    message: ({ reason }) => `not admitted: ${reason}`,
+    next: ({ next }) => next ?? 'look at `admission.rules` of the authority and at the evidence that was sent',
+  },
+  QIP_AUTHORITY_ATTESTATION_REFUSED: {
+    fault: 'caller',
+    message: ({ reason }) => `attestation refused: ${reason}`,
+    next: ({ next }) => next ?? 'sign it with every key of its builder and send it again',
+  },
+  QIP_AUTHORITY_REVOCATION_REFUSED: { fault: 'caller', message: ({ reason }) => `revocation refused: ${reason}` },
+  QIP_AUTHORITY_ALREADY_BOUND: { fault: 'conflict', message: ({ what }) => `${what} is already bound` },
+  QIP_AUTHORITY_OVERLOADED: {
+    fault: 'busy',
+    message: ({ what }) => `overloaded: ${what}`,
+    next: () => 'try again after the time that `Retry-After` names',
+  },
+  QIP_AUTHORITY_INVARIANT: { fault: 'defect', message: ({ what }) => `invariant violated: ${what}` },
+}
+
+/** Thrown by the authority. */
+export class AuthorityError<
+  Code extends keyof AuthorityErrorDetails = keyof AuthorityErrorDetails,
+> extends QipError<AuthorityErrorDetails, Code> {
+  constructor(code: Code, details: AuthorityErrorDetails[Code], options?: ErrorOptions) {
+    super(authorityErrors, code, details, options)
+  }
+}

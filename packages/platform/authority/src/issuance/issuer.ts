@@ -1,0 +1,329 @@
+import { type Clock, isQipError, limits, type Random } from '@quantum-ip/base'
+import { coverBatch, type Subtree, type SubtreeProver } from '@quantum-ip/log'
+import {
+  encodeClaims,
+  formatMerkleToken,
+  jwtPayload,
+  type KeySig,
+  parseStaple,
+  signJwtToken,
+  tokenDigest,
+  tokenEntry,
+} from '@quantum-ip/token'
+import type { Signer } from '@quantum-ip/crypto'
+import { AuthorityError } from '../authority-errors.ts'
+import type { Publisher, SignedHead } from '../state/publisher.ts'
+import type { HighWater } from '../store/high-water.ts'
+import { ExpiryWindow } from './expiry-window.ts'
+import { claimsOf, type TokenOrder } from './token-order.ts'
+import { signHead, type TokenLog } from './token-log.ts'
+
+/** Tokens as they are handed out. */
+export interface IssuedTokens {
+  readonly tokens: readonly string[]
+  /** The signed heads that the tokens are under, each a `Quantum-IP-Head` value. Empty for JWTs. */
+  readonly heads: readonly string[]
+  readonly expiresS: number
+}
+
+/** What an issuer tells about a batch that it signed. */
+export interface IssuedBatch {
+  readonly origin: string
+  readonly tokens: number
+  readonly signatures: number
+  readonly durationMs: number
+}
+
+/** How an issuer works. */
+export interface IssuerOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly publisher: Pick<Publisher, 'addHeads'>
+  readonly highWater: HighWater
+  /** The key that signs JWT tokens now. */
+  readonly jwtSigner: () => Promise<Signer>
+  /** Whether the order may still be filled: asked again when its batch forms. */
+  readonly admits: (order: TokenOrder) => boolean
+  /** Keeps what a reference stands for, durably, and returns the reference. */
+  readonly refer: (tokens: readonly { readonly token: string; readonly expiresS: number }[], keyId: number) => Promise<readonly string[]>
+  /** Told of each batch. */
+  readonly onBatch?: (batch: IssuedBatch) => void
+  /** Told when the log takes nothing more: it has another writer, or is no extension of itself. */
+  readonly onLogLost?: (log: TokenLog) => void
+  readonly batchMax?: number
+  readonly batchIntervalMs?: number
+}
+
+interface Job {
+  readonly order: TokenOrder
+  readonly queuedMs: number
+  readonly resolve: (issued: IssuedTokens) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** One token on its way: what is logged, and what it becomes. */
+interface Draft {
+  readonly job: Job
+  readonly expiresS: number
+  /** Encoded claims, or the payload of a JWT. */
+  readonly bytes: Uint8Array
+  readonly entry: Uint8Array
+}
+
+const queueTokensMax = 65_536
+const patienceMs = 1_000
+
+/**
+ * Issues tokens in batches: what is waiting when the signer is free becomes one batch, under one signature or two.
+ *
+ * Invariant 1, in this order: entries durable, high-water mark raised, subtree signed and the signature checked, head
+ * durable, reply. A batch begins at once after idleness and no sooner than `batchIntervalMs` after the last one began; orders that
+ * can wait do so for up to a second, to share a batch.
+ */
+export class Issuer {
+  readonly #options: IssuerOptions
+  readonly #batchMax: number
+  readonly #intervalMs: number
+  #log: TokenLog
+  #expiries: ExpiryWindow
+  #queue: Job[] = []
+  #queued = 0
+  #began = Number.NEGATIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #closed = false
+
+  constructor(log: TokenLog, options: IssuerOptions) {
+    this.#options = options
+    this.#batchMax = options.batchMax ?? limits.batchTokensMax
+    this.#intervalMs = options.batchIntervalMs ?? limits.batchIntervalMs
+    this.#log = log
+    this.#expiries = new ExpiryWindow(log.log.head().size)
+  }
+
+  get log(): TokenLog {
+    return this.#log
+  }
+
+  /** Tokens that wait. */
+  get backlog(): number {
+    return this.#queued
+  }
+
+  /**
+   * Fills an order.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_OVERLOADED` if too many wait · `QIP_AUTHORITY_SESSION_REFUSED` if the session was revoked
+   *   meanwhile · `QIP_AUTHORITY_STORE_UNAVAILABLE`
+   */
+  issue(order: TokenOrder): Promise<IssuedTokens> {
+    if (this.#closed) throw new AuthorityError('QIP_AUTHORITY_OVERLOADED', { what: 'the authority is stopping' })
+    if (this.#queued + order.count > queueTokensMax) {
+      throw new AuthorityError('QIP_AUTHORITY_OVERLOADED', { what: `${queueTokensMax} tokens wait to be issued` })
+    }
+    if (order.count > this.#batchMax) {
+      throw new AuthorityError('QIP_AUTHORITY_TOKEN_REFUSED', { reason: `more than ${this.#batchMax} tokens at once` })
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ order, queuedMs: this.#options.clock.now(), resolve, reject })
+      this.#queued += order.count
+      this.#schedule()
+    })
+  }
+
+  /** Goes over to another log, after the batch that is running. What waits is issued on the new one. */
+  async use(log: TokenLog): Promise<TokenLog> {
+    const previous = this.#log
+    this.#log = log
+    await this.#running
+    this.#expiries = new ExpiryWindow(log.log.head().size)
+    return previous
+  }
+
+  /** Issues what waits, then takes nothing more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    while (this.#queue.length > 0 || this.#running !== undefined) {
+      this.#start()
+      await this.#running
+    }
+  }
+
+  #schedule(): void {
+    if (this.#running !== undefined || this.#queue.length === 0) return
+    clearTimeout(this.#timer)
+    const now = this.#options.clock.now()
+    const urgent = this.#queued >= this.#batchMax || this.#queue.some(({ order }) => !order.patient)
+    const oldest = this.#queue[0]?.queuedMs ?? now
+    const waitMs = Math.max(this.#began + this.#intervalMs - now, urgent ? 0 : oldest + patienceMs - now)
+    if (waitMs <= 0) this.#start()
+    else this.#timer = setTimeout(() => this.#start(), waitMs)
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.#queue.length === 0) return
+    clearTimeout(this.#timer)
+    this.#began = this.#options.clock.now()
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+      this.#schedule()
+    })
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the event loop, so that all requests that arrived together share the batch.
+    await new Promise((resolve) => setImmediate(resolve))
+    const log = this.#log
+    const jobs = this.#take()
+    if (jobs.length === 0) return
+    try {
+      await this.#issue(log, jobs)
+    } catch (error) {
+      for (const { reject } of jobs) reject(error)
+      if (isQipError(error, 'QIP_LOG_OTHER_WRITER') || isQipError(error, 'QIP_LOG_NOT_AN_EXTENSION')) {
+        this.#options.onLogLost?.(log)
+      }
+    }
+  }
+
+  /** The jobs of the next batch, whole ones, in the order in which they came. */
+  #take(): Job[] {
+    const jobs: Job[] = []
+    let tokens = 0
+    let used = 0
+    for (const job of this.#queue) {
+      if (tokens + job.order.count > this.#batchMax) break
+      used++
+      this.#queued -= job.order.count
+      // Revoked while it waited: it costs nothing more.
+      if (!this.#options.admits(job.order)) {
+        job.reject(new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', { reason: 'it was revoked' }))
+        continue
+      }
+      jobs.push(job)
+      tokens += job.order.count
+    }
+    this.#queue = this.#queue.slice(used)
+    return jobs
+  }
+
+  async #issue(log: TokenLog, jobs: readonly Job[]): Promise<void> {
+    const { highWater, publisher, onBatch } = this.#options
+    const startedMs = performance.now()
+    const first = log.log.head().size
+    const drafts = this.#drafts(log, jobs, first)
+    const { start, end, root } = await log.log.append(drafts.map(({ entry }) => entry))
+    // JWTs name their index, so a batch must land where it was planned: there is one writer.
+    if (start !== first) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'a batch landed elsewhere' })
+    this.#expiries.push(drafts.map(({ expiresS }) => expiresS))
+    await highWater.raise({ origin: log.origin, size: end, hash: root })
+    const subtrees = coverBatch(start, end)
+    const nowS = Math.floor(this.#options.clock.now() / 1_000)
+    const heads = await Promise.all(
+      subtrees.map((subtree) => signHead(log, subtree, this.#expiries.latest(subtree, nowS))),
+    )
+    await publisher.addHeads(heads)
+    await this.#reply(log, { drafts, start, heads })
+    onBatch?.({
+      origin: log.origin,
+      tokens: drafts.length,
+      signatures: heads.length,
+      durationMs: performance.now() - startedMs,
+    })
+  }
+
+  #drafts(log: TokenLog, jobs: readonly Job[], first: number): readonly Draft[] {
+    const { clock, random } = this.#options
+    const nowS = Math.floor(clock.now() / 1_000)
+    const drafts: Draft[] = []
+    for (const job of jobs) {
+      for (let i = 0; i < job.order.count; i++) {
+        const claims = claimsOf(job.order, nowS, random.bytes(16))
+        const index = first + drafts.length
+        const form = job.order.form === 'jwt' ? 'jwt' : 'merkle'
+        const bytes =
+          form === 'jwt' ? jwtPayload({ claims, log: log.number, index }) : encodeClaims(claims)
+        const entry = tokenEntry({ form, exp: claims.exp, digest: tokenDigest(bytes) })
+        drafts.push({ job, expiresS: claims.exp, bytes, entry })
+      }
+    }
+    return drafts
+  }
+
+  async #reply(log: TokenLog, batch: Batch): Promise<void> {
+    const provers = await Promise.all(batch.heads.map(({ head }) => log.log.proveSubtree(head)))
+    const parts: BatchParts = { ...batch, provers, sigs: batch.heads.map(({ staple }) => signaturesOf(staple)) }
+    let at = 0
+    const replies: Promise<void>[] = []
+    while (at < batch.drafts.length) {
+      const { job } = batch.drafts[at] as Draft
+      replies.push(this.#fill(log, job, { parts, at }))
+      at += job.order.count
+    }
+    await Promise.all(replies)
+  }
+
+  async #fill(log: TokenLog, job: Job, from: { readonly parts: BatchParts; readonly at: number }): Promise<void> {
+    try {
+      job.resolve(await this.#tokensOf(log, job.order, from))
+    } catch (error) {
+      job.reject(error)
+    }
+  }
+
+  async #tokensOf(
+    log: TokenLog,
+    order: TokenOrder,
+    { parts, at }: { readonly parts: BatchParts; readonly at: number },
+  ): Promise<IssuedTokens> {
+    const drafts = parts.drafts.slice(at, at + order.count)
+    const expiresS = (drafts[0] as Draft).expiresS
+    if (order.form === 'jwt') {
+      const signer = await this.#options.jwtSigner()
+      const tokens = await Promise.all(drafts.map(({ bytes }) => signJwtToken(bytes, signer)))
+      return { tokens, heads: [], expiresS }
+    }
+    const used = new Set<number>()
+    const tokens = drafts.map(({ bytes }, i) => {
+      const index = parts.start + at + i
+      const which = parts.provers.findIndex(({ start, end }) => index >= start && index < end)
+      used.add(which)
+      return formatToken(log, { claimsBytes: bytes, index, prover: parts.provers[which] as SubtreeProver }, order.form === 'standalone' ? parts.sigs[which] : undefined)
+    })
+    const heads = [...used].map((which) => (parts.heads[which] as SignedHead).staple)
+    if (order.form !== 'reference') return { tokens, heads, expiresS }
+    const references = await this.#options.refer(tokens.map((token) => ({ token, expiresS })), log.keyId)
+    return { tokens: references, heads, expiresS }
+  }
+}
+
+interface Batch {
+  readonly drafts: readonly Draft[]
+  readonly start: number
+  readonly heads: readonly SignedHead[]
+}
+
+interface BatchParts extends Batch {
+  readonly provers: readonly SubtreeProver[]
+  readonly sigs: readonly (readonly KeySig[])[]
+}
+
+function signaturesOf(staple: string): readonly KeySig[] {
+  return parseStaple(staple)[0]?.sigs ?? []
+}
+
+// A path has at most 16 hashes; formatting copies it before the next token overwrites it.
+const room = new Uint8Array(32 * limits.pathHashesMax)
+
+function formatToken(
+  { keyId }: TokenLog,
+  part: { readonly claimsBytes: Uint8Array; readonly index: number; readonly prover: SubtreeProver },
+  sigs: readonly KeySig[] | undefined,
+): string {
+  const { claimsBytes, index, prover } = part
+  const bytes = prover.pathInto(index, room, 0)
+  const path = { bytes: room, offset: 0, count: bytes / 32 }
+  const { start, end }: Subtree = prover
+  const charsMax = sigs === undefined ? limits.tokenCharsIssued : limits.headerFieldMax
+  return formatMerkleToken({ claimsBytes, keyId, index, start, end, path, sigs }, charsMax)
+}

@@ -1,0 +1,103 @@
+import { limits, type TrustDomain, trustDomainName } from '@quantum-ip/base'
+import type { Signer } from '@quantum-ip/crypto'
+import { type Log, LogError, openLog, signSubtree, type Subtree, subtreeVerifierKey } from '@quantum-ip/log'
+import { formatStaple } from '@quantum-ip/token'
+import { AuthorityError } from '../authority-errors.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
+import type { SignedHead } from '../state/publisher.ts'
+import { createLogStatement, sqlLogStorage } from '../store/sqlite-log-storage.ts'
+import type { Store } from '../store/open-store.ts'
+
+/** A token log that this process issues on: one log, one key, one writer. */
+export interface TokenLog {
+  readonly number: number
+  readonly origin: string
+  /** Name of the issuing cosigner, `acme.example/issuer/<n>`. */
+  readonly cosigner: string
+  readonly kid: string
+  readonly keyId: number
+  readonly signer: Signer
+  readonly log: Log
+}
+
+/** The origin of token log `number`. */
+export function tokenLogOrigin(td: TrustDomain, number: number): string {
+  return `${trustDomainName(td)}/tokens/${number}`
+}
+
+/** The name of the cosigner that issues on token log `number`. */
+export function issuerName(td: TrustDomain, number: number): string {
+  return `${trustDomainName(td)}/issuer/${number}`
+}
+
+/** The number of a token log, by its origin. */
+export function tokenLogNumber(origin: string): number {
+  return Number(origin.slice(origin.lastIndexOf('/') + 1))
+}
+
+/** What token logs are opened from. */
+export interface TokenLogSource {
+  readonly td: TrustDomain
+  readonly store: Store
+  readonly keys: KeyRing
+}
+
+/**
+ * Opens the log of an issuing key.
+ *
+ * @returns `undefined` if what the store holds is not an extension of what was signed here before (invariant 2): a restored
+ *   backup, a lost disk. Such a log is closed for ever.
+ */
+export async function openTokenLog(source: TokenLogSource, kid: string): Promise<TokenLog | undefined> {
+  const { store, keys } = source
+  const record = keys.get(kid)?.record
+  if (record?.log === undefined || record.name === undefined) {
+    throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'an issuing key has no log' })
+  }
+  const mark = store.highWater.mark(record.log)
+  try {
+    await store.sql.transact([createLogStatement(record.log)])
+    const log = await openLog({
+      storage: sqlLogStorage(store.sql, record.log),
+      origin: record.log,
+      genesis: true,
+      batchEntriesMax: limits.batchTokensMax,
+      ...(mark !== undefined && { extending: { size: mark.size, root: mark.hash } }),
+    })
+    const signer = await keys.signer(kid)
+    const { keyId } = subtreeVerifierKey(record.name, signer.publicKey)
+    return {
+      number: tokenLogNumber(record.log),
+      origin: record.log,
+      cosigner: record.name,
+      kid,
+      keyId,
+      signer,
+      log,
+    }
+  } catch (error) {
+    if (!(error instanceof LogError) || error.code !== 'QIP_LOG_NOT_AN_EXTENSION') throw error
+    return undefined
+  }
+}
+
+/** Closes a log for ever: nothing is appended to it any more, by anybody. */
+export async function closeLog(store: Store, origin: string): Promise<void> {
+  await store.sql.transact([{ sql: "UPDATE log_heads SET state = 'closed' WHERE origin = ?", params: [origin] }])
+}
+
+/**
+ * Signs a subtree of a token log, and checks the signature. The entries must be durable and the high-water mark raised.
+ *
+ * @param exp the largest expiry of a token under it, seconds
+ */
+export async function signHead(
+  { origin, cosigner, signer, log }: TokenLog,
+  subtree: Subtree,
+  exp: number,
+): Promise<SignedHead & { readonly hash: Uint8Array }> {
+  const hash = await log.subtreeHash(subtree)
+  const signature = await signSubtree({ ...subtree, origin, hash }, { name: cosigner, signer })
+  const head = { origin, start: subtree.start, end: subtree.end, hash, exp }
+  return { head, staple: formatStaple([{ ...head, sigs: [signature] }]), hash }
+}

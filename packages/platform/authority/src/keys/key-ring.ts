@@ -1,0 +1,154 @@
+import { type Clock, parseJson } from '@quantum-ip/base'
+import { type PublicKey, parsePublicJwk, publicJwk, type SignatureAlgorithm, type Signer } from '@quantum-ip/crypto'
+import { subtreeVerifierKey } from '@quantum-ip/log'
+import type { KeyState, SigningKeyRecord, SigningUse } from '@quantum-ip/trust'
+import { AuthorityError } from '../authority-errors.ts'
+import type { KeyCustody } from '../custody.ts'
+import type { Sql, SqlStatement } from '../store/sql.ts'
+
+/** A key of the trust domain: its record, and when it was made and last changed. */
+export interface HeldKey {
+  readonly record: SigningKeyRecord
+  readonly createdMs: number
+  readonly changedMs: number
+}
+
+/** What a new key is for. */
+export interface KeyPlan {
+  readonly use: SigningUse
+  readonly alg: SignatureAlgorithm
+  readonly state: KeyState
+  readonly name?: string
+  readonly log?: string
+  /** Which of a builder's key sets it belongs to. */
+  readonly set?: string
+}
+
+/** States that a key may go to from each state. Nothing leads out of `compromised`. */
+const successors: Readonly<Record<KeyState, readonly KeyState[]>> = {
+  planned: ['published', 'compromised'],
+  published: ['active', 'retired', 'compromised'],
+  active: ['retiring', 'retired', 'compromised'],
+  retiring: ['active', 'retired', 'compromised'],
+  retired: ['compromised'],
+  compromised: [],
+}
+
+/** The keys that bundles are made of: records in the store, private halves in custody. */
+export class KeyRing {
+  readonly #sql: Sql
+  readonly #custody: KeyCustody
+  readonly #clock: Clock
+  readonly #keys = new Map<string, HeldKey>()
+
+  private constructor(sql: Sql, custody: KeyCustody, clock: Clock) {
+    this.#sql = sql
+    this.#custody = custody
+    this.#clock = clock
+  }
+
+  /** Reads the keys of the store. */
+  static async open(sql: Sql, custody: KeyCustody, clock: Clock): Promise<KeyRing> {
+    const ring = new KeyRing(sql, custody, clock)
+    for (const row of await sql.query('SELECT * FROM keys ORDER BY created_ms, kid')) {
+      const key = parsePublicJwk(parseJson(row['jwk'] as string), { composites: true })
+      const record = recordOf(key, {
+        use: row['use'] as SigningUse,
+        state: row['state'] as KeyState,
+        ...(row['name'] !== null && { name: row['name'] as string }),
+        ...(row['log'] !== null && { log: row['log'] as string }),
+        ...(row['key_set'] !== null && { set: row['key_set'] as string }),
+      })
+      const held = { record, createdMs: row['created_ms'] as number, changedMs: row['changed_ms'] as number }
+      ring.#keys.set(key.kid, held)
+    }
+    return ring
+  }
+
+  list(): readonly HeldKey[] {
+    return [...this.#keys.values()]
+  }
+
+  get(kid: string): HeldKey | undefined {
+    return this.#keys.get(kid)
+  }
+
+  /** The newest key of a use in a state, and of a log where one is named. */
+  find(use: SigningUse, state: KeyState, log?: string): HeldKey | undefined {
+    const found = this.list().filter(
+      ({ record }) => record.use === use && record.state === state && (log === undefined || record.log === log),
+    )
+    return found.at(-1)
+  }
+
+  signer(kid: string): Promise<Signer> {
+    return this.#custody.open(kid)
+  }
+
+  /** Makes a key in custody and records it. */
+  async create(plan: KeyPlan): Promise<HeldKey> {
+    const signer = await this.#custody.create(plan.alg)
+    return this.add(signer.publicKey, plan)
+  }
+
+  /** Records a public key whose private half is elsewhere (a builder's). */
+  async add(key: PublicKey, plan: Omit<KeyPlan, 'alg'>): Promise<HeldKey> {
+    if (this.#keys.has(key.kid)) throw new AuthorityError('QIP_AUTHORITY_ALREADY_BOUND', { what: `key \`${key.kid}\`` })
+    const now = this.#clock.now()
+    const held: HeldKey = { record: recordOf(key, plan), createdMs: now, changedMs: now }
+    await this.#sql.transact([insertStatement(held)])
+    this.#keys.set(key.kid, held)
+    return held
+  }
+
+  /**
+   * Moves keys to new states, all or none.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_CONFLICT` if the life of a key has no such step.
+   */
+  async move(steps: readonly { readonly kid: string; readonly to: KeyState }[]): Promise<void> {
+    const now = this.#clock.now()
+    const moved: HeldKey[] = []
+    for (const { kid, to } of steps) {
+      const held = this.#keys.get(kid)
+      if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `key \`${kid}\`` })
+      if (!successors[held.record.state].includes(to)) {
+        throw new AuthorityError('QIP_AUTHORITY_CONFLICT', { what: `a key that is ${held.record.state} cannot become ${to}: it` })
+      }
+      moved.push({ ...held, record: { ...held.record, state: to }, changedMs: now })
+    }
+    await this.#sql.transact(
+      moved.map(({ record }) => ({
+        sql: 'UPDATE keys SET state = ?, changed_ms = ? WHERE kid = ?',
+        params: [record.state, now, record.key.kid],
+        expect: 1,
+        what: 'a key',
+      })),
+    )
+    for (const held of moved) this.#keys.set(held.record.key.kid, held)
+  }
+}
+
+function recordOf(key: PublicKey, plan: Omit<KeyPlan, 'alg'>): SigningKeyRecord {
+  const { use, state, name, log, set } = plan
+  const hasKeyId = (use === 'qip-token' || use === 'qip-log') && name !== undefined
+  return {
+    use,
+    key,
+    state,
+    ...(name !== undefined && { name }),
+    ...(log !== undefined && { log }),
+    ...(set !== undefined && { set }),
+    ...(hasKeyId && { keyId: subtreeVerifierKey(name, key).keyId }),
+  }
+}
+
+function insertStatement({ record, createdMs, changedMs }: HeldKey): SqlStatement {
+  const { key, use, state, name, log, set } = record
+  const jwk = JSON.stringify(publicJwk(key))
+  return {
+    sql: `INSERT INTO keys (kid, use, state, jwk, name, log, key_set, created_ms, changed_ms)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: [key.kid, use, state, jwk, name ?? null, log ?? null, set ?? null, createdMs, changedMs],
+  }
+}

@@ -1,0 +1,200 @@
+import type { JsonObject } from '@quantum-ip/base'
+import { parsePublicJwk, publicJwk } from '@quantum-ip/crypto'
+import { type App, requireRole } from '@quantum-ip/http'
+import { buildRevocation } from '@quantum-ip/trust'
+import Type from 'typebox'
+import { AuthorityError } from '../authority-errors.ts'
+import type { ReportedDecision } from '../decisions.ts'
+import type { HeldKey } from '../keys/key-ring.ts'
+import type { RevocationOrder } from '../state/revocations.ts'
+import { actorOf, type RouteContext, sessionOf } from './route-context.ts'
+import { closed } from './schemas.ts'
+
+const revocationSchema = closed({
+  kind: Type.Union(['key', 'identity', 'build', 'token', 'range'].map((kind) => Type.Literal(kind))),
+  value: Type.String({ maxLength: 512 }),
+  log: Type.Optional(Type.String({ maxLength: 255 })),
+  from: Type.Optional(Type.Integer({ minimum: 0 })),
+  before: Type.Optional(Type.Integer({ minimum: 0 })),
+  reason: Type.String({ minLength: 1, maxLength: 512 }),
+  expires: Type.Optional(Type.Integer({ minimum: 0 })),
+})
+
+function keyJson({ record, createdMs, changedMs }: HeldKey): JsonObject {
+  const { key, use, state, name, log, keyId } = record
+  return {
+    kid: key.kid,
+    use,
+    alg: key.alg,
+    state,
+    ...(name !== undefined && { name }),
+    ...(log !== undefined && { log }),
+    ...(keyId !== undefined && { keyId: keyId.toString(16).padStart(8, '0') }),
+    createdMs,
+    changedMs,
+    jwk: { ...publicJwk(key) },
+  }
+}
+
+/** Revocation and keys. */
+export function addKeyRoutes(app: App, { authority }: RouteContext): void {
+  app.get(
+    '/v1/revocations',
+    {
+      config: { access: 'member' },
+      schema: { querystring: closed({ since: Type.Optional(Type.Integer({ minimum: 0 })) }) },
+    },
+    (request) => ({
+      epoch: authority.revocations.epoch,
+      revocations: authority.revocations.since(request.query.since ?? 0).map((record) => buildRevocation(record)),
+    }),
+  )
+
+  app.post('/v1/revocations', { config: requireRole('operator'), schema: { body: revocationSchema } }, async (request) => {
+    const order = request.body as RevocationOrder
+    const { record, seq, sessionsEnded } = await authority.revoke(order)
+    await authority.acts.record(actorOf(request), 'revoke', { kind: order.kind, value: order.value, epoch: record.epoch })
+    return { epoch: record.epoch, seq, sessionsEnded }
+  })
+
+  app.get('/v1/keys', { config: requireRole('viewer') }, () => ({
+    keys: authority.keys.list().map((held) => keyJson(held)),
+  }))
+
+  app.post(
+    '/v1/keys/rotate',
+    { config: requireRole('key-custodian'), schema: { body: closed({ use: Type.Literal('qip-token') }) } },
+    async (request) => {
+      const log = await authority.rotateIssuingKey()
+      await authority.acts.record(actorOf(request), 'rotate', { use: request.body.use, log: log.origin })
+      return { log: log.origin, keys: authority.keys.list().map((held) => keyJson(held)) }
+    },
+  )
+
+  app.post(
+    '/v1/keys',
+    {
+      config: requireRole('key-custodian'),
+      schema: {
+        body: closed({
+          use: Type.Literal('qip-build'),
+          name: Type.String({ minLength: 1, maxLength: 255, description: "the builder's URI" }),
+          set: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+          jwk: closed({
+            kty: Type.String({ maxLength: 16 }),
+            alg: Type.String({ maxLength: 64 }),
+            crv: Type.Optional(Type.String({ maxLength: 16 })),
+            x: Type.Optional(Type.String({ maxLength: 64 })),
+            pub: Type.Optional(Type.String({ maxLength: 8_192 })),
+            kid: Type.Optional(Type.String({ maxLength: 64 })),
+          }),
+        }),
+      },
+    },
+    async (request) => {
+      const { use, name, jwk, set } = request.body
+      const plan = { use, name, state: 'active' as const, ...(set !== undefined && { set }) }
+      const held = await authority.keys.add(parsePublicJwk(jwk), plan)
+      await authority.publisher.publishKeys()
+      await authority.acts.record(actorOf(request), 'add-key', { use, name, kid: held.record.key.kid })
+      return keyJson(held)
+    },
+  )
+}
+
+const decisionSchema = Type.Object(
+  {
+    id: Type.String({ maxLength: 128 }),
+    timeMs: Type.Integer({ minimum: 0 }),
+    reason: Type.String({ maxLength: 64 }),
+    record: Type.Object({}, { 'x-open': 'a decision record of the enforcement point, kept as it is' }),
+  },
+  { additionalProperties: false },
+)
+
+/** Fleet, services, identifiers, decisions and the record of acts. */
+export function addFleetRoutes(app: App, { authority, services }: RouteContext): void {
+  app.get('/v1/fleet', { config: requireRole('viewer') }, () => ({
+    seq: authority.publisher.current.seq,
+    members: authority.fleet.list(),
+  }))
+
+  app.post(
+    '/v1/fleet/acknowledgements',
+    {
+      config: { access: 'session' },
+      schema: {
+        body: closed({
+          seq: Type.Integer({ minimum: 0 }),
+          epoch: Type.Integer({ minimum: 0 }),
+          bundleSequence: Type.Integer({ minimum: 0 }),
+          point: Type.String({ minLength: 1, maxLength: 64 }),
+          region: Type.Optional(Type.String({ maxLength: 64 })),
+        }),
+      },
+    },
+    (request, reply) => {
+      const { sid, id } = sessionOf(request)
+      authority.fleet.acknowledge({ sid, session: id }, request.body)
+      return reply.code(204).send()
+    },
+  )
+
+  app.get('/v1/services', { config: requireRole('viewer') }, () => ({ services }))
+
+  app.get(
+    '/v1/identifiers/:id',
+    { config: { access: 'member' }, schema: { params: closed({ id: Type.String({ maxLength: 64 }) }) } },
+    async (request) => {
+      const found = await authority.identifiers.find(request.params.id)
+      if (found === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: 'identifier' })
+      return found
+    },
+  )
+
+  app.get('/v1/acts', { config: requireRole('viewer') }, async () => ({ acts: await authority.acts.list(100) }))
+  addDecisionRoutes(app, authority)
+}
+
+function addDecisionRoutes(app: App, authority: RouteContext['authority']): void {
+  app.post(
+    '/v1/decisions',
+    {
+      config: { access: 'session' },
+      schema: { body: closed({ records: Type.Array(decisionSchema, { maxItems: 1_000 }) }) },
+    },
+    async (request) => {
+      const records = request.body.records as unknown as readonly ReportedDecision[]
+      await authority.decisions.add(records)
+      return { accepted: records.length }
+    },
+  )
+  app.get(
+    '/v1/decisions',
+    {
+      config: requireRole('viewer'),
+      schema: {
+        querystring: closed({
+          reason: Type.Optional(Type.String({ maxLength: 64 })),
+          since: Type.Optional(Type.Integer({ minimum: 0, description: 'milliseconds since 1970' })),
+          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+        }),
+      },
+    },
+    async (request) => {
+      const { reason, since, limit = 100 } = request.query
+      const query = { limit, ...(reason !== undefined && { reason }), ...(since !== undefined && { sinceMs: since }) }
+      return { decisions: await authority.decisions.list(query) }
+    },
+  )
+  app.get(
+    '/v1/decisions/:id',
+    { config: requireRole('viewer'), schema: { params: closed({ id: Type.String({ maxLength: 128 }) }) } },
+    async (request) => {
+      const found = await authority.decisions.find(request.params.id)
+      if (found === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: 'decision' })
+      return found
+    },
+  )
+}
+

@@ -1,0 +1,109 @@
+import { parseBase64url } from '@quantum-ip/base'
+import type { App } from '@quantum-ip/http'
+import type { Confirmation } from '@quantum-ip/token'
+import Type from 'typebox'
+import { AuthorityError } from '../authority-errors.ts'
+import { verifySubjectToken } from '../issuance/exchange.ts'
+import { parseTokenOrder } from '../issuance/token-order.ts'
+import { type RouteContext, sessionOf } from './route-context.ts'
+import { bytes32Schema, closed, digestSchema, sidSchema } from './schemas.ts'
+
+/** RFC 8693's grant type. */
+const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
+/** Our tokens' type in RFC 8693's terms. */
+const tokenType = 'urn:quantum-ip:token-type:token'
+
+const formSchema = Type.Union([
+  Type.Literal('compact'),
+  Type.Literal('standalone'),
+  Type.Literal('jwt'),
+  Type.Literal('reference'),
+])
+
+const orderSchema = closed({
+  audience: Type.Union([sidSchema, Type.Array(sidSchema, { minItems: 1, maxItems: 8 })]),
+  count: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+  ttl: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_600, description: 'seconds' })),
+  oneTime: Type.Optional(Type.Boolean()),
+  form: Type.Optional(formSchema),
+  build: Type.Optional(digestSchema),
+  confirmation: Type.Optional(Type.Union([closed({ jkt: bytes32Schema }), closed({ x5tS256: bytes32Schema })])),
+  requestBinding: Type.Optional(bytes32Schema),
+  patient: Type.Optional(Type.Boolean({ description: 'may wait up to a second to share a batch' })),
+})
+
+const issuedSchema = closed({
+  tokens: Type.Array(Type.String()),
+  heads: Type.Array(Type.String({ description: 'a Quantum-IP-Head value' })),
+  expires: Type.Integer({ description: 'seconds since 1970' }),
+})
+
+/** Issuance: tokens, RFC 8693 exchange, and what references stand for. */
+export function addTokenRoutes(app: App, { authority }: RouteContext): void {
+  const { issuer } = authority
+  const rules = { td: authority.trustDomain, ttlDefaultS: authority.tokenTtlS }
+
+  app.post(
+    '/v1/tokens',
+    { config: { access: 'session', postQuantum: true }, schema: { body: orderSchema, response: { 200: issuedSchema } } },
+    async (request) => {
+      const { confirmation, requestBinding, ...input } = request.body
+      const order = parseTokenOrder(
+        input,
+        {
+          session: sessionOf(request),
+          ...(confirmation !== undefined && { confirmation: parseConfirmation(confirmation) }),
+          ...(requestBinding !== undefined && { requestBinding: parseBase64url(requestBinding) }),
+        },
+        rules,
+      )
+      const { tokens, heads, expiresS } = await issuer.issue(order)
+      return { tokens: [...tokens], heads: [...heads], expires: expiresS }
+    },
+  )
+
+  app.post(
+    '/oauth/token',
+    {
+      config: { access: 'session', postQuantum: true },
+      schema: {
+        body: closed({
+          grant_type: Type.Literal(exchangeGrant),
+          subject_token: Type.String({ maxLength: 8_000 }),
+          subject_token_type: Type.Literal(tokenType),
+          requested_token_type: Type.Optional(Type.Literal(tokenType)),
+          audience: sidSchema,
+        }),
+      },
+    },
+    async (request) => {
+      const session = sessionOf(request)
+      const { subject_token: subject, audience } = request.body
+      const exchanged = await verifySubjectToken(authority.exchange, subject, session.sid)
+      const order = parseTokenOrder({ audience }, { session, ...exchanged }, rules)
+      const { tokens, heads, expiresS } = await issuer.issue(order)
+      return {
+        access_token: tokens[0],
+        issued_token_type: tokenType,
+        // The token goes into its own field, never into Authorization (RFC 8693, section 2.2.1).
+        token_type: 'N_A',
+        expires_in: Math.max(0, expiresS - Math.floor(authority.clock.now() / 1_000)),
+        heads: [...heads],
+      }
+    },
+  )
+
+  app.post(
+    '/v1/references',
+    { config: { access: 'member' }, schema: { body: closed({ token: Type.String({ maxLength: 64 }) }) } },
+    async (request) => {
+      const token = await authority.references.resolve(request.body.token)
+      if (token === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: 'reference' })
+      return { token }
+    },
+  )
+}
+
+function parseConfirmation(input: { jkt: string } | { x5tS256: string }): Confirmation {
+  return 'jkt' in input ? { jkt: parseBase64url(input.jkt) } : { x5tS256: parseBase64url(input.x5tS256) }
+}

@@ -1,0 +1,81 @@
+import { base64url, type Json } from '@quantum-ip/base'
+import { parseKemJwk } from '@quantum-ip/crypto'
+import { type App, requireRole } from '@quantum-ip/http'
+import Type from 'typebox'
+import { createJoinToken } from '../admission/join-token.ts'
+import { actorOf, type RouteContext } from './route-context.ts'
+import { closed, digestSchema, sidSchema } from './schemas.ts'
+
+const kemJwkSchema = closed({
+  kty: Type.String({ maxLength: 16 }),
+  alg: Type.String({ maxLength: 32 }),
+  pub: Type.String({ maxLength: 4_096 }),
+  kid: Type.Optional(Type.String({ maxLength: 64 })),
+})
+
+/** Admission of workloads, and the join tokens that operators make for them. */
+export function addWorkloadRoutes(app: App, { authority }: RouteContext): void {
+  app.post(
+    '/v1/workloads',
+    {
+      config: { access: 'open', postQuantum: true },
+      schema: {
+        body: closed({
+          method: Type.String({ maxLength: 64 }),
+          // Each method has evidence of its own form; that of join tokens is { token }.
+          evidence: closed({ token: Type.String({ maxLength: 16_384 }) }),
+          key: kemJwkSchema,
+          builds: Type.Optional(Type.Array(digestSchema, { maxItems: 32 })),
+        }),
+      },
+    },
+    async (request) => {
+      const { method, evidence, key, builds } = request.body
+      const { session, sealedKey, warnings } = await authority.admission.admit({
+        method,
+        evidence: evidence as Json,
+        clientKey: parseKemJwk(key),
+        ...(builds !== undefined && { builds }),
+      })
+      for (const { bytes } of session.builds) await authority.identifiers.bind(session.sid, bytes)
+      await authority.identifiers.bind(session.sid, undefined)
+      return {
+        session: session.id,
+        sealedKey: base64url(sealedKey),
+        sid: session.sid,
+        role: session.role,
+        builds: session.builds.map(({ digest, evidence: bev, attestation }) => ({
+          digest,
+          evidence: bev,
+          ...(attestation !== undefined && { attestation: [...attestation] }),
+        })),
+        expires: session.expiresS,
+        warnings: [...warnings],
+      }
+    },
+  )
+
+  app.post(
+    '/v1/join-tokens',
+    {
+      config: requireRole('operator'),
+      schema: {
+        body: closed({
+          sid: sidSchema,
+          builds: Type.Optional(Type.Array(digestSchema, { maxItems: 32 })),
+          role: Type.Optional(Type.Union([Type.Literal('workload'), Type.Literal('verifier')])),
+          ttl: Type.Optional(Type.Integer({ minimum: 1, maximum: 86_400, description: 'seconds' })),
+        }),
+      },
+    },
+    async (request) => {
+      const { sid, builds = [], role = 'workload', ttl = 600 } = request.body
+      const { token, expiresS } = await createJoinToken(
+        { sql: authority.store.sql, clock: authority.clock, random: authority.random, td: authority.trustDomain },
+        { sid, builds, role, ttlS: ttl },
+      )
+      await authority.acts.record(actorOf(request), 'join-token', { sid, builds, role })
+      return { token, expires: expiresS }
+    },
+  )
+}

@@ -1,0 +1,100 @@
+import { join } from 'node:path'
+import {
+  type Bound,
+  createFirstAdmin,
+  type Listener,
+  openBroadcaster,
+  openServer,
+  type Server,
+  type ServerLimits,
+  type ServerObserver,
+} from '@quantum-ip/http'
+import type { Authority } from './authority.ts'
+import { sqlCredentialStore } from './operators.ts'
+import { addAttestationRoutes } from './routes/attestation-routes.ts'
+import { addLedgerRoutes } from './routes/ledger-routes.ts'
+import { addFleetRoutes, addKeyRoutes } from './routes/operator-routes.ts'
+import { authenticateSession, type DeclaredService, type RouteContext } from './routes/route-context.ts'
+import { addTokenRoutes } from './routes/token-routes.ts'
+import { addTrustRoutes, feedEvent } from './routes/trust-routes.ts'
+import { addWorkloadRoutes } from './routes/workload-routes.ts'
+
+/** How an authority is served. */
+export interface AuthorityServerOptions {
+  readonly authority: Authority
+  readonly listeners: readonly Listener[]
+  readonly services?: readonly DeclaredService[]
+  readonly limits?: Partial<ServerLimits>
+  readonly observer?: ServerObserver
+  /** Members that may follow the feed at once. Default 1,000. */
+  readonly feedClientsMax?: number
+  /** The text of `/metrics`. */
+  readonly metrics?: () => string
+}
+
+/** An authority that listens. */
+export interface AuthorityServer {
+  readonly server: Server
+  readonly bound: readonly Bound[]
+  /** Where the first admin credential was written, if this is the first start. */
+  readonly firstAdminFile: string | undefined
+  /** Stops the server; the authority itself is closed by whoever opened it. */
+  close(): Promise<void>
+}
+
+/** A state older than this is not what a ready authority serves. */
+const readyStateMs = 15_000
+
+/**
+ * Serves an authority: JSON over HTTP, the feed, the logs.
+ *
+ * @throws {HttpError} if an address cannot be listened on
+ */
+export async function serveAuthority(options: AuthorityServerOptions): Promise<AuthorityServer> {
+  const { authority, services = [], metrics } = options
+  const credentials = sqlCredentialStore(authority.store.sql)
+  const adminFile = join(authority.store.folder, 'admin-credential')
+  const first = await createFirstAdmin({ store: credentials, file: adminFile })
+  const server = await openServer({
+    title: 'Quantum IP authority',
+    version: '1',
+    credentials,
+    authenticateMember: (authorization, request) => authenticateSession(authority, authorization, request),
+    ready: () => [
+      {
+        name: 'state',
+        ok: authority.clock.now() - authority.publisher.current.timeMs < readyStateMs,
+      },
+    ],
+    ...(options.limits !== undefined && { limits: options.limits }),
+    ...(options.observer !== undefined && { observer: options.observer }),
+  })
+  const feed = openBroadcaster({ clientsMax: options.feedClientsMax ?? 1_000 })
+  const unsubscribe = authority.publisher.subscribe((publication) => feed.publish(feedEvent(publication)))
+  const context: RouteContext = { authority, services }
+  addTrustRoutes(server.app, context, feed)
+  addWorkloadRoutes(server.app, context)
+  addTokenRoutes(server.app, context)
+  addAttestationRoutes(server.app, context)
+  addLedgerRoutes(server.app, context)
+  addKeyRoutes(server.app, context)
+  addFleetRoutes(server.app, context)
+  if (metrics !== undefined) {
+    server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>
+      reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics()),
+    )
+  }
+  server.onStop(() => {
+    unsubscribe()
+    feed.close()
+  })
+  const bound = await server.listen(options.listeners)
+  return {
+    server,
+    bound,
+    firstAdminFile: first === undefined ? undefined : adminFile,
+    async close() {
+      await server.close()
+    },
+  }
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { parseAdmissionRules } from '@quantum-ip/attestation'
+import { base64url, hex, isQipError, parseBase64url, parseJson, type JsonObject, utf8 } from '@quantum-ip/base'
+import { formatSessionProof } from '@quantum-ip/client'
+import { generateKemKey, kemJwk, openField } from '@quantum-ip/crypto'
+import { evaluateSubtreeInclusion, verifySubtreeSignature, subtreeVerifierKey } from '@quantum-ip/log'
+import { parseMerkleToken, parseStaple } from '@quantum-ip/token'
+import { Authority, type AuthorityServer, serveAuthority } from '../src/index.ts'
+
+const td = 'spiffe://acme.example'
+const shop = `${td}/ns/prod/sa/shop`
+const checkout = `${td}/ns/prod/sa/checkout`
+
+let folder = ''
+let authority: Authority
+let served: AuthorityServer
+let url = ''
+
+async function openAuthority(): Promise<Authority> {
+  return Authority.open({
+    trustDomain: td,
+    places: { folder: join(folder, 'data'), highWaterFolder: join(folder, 'high-water'), custodyFolder: join(folder, 'keys') },
+    rules: parseAdmissionRules([{ service: `${td}/ns/prod/sa/*`, builder: 'https://ci.acme.example/*' }]),
+    builders: [],
+    requireAttestation: [{ service: '**', demand: 'warn' }],
+  })
+}
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'qip-authority-'))
+  authority = await openAuthority()
+  served = await serveAuthority({ authority, listeners: [{ host: '127.0.0.1', port: 0 }, { path: join(folder, 'qip.sock') }] })
+  url = served.bound[0]?.url ?? ''
+})
+
+after(async () => {
+  await served.close()
+  await authority.close()
+  await rm(folder, { recursive: true })
+})
+
+interface TestSession {
+  readonly id: string
+  readonly key: Uint8Array
+}
+
+async function admit(sid: string, role: 'workload' | 'verifier' = 'workload', builds: string[] = []): Promise<TestSession> {
+  const { createJoinToken } = await import('../src/index.ts')
+  const { token } = await createJoinToken(
+    { sql: authority.store.sql, clock: authority.clock, random: authority.random, td },
+    { sid, builds, role, ttlS: 60 },
+  )
+  const key = await generateKemKey('X-Wing')
+  const answer = await post('/v1/workloads', { method: 'join-token', evidence: { token }, key: kemJwk(key.publicKey) })
+  assert.equal(answer.status, 200, JSON.stringify(answer.body))
+  const id = answer.body['session'] as string
+  const sealed = parseBase64url(answer.body['sealedKey'] as string)
+  return { id, key: await openField({ key, sealed, aad: utf8(id) }) }
+}
+
+async function post(target: string, body: unknown, session?: TestSession): Promise<{ status: number; body: JsonObject }> {
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  if (session !== undefined) headers['authorization'] = formatSessionProof(session, Date.now(), { method: 'POST', target })
+  const response = await fetch(url + target, { method: 'POST', headers, body: JSON.stringify(body) })
+  const text = await response.text()
+  return { status: response.status, body: text === '' ? {} : (parseJson(text) as JsonObject) }
+}
+
+test('issues tokens that verify under their signed head and are listed by the next state', async () => {
+  const session = await admit(checkout)
+  const { status, body } = await post('/v1/tokens', { audience: shop, count: 5 }, session)
+  assert.equal(status, 200, JSON.stringify(body))
+  const tokens = body['tokens'] as string[]
+  const heads = body['heads'] as string[]
+  assert.equal(tokens.length, 5)
+  const [head] = parseStaple(heads[0] ?? '')
+  assert.ok(head)
+  for (const text of tokens) {
+    const token = parseMerkleToken(text)
+    assert.equal(token.claims.sub, checkout)
+    const hash = evaluateSubtreeInclusion({ ...token, leafHash: token.leafHash, proof: token.path })
+    assert.equal(hex(hash), hex(head.hash))
+  }
+  const held = authority.keys.list().find(({ record }) => record.log === head.origin)
+  assert.ok(held?.record.name)
+  const key = subtreeVerifierKey(held.record.name, held.record.key)
+  await verifySubtreeSignature(head, key, head.sigs[0]?.signature ?? new Uint8Array())
+  const publication = await authority.publisher.publish()
+  assert.ok(publication.seq > 0)
+  assert.equal((await fetch(`${url}/v1/heads/${key.keyId.toString(16).padStart(8, '0')}/${head.start}-${head.end}`)).status, 200)
+})
+
+test('refuses a request without, and one with a wrong session proof', async () => {
+  assert.equal((await post('/v1/tokens', { audience: shop })).status, 401)
+  assert.equal((await post('/v1/tokens', { audience: shop }, { id: base64url(new Uint8Array(16)), key: new Uint8Array(32) })).status, 401)
+})
+
+test('names the nearest member where one is unknown', async () => {
+  const session = await admit(checkout)
+  const { status, body } = await post('/v1/tokens', { audiance: shop }, session)
+  assert.equal(status, 400)
+  assert.match(JSON.stringify(body), /audience/)
+})
+
+test('a join token admits once', async () => {
+  const { createJoinToken } = await import('../src/index.ts')
+  const { token } = await createJoinToken(
+    { sql: authority.store.sql, clock: authority.clock, random: authority.random, td },
+    { sid: checkout, builds: [], role: 'workload', ttlS: 60 },
+  )
+  const key = kemJwk((await generateKemKey('X-Wing')).publicKey)
+  const both = await Promise.all([1, 2].map(() => post('/v1/workloads', { method: 'join-token', evidence: { token }, key })))
+  assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409])
+})
+
+test('exchange extends the chain and never outlives the subject token', async () => {
+  const caller = await admit(checkout)
+  const service = await admit(shop)
+  const issued = await post('/v1/tokens', { audience: shop, ttl: 30 }, caller)
+  const subject = (issued.body['tokens'] as string[])[0] ?? ''
+  const target = '/oauth/token'
+  const form = new URLSearchParams({
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: subject,
+    subject_token_type: 'urn:quantum-ip:token-type:token',
+    audience: `${td}/ns/prod/sa/stock`,
+  })
+  const headers = { authorization: formatSessionProof(service, Date.now(), { method: 'POST', target }) }
+  const response = await fetch(url + target, { method: 'POST', body: form, headers })
+  const body = (await response.json()) as { access_token: string }
+  assert.equal(response.status, 200, JSON.stringify(body))
+  const { claims } = parseMerkleToken(body.access_token)
+  assert.equal(claims.sub, shop)
+  assert.deepEqual(claims.chn?.map(({ sid }) => sid), [checkout])
+  assert.ok(claims.exp <= parseMerkleToken(subject).claims.exp)
+  // The caller itself is not in the audience: it may not exchange its own token.
+  const own = await fetch(url + target, {
+    method: 'POST',
+    body: form,
+    headers: { authorization: formatSessionProof(caller, Date.now(), { method: 'POST', target }) },
+  })
+  assert.equal(own.status, 400)
+})
+
+test('a revoked identity loses its sessions and gets no new one', async () => {
+  const victim = `${td}/ns/prod/sa/victim`
+  const session = await admit(victim)
+  const { sessionsEnded, record } = await authority.revoke({ kind: 'identity', value: victim, reason: 'test' })
+  assert.equal(sessionsEnded, 1)
+  assert.equal(authority.revocations.epoch, record.epoch)
+  assert.equal((await post('/v1/tokens', { audience: shop }, session)).status, 401)
+})
+
+test('rotation opens the next log, and the key before goes on counting', async () => {
+  const before = authority.issuer.log.origin
+  const log = await authority.rotateIssuingKey()
+  assert.notEqual(log.origin, before)
+  const states = authority.keys.list().filter(({ record }) => record.use === 'qip-token').map(({ record }) => record.state)
+  assert.deepEqual(states, ['retiring', 'active', 'published'])
+  const session = await admit(checkout)
+  const { body } = await post('/v1/tokens', { audience: shop }, session)
+  assert.equal(parseMerkleToken((body['tokens'] as string[])[0] ?? '').keyId, log.keyId)
+})
+
+test('goes on after a restart where it stopped', async () => {
+  const origin = authority.issuer.log.origin
+  const size = authority.issuer.log.log.head().size
+  const seq = authority.publisher.current.seq
+  await served.close()
+  await authority.close()
+  authority = await openAuthority()
+  served = await serveAuthority({ authority, listeners: [{ host: '127.0.0.1', port: 0 }] })
+  url = served.bound[0]?.url ?? ''
+  assert.equal(authority.issuer.log.origin, origin)
+  assert.equal(authority.issuer.log.log.head().size, size)
+  assert.ok(authority.publisher.current.seq > seq)
+  assert.equal(isQipError(new Error('x')), false)
+})
