@@ -1,0 +1,118 @@
+import type { Reason } from '@quantum-ip/verifier'
+import { type Condition, compileCondition } from './condition.ts'
+import type { Consequence, Locate, PolicyDocument, Quarantine, Rule } from './document.ts'
+import { mentionsIn } from './lib/mentions.ts'
+import { type Reach, reachOfDefault, reachOfRule } from './lib/reach.ts'
+import { placeOf } from './lib/reader.ts'
+import { policyLimits } from './limits.ts'
+import { type Place, PolicyError } from './policy-errors.ts'
+import { allReasons, allStatuses, isReason, statusByReason } from './verdict-reasons.ts'
+
+/** What a policy is called in decisions and records. */
+export interface PolicyIdentity {
+  readonly name: string
+  readonly version: number
+}
+
+/** A consequence with what is needed to apply it. */
+export interface CompiledConsequence extends Consequence {
+  /** Where a quarantined request goes; `null` for other actions. */
+  readonly quarantine: Quarantine | null
+  readonly reach: Reach
+}
+
+/** A rule, ready to decide. */
+export interface CompiledRule extends CompiledConsequence {
+  readonly name: string
+  readonly condition: Condition | null
+}
+
+/** A policy, ready to decide. Immutable; made once at load. */
+export interface CompiledPolicy {
+  readonly document: PolicyDocument
+  readonly identity: PolicyIdentity
+  readonly rules: readonly CompiledRule[]
+  readonly defaults: ReadonlyMap<string, CompiledConsequence>
+}
+
+/**
+ * Checks a policy's conditions against the schema of facts and makes it ready to decide.
+ *
+ * @throws {PolicyError} `QIP_POLICY_CONDITION_MALFORMED`, `QIP_POLICY_FACT_UNKNOWN`, `QIP_POLICY_HAS_REFUSED`,
+ * `QIP_POLICY_FUNCTION_UNKNOWN`, `QIP_POLICY_CONDITION_TYPE`, `QIP_POLICY_LIMIT_EXCEEDED`,
+ * `QIP_POLICY_NOT_NAMED`; each with the path of the condition and the place within it.
+ */
+export function compilePolicy(
+  document: PolicyDocument,
+  options: { readonly locate?: Locate } = {},
+): CompiledPolicy {
+  const rules = document.rules.map((rule, at) =>
+    compileRule(rule, document.quarantine, placeOf(`spec.rules[${at}].when`, options.locate)),
+  )
+  const cost = rules.reduce((sum, { condition }) => sum + (condition?.cost ?? 0), 0)
+  if (cost > policyLimits.policyCostMax) {
+    const at = placeOf('spec.rules', options.locate)
+    throw new PolicyError('QIP_POLICY_LIMIT_EXCEEDED', {
+      at,
+      what: 'units of cost',
+      limit: policyLimits.policyCostMax,
+    })
+  }
+  return {
+    document,
+    identity: { name: document.name, version: document.version },
+    rules,
+    defaults: new Map(allReasons.map((reason) => [reason, compileDefault(document, reason)])),
+  }
+}
+
+function compileRule(rule: Rule, quarantine: Quarantine, at: Place): CompiledRule {
+  const condition = rule.when === null ? null : compileCondition(rule.when, at)
+  const reach = reachOfRule(rule, condition?.facts.has('verdict.deep') ?? false)
+  if (condition !== null) checkMentions(condition, { rule, reach }, at)
+  return { ...consequenceOf(rule, quarantine), name: rule.name, condition, reach }
+}
+
+function compileDefault(document: PolicyDocument, reason: Reason): CompiledConsequence {
+  const consequence = document.defaults.byReason[reason] ?? document.defaults.byStatus[statusByReason[reason]]
+  return { ...consequenceOf(consequence, document.quarantine), reach: reachOfDefault(document, reason) }
+}
+
+function consequenceOf(consequence: Consequence, fallback: Quarantine): Consequence {
+  const { action, deferred, quarantine } = consequence
+  return { action, deferred, quarantine: action === 'quarantine' ? (quarantine ?? fallback) : null }
+}
+
+// A rule that waits for a verdict which it cannot speak for would never hold; its author thinks that it does.
+function checkMentions(
+  condition: Condition,
+  { rule, reach }: { readonly rule: Rule; readonly reach: Reach },
+  at: Place,
+): void {
+  for (const { fact, text } of mentionsIn(condition.tree)) {
+    const asked =
+      fact === 'verdict.reason' && isReason(text)
+        ? [text]
+        : fact === 'verdict.status'
+          ? allReasons.filter((reason) => statusByReason[reason] === text)
+          : []
+    if (asked.length === 0) continue
+    if (asked.some((reason) => reach.authenticated.has(reason) || reach.unauthenticated.has(reason))) continue
+    throw new PolicyError('QIP_POLICY_NOT_NAMED', {
+      at,
+      reason: `rule \`${rule.name}\` asks for \`${text}\`, which \`action: ${rule.action}\` holds for by name only`,
+      next: nextFor(asked, text),
+    })
+  }
+}
+
+function nextFor(asked: readonly Reason[], text: string): string {
+  const [reason] = asked
+  if (reason === 'overloaded') return 'take it out: `overloaded` is always refused'
+  if (reason !== undefined && statusByReason[reason] === 'missing') {
+    return 'write `anonymous: true` in the rule to allow, or list the `reasons` to quarantine'
+  }
+  return allStatuses.some((status) => status === text)
+    ? `list the reasons of status \`${text}\` that are meant under \`reasons\` of the rule`
+    : `list \`${text}\` under \`reasons\` of the rule`
+}

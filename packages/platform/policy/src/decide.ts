@@ -1,0 +1,98 @@
+import type { CompiledConsequence, CompiledPolicy, CompiledRule } from './compile-policy.ts'
+import { inCanary } from './canary.ts'
+import type { Decision, DecisionReason, PolicyObserver } from './decision.ts'
+import type { Action } from './document.ts'
+import type { Facts } from './facts.ts'
+import { CelFacts } from './lib/cel-facts.ts'
+import { reaches } from './lib/reach.ts'
+
+/**
+ * Decides over a request: the first rule whose condition holds, else the default for the verdict.
+ *
+ * A value, without I/O; the same facts give the same decision. A rule that cannot speak for the
+ * verdict is passed over. A condition that fails to evaluate never counts as true and ends the search: the
+ * rule's own action holds if that is not allow, else reject.
+ */
+export function decide(policy: CompiledPolicy, facts: Facts, observer?: PolicyObserver): Decision {
+  const decision = carryOut(policy, facts, judge(policy, facts))
+  observer?.decided(decision, facts)
+  return decision
+}
+
+interface Judgement {
+  readonly action: Action
+  readonly rule: string | null
+  readonly reason: DecisionReason
+  readonly from: CompiledConsequence | null
+}
+
+const shed: Judgement = { action: 'reject', rule: null, reason: 'overloaded', from: null }
+const notAccepted: Judgement = { action: 'reject', rule: null, reason: 'not_accepted', from: null }
+
+function judge(policy: CompiledPolicy, facts: Facts): Judgement {
+  const verdict = verdictOf(facts)
+  // Shedding load must not cost an evaluation.
+  if (verdict.reason === 'overloaded') return shed
+  let bound: CelFacts | undefined
+  for (const rule of policy.rules) {
+    if (!reaches(rule.reach, verdict)) continue
+    bound ??= new CelFacts(facts)
+    const value = evaluateRule(rule, bound)
+    if (value === false) continue
+    if (value === true) return { action: rule.action, rule: rule.name, reason: 'rule', from: rule }
+    const action = rule.action === 'allow' ? 'reject' : rule.action
+    return { action, rule: rule.name, reason: 'policy_error', from: rule }
+  }
+  const from = policy.defaults.get(verdict.reason)
+  if (from === undefined || !reaches(from.reach, verdict)) return notAccepted
+  return { action: from.action, rule: null, reason: 'default', from }
+}
+
+/** The part of the facts that says which rules may speak. */
+export function verdictOf(facts: Facts): {
+  readonly reason: string
+  readonly authenticated: boolean
+  readonly also: readonly string[]
+} {
+  return {
+    reason: facts['verdict.reason'],
+    authenticated: facts['verdict.authenticated'],
+    also: facts['verdict.alsoUnverifiable'] ?? [],
+  }
+}
+
+/** Whether a rule's condition holds, or the error that it ended in. */
+export function evaluateRule(rule: CompiledRule, facts: CelFacts): boolean | Error {
+  return rule.condition === null ? true : rule.condition.evaluate(facts)
+}
+
+function carryOut(policy: CompiledPolicy, facts: Facts, judgement: Judgement): Decision {
+  const enforced = isEnforced(policy, facts)
+  const action = enforced ? judgement.action : 'allow'
+  return {
+    action,
+    rule: judgement.rule,
+    reason: judgement.reason,
+    mode: policy.document.mode,
+    enforced,
+    wouldBe: judgement.action,
+    policy: policy.identity,
+    deferred: judgement.action === 'allow' && judgement.from?.deferred === true && !facts['verdict.deep'],
+    quarantine: action === 'quarantine' ? (judgement.from?.quarantine ?? null) : null,
+  }
+}
+
+function isEnforced({ document }: CompiledPolicy, facts: Facts): boolean {
+  switch (document.mode) {
+    case 'monitor':
+      return false
+    case 'enforce':
+      return true
+    case 'canary': {
+      const identity = facts['verdict.authenticated'] ? (facts.identity ?? null) : null
+      // The two kinds of keys are marked, so that a route's name never stands for an identity.
+      const key = identity === null ? `route ${facts['request.route']}` : `identity ${identity}`
+      return inCanary(document.canaryPercent ?? 100, key, document.name)
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { CompiledPolicy, CompiledRule } from './compile-policy.ts'
+import { decide, evaluateRule, verdictOf } from './decide.ts'
+import type { Decision } from './decision.ts'
+import type { Action } from './document.ts'
+import type { FactName, FactValue, Facts } from './facts.ts'
+import { CelFacts } from './lib/cel-facts.ts'
+import { reaches } from './lib/reach.ts'
+
+/**
+ * What became of one rule.
+ *
+ * - `decided`: its condition held, or failed, and that was the decision
+ * - `held`: its condition holds too, but an earlier rule had decided
+ * - `not_held`: its condition is false
+ * - `failed`: its condition fails to evaluate, but an earlier rule had decided
+ * - `silent`: it cannot speak for this verdict (not named, or the caller is not authenticated)
+ */
+export type RuleOutcome = 'decided' | 'held' | 'not_held' | 'failed' | 'silent'
+
+/** One rule in an explanation. */
+export interface RuleExplanation {
+  readonly name: string
+  readonly action: Action
+  readonly when: string | null
+  readonly outcome: RuleOutcome
+  /** What the condition gave; `null` if it failed or was not evaluated. */
+  readonly value: boolean | null
+  /** Why it failed. May quote facts: for the operator's eyes. */
+  readonly error: string | null
+  /** The facts that the condition reads, with their values. */
+  readonly facts: Readonly<Partial<Record<FactName, FactValue>>>
+}
+
+/** Why a request was decided as it was. */
+export interface Explanation {
+  readonly decision: Decision
+  readonly rules: readonly RuleExplanation[]
+}
+
+/**
+ * Explains a decision: every rule with its value or error, also those that the decision did not get to.
+ *
+ * Facts can be the request's own or recorded ones. Host and path are among them: show an explanation to
+ * operators only.
+ */
+export function explainDecision(policy: CompiledPolicy, facts: Facts): Explanation {
+  const decision = decide(policy, facts)
+  return { decision, rules: policy.rules.map((rule) => explainRule(rule, { facts, decision })) }
+}
+
+function explainRule(
+  rule: CompiledRule,
+  { facts, decision }: { readonly facts: Facts; readonly decision: Decision },
+): RuleExplanation {
+  const base = {
+    name: rule.name,
+    action: rule.action,
+    when: rule.condition?.text ?? null,
+    facts: factsRead(rule, facts),
+  }
+  if (!reaches(rule.reach, verdictOf(facts))) return { ...base, outcome: 'silent', value: null, error: null }
+  const value = evaluateRule(rule, new CelFacts(facts))
+  if (typeof value !== 'boolean') {
+    const outcome = rule.name === decision.rule ? 'decided' : 'failed'
+    return { ...base, outcome, value: null, error: value.message }
+  }
+  const outcome = rule.name === decision.rule ? 'decided' : value ? 'held' : 'not_held'
+  return { ...base, outcome, value, error: null }
+}
+
+function factsRead(rule: CompiledRule, facts: Facts): Partial<Record<FactName, FactValue>> {
+  return Object.fromEntries([...(rule.condition?.facts ?? [])].map((name) => [name, facts[name]]))
+}

@@ -1,0 +1,44 @@
+export { builtinPolicy } from './builtin-policy.ts'
+export { inCanary } from './canary.ts'
+export {
+  type CompiledConsequence,
+  type CompiledPolicy,
+  type CompiledRule,
+  type PolicyIdentity,
+  compilePolicy,
+} from './compile-policy.ts'
+export { type Condition, compileCondition } from './condition.ts'
+export { decide } from './decide.ts'
+export { type Decision, type DecisionReason, type PolicyObserver, decisionReasons } from './decision.ts'
+export type {
+  Action,
+  Consequence,
+  Defaults,
+  Locate,
+  PolicyDocument,
+  PolicyMode,
+  Quarantine,
+  Rule,
+} from './document.ts'
+export { type Explanation, type RuleExplanation, type RuleOutcome, explainDecision } from './explain.ts'
+export { factsReference } from './facts-reference.ts'
+export {
+  type PolicyEnvironment,
+  type FactName,
+  type FactRow,
+  type FactSource,
+  type FactType,
+  type FactValue,
+  type FactValues,
+  type Facts,
+  type PolicyRequest,
+  factNames,
+  factRow,
+  factSchema,
+  isFactName,
+} from './facts.ts'
+export { policyLimits } from './limits.ts'
+export { newPolicy } from './new-policy.ts'
+export { defaultQuarantine, parsePolicy, policyApiVersion } from './parse-policy.ts'
+export { type Place, PolicyError, type PolicyErrorDetails } from './policy-errors.ts'
+export { factsOf, snapshotFacts } from './read-facts.ts'

@@ -1,0 +1,19 @@
+/** Limits of a policy. Past any of them it is refused at load, so that no decision is ever slow. */
+export const policyLimits = {
+  rulesMax: 100,
+  nameCharsMax: 63,
+  descriptionCharsMax: 500,
+  /** Characters of one condition. */
+  conditionCharsMax: 2_048,
+  /** Operators, operands and calls of one condition. */
+  conditionNodesMax: 256,
+  /** Depth of a condition's tree, chains of `&&` and `||` counted once. */
+  conditionDepthMax: 16,
+  /** Cost of one condition; about a tenth of a microsecond each. A pattern costs 100. */
+  conditionCostMax: 1_000,
+  /** Cost of all conditions of a policy. */
+  policyCostMax: 5_000,
+  patternCharsMax: 256,
+  /** What the counted repetitions of a pattern may multiply to. */
+  patternRepeatMax: 64,
+} as const

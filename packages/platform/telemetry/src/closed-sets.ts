@@ -1,0 +1,140 @@
+import type { Action, PolicyMode } from '@quantum-ip/policy'
+import type {
+  CryptoOperation,
+  DeepCheckOutcome,
+  HeadFetchOutcome,
+  LookupSource,
+  Reason,
+  VerificationPath,
+  VerifierEvent,
+  verdictTable,
+} from '@quantum-ip/verifier'
+
+// Telemetry imports types only, so the closed sets are written again. Each is an object over the type: the
+// compiler refuses it as soon as it lacks a member or has one too many. Values are places in arrays of counters.
+
+type Places<Member extends string> = { readonly [Each in Member]: number }
+
+/** Every reason of a verdict with its status, in the order of the verifier's table. */
+export const statusByReason: { readonly [R in Reason]: (typeof verdictTable)[R]['status'] } = {
+  ok: 'verified',
+  ok_shallow: 'verified',
+  ok_retry: 'verified',
+  token_absent: 'missing',
+  token_stripped: 'missing',
+  token_truncated: 'missing',
+  token_malformed: 'invalid',
+  key_unknown: 'invalid',
+  signature_invalid: 'invalid',
+  head_unknown: 'invalid',
+  token_expired: 'invalid',
+  token_not_yet_valid: 'invalid',
+  audience_mismatch: 'invalid',
+  binding_mismatch: 'invalid',
+  token_replayed: 'invalid',
+  key_revoked: 'invalid',
+  token_revoked: 'invalid',
+  identity_revoked: 'invalid',
+  build_revoked: 'invalid',
+  attestation_invalid: 'invalid',
+  trust_stale: 'unverifiable',
+  head_unavailable: 'unverifiable',
+  attestation_unavailable: 'unverifiable',
+  attestation_stale: 'unverifiable',
+  replay_unavailable: 'unverifiable',
+  overloaded: 'unverifiable',
+}
+
+/** Every reason, in order. */
+export const reasons = Object.keys(statusByReason) as readonly Reason[]
+
+/** Place of each reason. */
+export const reasonPlaces = Object.fromEntries(
+  reasons.map((reason, place) => [reason, place]),
+) as Places<Reason>
+
+/** Place of each way of a verification. */
+export const pathPlaces: Places<VerificationPath> = { cold: 0, cached: 1, deep: 2 }
+
+/** Place of each action. */
+export const actionPlaces: Places<Action> = { allow: 0, reject: 1, quarantine: 2 }
+
+/** Place of each mode. */
+export const modePlaces: Places<PolicyMode> = { monitor: 0, canary: 1, enforce: 2 }
+
+/** Place of each source of a look-up. */
+export const sourcePlaces: Places<LookupSource> = { cache: 0, local: 1, remote: 2 }
+
+/** Place of each outcome of a deep check. */
+export const deepCheckPlaces: Places<DeepCheckOutcome> = {
+  passed: 0,
+  failed: 1,
+  unavailable: 2,
+  stale: 3,
+  skipped: 4,
+}
+
+/** Place of each outcome of a head's fetch. */
+export const headFetchPlaces: Places<HeadFetchOutcome> = {
+  found: 0,
+  absent: 1,
+  unavailable: 2,
+  refused: 3,
+  shed: 4,
+}
+
+/** Place of each kind of event that an operator must hear of. */
+export const eventPlaces: Places<VerifierEvent['kind']> = { head_unlogged: 0, log_equivocation: 1 }
+
+/** What signature time is spent on: by verifiers, and by the authority. */
+export type MeasuredOperation = CryptoOperation | 'sign_head' | 'sign_jwt' | 'sign_document' | 'verify_other'
+
+/** Place of each operation. */
+export const operationPlaces: Places<MeasuredOperation> = {
+  verify_head: 0,
+  verify_jwt: 1,
+  verify_attestation: 2,
+  sign_head: 3,
+  sign_jwt: 4,
+  sign_document: 5,
+  verify_other: 6,
+}
+
+/** The signature schemes that are measured apart; any other is `other`. */
+export const schemes = [
+  'ML-DSA-44',
+  'ML-DSA-65',
+  'ML-DSA-87',
+  'SLH-DSA-SHA2-128s',
+  'Ed25519',
+  'ML-DSA-44-Ed25519',
+  'ML-DSA-65-Ed25519',
+] as const
+
+/**
+ * Every way in which something passes that closed operation would stop. Each is asked for by name in
+ * configuration, and counted.
+ */
+export type FailOpen =
+  | 'monitor'
+  | 'canary'
+  | 'deferred'
+  | 'anonymous'
+  | 'unverifiable'
+  | 'stale_trust'
+  | 'unanchored_head'
+  | 'replay_per_instance'
+  | 'domain_audience'
+
+/** Place of each of them. */
+export const failOpenPlaces: Places<FailOpen> = {
+  monitor: 0,
+  canary: 1,
+  deferred: 2,
+  anonymous: 3,
+  unverifiable: 4,
+  stale_trust: 5,
+  unanchored_head: 6,
+  replay_per_instance: 7,
+  domain_audience: 8,
+}

@@ -1,0 +1,173 @@
+import type { Clock, Random } from '@quantum-ip/base'
+import type { Reason } from '@quantum-ip/verifier'
+import { type FailOpen, reasonPlaces, reasons } from './closed-sets.ts'
+import { formatDecisionId, parsePoint } from './decision-id.ts'
+import {
+  type DecisionInput,
+  type DecisionRecord,
+  type SuppressionRecord,
+  decisionRecord,
+  failOpensOf,
+} from './decision-record.ts'
+import { DecisionRing, type RecentDecision } from './decision-ring.ts'
+
+/** Where records are kept. */
+export interface DecisionSink {
+  /** Takes a record. Must not block: a store that does I/O queues. What it throws is counted as lost. */
+  write(record: DecisionRecord | SuppressionRecord): void
+}
+
+/** What a decision log tells about itself. */
+export interface DecisionLogObserver {
+  /** A record was over the cap of its reason. */
+  suppressed(reason: Reason): void
+  /** The sink did not take a record. */
+  lost(): void
+  /** A request passed because configuration says so by name. */
+  failedOpen(kind: FailOpen): void
+}
+
+/** How a decision log is set up. */
+export interface DecisionLogOptions {
+  /** Name of the enforcement point; part of each decision ID. */
+  readonly point: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly sink: DecisionSink
+  readonly observer?: DecisionLogObserver
+  /** Decisions that are kept in memory for explanations. Default 1,024. */
+  readonly recentMax?: number
+  /** Share of verified and allowed requests that are recorded, 0 to 1. Default 0.01. */
+  readonly sampleRatio?: number
+  /** Records of one reason in one window. Default 100. */
+  readonly perReasonMax?: number
+  /** Milliseconds of a window. Default 10,000. */
+  readonly windowMs?: number
+  /** Changes a record before anybody keeps it, or drops it with `null`: what names people can be left out here. */
+  readonly redact?: (record: DecisionRecord) => DecisionRecord | null
+}
+
+/**
+ * The decision log of one enforcement point.
+ *
+ * Records every decision that is not plain "verified, allowed", and a sample of those. Each reason has a
+ * cap per window, past which decisions are counted and a {@link SuppressionRecord} says how many: a flood
+ * of forged tokens fills neither the disk nor the memory. Never throws and never waits while a request is
+ * recorded.
+ */
+export class DecisionLog {
+  readonly #options: DecisionLogOptions
+  readonly #ring: DecisionRing
+  readonly #sampleBelow: number
+  readonly #perReasonMax: number
+  readonly #windowMs: number
+  readonly #taken = new Uint32Array(reasons.length)
+  #windowFromMs: number
+
+  /** @throws {TelemetryError} `QIP_TELEMETRY_POINT_MALFORMED`. */
+  constructor(options: DecisionLogOptions) {
+    parsePoint(options.point)
+    this.#options = options
+    this.#ring = new DecisionRing(options.recentMax ?? 1_024)
+    this.#sampleBelow = Math.round((options.sampleRatio ?? 0.01) * 0x1_0000)
+    this.#perReasonMax = options.perReasonMax ?? 100
+    this.#windowMs = options.windowMs ?? 10_000
+    this.#windowFromMs = options.clock.now()
+  }
+
+  /**
+   * Records a decision if it is to be recorded.
+   *
+   * Returns its ID, for the reply and the span; `null` for a verified and allowed request that is not in the
+   * sample. A decision over the cap has an ID too, but no record.
+   */
+  record(input: DecisionInput): string | null {
+    const { verdict, decision } = input
+    if (decision.action !== 'reject') this.#countFailOpens(input)
+    const isPlain =
+      verdict.status === 'verified' && decision.wouldBe === 'allow' && decision.reason !== 'policy_error'
+    if (isPlain && !this.#isSampled()) return null
+    const { point, clock, random } = this.#options
+    const timeMs = clock.now()
+    const id = formatDecisionId(point, timeMs, random)
+    if (this.#mayKeep(verdict.reason, timeMs)) this.#keep(input, { id, timeMs, point })
+    return id
+  }
+
+  /** The decision of this ID, if it was recorded and is among the newest. */
+  find(id: string): RecentDecision | undefined {
+    return this.#ring.find(id)
+  }
+
+  /** The newest recorded decisions, newest first. */
+  newest(countMax: number): readonly RecentDecision[] {
+    return this.#ring.newest(countMax)
+  }
+
+  /** Ends the window: writes down what was suppressed in it. For a timer, and before stopping. */
+  flush(): void {
+    const toMs = this.#options.clock.now()
+    const { point } = this.#options
+    for (const [place, reason] of reasons.entries()) {
+      const count = (this.#taken[place] as number) - this.#perReasonMax
+      if (count > 0)
+        this.#write({ kind: 'suppressed', point, reason, count, fromMs: this.#windowFromMs, toMs })
+    }
+    this.#taken.fill(0)
+    this.#windowFromMs = toMs
+  }
+
+  #mayKeep(reason: Reason, timeMs: number): boolean {
+    // A clock that was set back ends the window too: it must not last until the old time comes again.
+    const ageMs = timeMs - this.#windowFromMs
+    if (ageMs >= this.#windowMs || ageMs < 0) this.flush()
+    const place = reasonPlaces[reason]
+    const taken = (this.#taken[place] as number) + 1
+    this.#taken[place] = taken
+    if (taken <= this.#perReasonMax) return true
+    this.#options.observer?.suppressed(reason)
+    return false
+  }
+
+  #keep(
+    input: DecisionInput,
+    origin: { readonly id: string; readonly timeMs: number; readonly point: string },
+  ): void {
+    const record = this.#redacted(decisionRecord(input, origin))
+    if (record === null) return
+    this.#ring.add({ record, facts: input.facts })
+    this.#write(record)
+  }
+
+  // A hook that fails must not let through what it was to leave out, nor stop a request.
+  #redacted(record: DecisionRecord): DecisionRecord | null {
+    const { redact } = this.#options
+    if (redact === undefined) return record
+    try {
+      return redact(record)
+    } catch {
+      this.#options.observer?.lost()
+      return null
+    }
+  }
+
+  #write(record: DecisionRecord | SuppressionRecord): void {
+    try {
+      this.#options.sink.write(record)
+    } catch {
+      this.#options.observer?.lost()
+    }
+  }
+
+  #isSampled(): boolean {
+    if (this.#sampleBelow === 0) return false
+    const [high = 0, low = 0] = this.#options.random.bytes(2)
+    return high * 256 + low < this.#sampleBelow
+  }
+
+  #countFailOpens({ verdict, decision }: DecisionInput): void {
+    const { observer } = this.#options
+    if (observer === undefined) return
+    for (const kind of failOpensOf(verdict, decision)) observer.failedOpen(kind)
+  }
+}

@@ -1,0 +1,133 @@
+import { hex } from '@quantum-ip/base'
+import type { Action, Decision, DecisionReason, Facts, PolicyMode } from '@quantum-ip/policy'
+import type { BindingEvidence, Reason, Status, Verdict, VerificationPath } from '@quantum-ip/verifier'
+import { type FailOpen, failOpenPlaces } from './closed-sets.ts'
+
+/**
+ * One decision as it is kept: what forensics, policy replay and `qip explain` read.
+ *
+ * INVARIANT: no token, key, `jti`, host, path or header of the request. A token is named by log, index
+ * and digest, which cannot stand in for it.
+ */
+export interface DecisionRecord {
+  readonly kind: 'decision'
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly timeMs: number
+  readonly point: string
+  readonly region: string | null
+  /** Service ID of the service that was called. */
+  readonly service: string
+  /** 32 hexadecimal characters, or `null` without a trace. */
+  readonly traceId: string | null
+  readonly status: Status
+  readonly reason: Reason
+  readonly authenticated: boolean
+  readonly deep: boolean
+  /** Service ID of the caller, proven. */
+  readonly subject: string | null
+  /** What a token that did not hold says of its subject. Chooses nothing. */
+  readonly claimedSubject: string | null
+  readonly build: { readonly digest: string; readonly evidence: BindingEvidence } | null
+  readonly attestation: { readonly log: string; readonly index: number } | null
+  readonly token: { readonly log: string; readonly index: number; readonly digest: string } | null
+  readonly epoch: number
+  readonly policy: { readonly name: string; readonly version: number }
+  readonly rule: string | null
+  readonly decidedBy: DecisionReason
+  readonly action: Action
+  readonly wouldBe: Action
+  readonly mode: PolicyMode
+  readonly enforced: boolean
+  readonly deferred: boolean
+  /** Why something passed that closed operation would stop. */
+  readonly failOpen: readonly FailOpen[]
+  readonly path: VerificationPath
+  readonly durationMs: number
+}
+
+/** How many records of a reason were over its cap, and were not kept. */
+export interface SuppressionRecord {
+  readonly kind: 'suppressed'
+  readonly point: string
+  readonly reason: Reason
+  readonly count: number
+  /** The window; milliseconds since 1970. */
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** What a record is made of. */
+export interface DecisionInput {
+  readonly verdict: Verdict
+  readonly decision: Decision
+  readonly facts: Facts
+  readonly traceId?: string | undefined
+}
+
+/** The record of a decision. */
+export function decisionRecord(
+  { verdict, decision, facts, traceId }: DecisionInput,
+  { id, timeMs, point }: { readonly id: string; readonly timeMs: number; readonly point: string },
+): DecisionRecord {
+  const { build, attestation, token, timings } = verdict
+  return {
+    kind: 'decision',
+    id,
+    timeMs,
+    point,
+    region: facts['env.region'],
+    service: facts['env.service'],
+    traceId: traceId ?? null,
+    status: verdict.status,
+    reason: verdict.reason,
+    authenticated: verdict.authenticated,
+    deep: verdict.deep,
+    subject: verdict.identity ?? null,
+    claimedSubject: verdict.claimedSubject ?? null,
+    build: build === undefined ? null : { digest: hex(build.digest), evidence: build.evidence },
+    attestation: attestation === undefined ? null : { log: attestation.log, index: attestation.index },
+    token: token === undefined ? null : { log: token.log, index: token.index, digest: hex(token.digest) },
+    epoch: verdict.epoch,
+    policy: { name: decision.policy.name, version: decision.policy.version },
+    rule: decision.rule,
+    decidedBy: decision.reason,
+    action: decision.action,
+    wouldBe: decision.wouldBe,
+    mode: decision.mode,
+    enforced: decision.enforced,
+    deferred: decision.deferred,
+    failOpen: failOpensOf(verdict, decision),
+    path: timings.path,
+    durationMs: timings.totalMs,
+  }
+}
+
+/**
+ * Every way in which this request passed although closed operation would have stopped it; empty for most, and for
+ * all that were refused.
+ */
+export function failOpensOf(verdict: Verdict, decision: Decision): readonly FailOpen[] {
+  if (decision.action === 'reject') return []
+  return kinds.filter((kind) => passed[kind](verdict, decision))
+}
+
+const kinds = Object.keys(failOpenPlaces) as readonly FailOpen[]
+
+const passed: { readonly [Kind in FailOpen]: (verdict: Verdict, decision: Decision) => boolean } = {
+  monitor: (_, { mode, wouldBe }) => mode === 'monitor' && wouldBe !== 'allow',
+  canary: (_, { mode, enforced, wouldBe }) => mode === 'canary' && !enforced && wouldBe !== 'allow',
+  deferred: (_, { deferred }) => deferred,
+  anonymous: ({ authenticated }, { wouldBe }) => !authenticated && wouldBe !== 'reject',
+  unverifiable: ({ status, authenticated }, { wouldBe }) =>
+    status === 'unverifiable' && authenticated && wouldBe !== 'reject',
+  stale_trust: ({ notes }) => notes.staleTrustAccepted,
+  unanchored_head: ({ notes }) => notes.unanchoredHead,
+  replay_per_instance: ({ notes, oneTime }) => notes.replayPerInstance && oneTime,
+  domain_audience: ({ notes }) => notes.domainAudience,
+}
+
+/** A record as one line of JSON, without the line's end. */
+export function formatRecord(record: DecisionRecord | SuppressionRecord): string {
+  return JSON.stringify(record)
+}

@@ -1,0 +1,137 @@
+import {
+  actionPlaces,
+  deepCheckPlaces,
+  eventPlaces,
+  failOpenPlaces,
+  headFetchPlaces,
+  modePlaces,
+  operationPlaces,
+  pathPlaces,
+  reasons,
+  schemes,
+  sourcePlaces,
+  statusByReason,
+} from './closed-sets.ts'
+import { TelemetryError } from './telemetry-errors.ts'
+
+/**
+ * The closed set that one or more labels of a metric come from: a series has one row of it.
+ *
+ * `status` follows from `reason`, so both are one dimension of 26 rows, not two of 104.
+ */
+export interface Dimension {
+  /** Names of the labels. */
+  readonly labels: readonly string[]
+  /** One row of values for each place. */
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** The sets that come from a process's configuration. A service or policy that is not listed counts as `other`. */
+export interface ConfiguredSets {
+  /** Service IDs. */
+  readonly service?: readonly string[]
+  /** Names of the enforcement points in this process. */
+  readonly enforcement_point?: readonly string[]
+  readonly region?: string | null
+  /** Names of policies. */
+  readonly policy?: readonly string[]
+}
+
+function one(label: string, values: readonly string[]): Dimension {
+  return { labels: [label], rows: values.map((value) => [value]) }
+}
+
+/** The uses of keys: which key a series is about, without a label that grows with each rotation. */
+export const keyUses = [
+  'root',
+  'bundle',
+  'qip-token',
+  'qip-jwt',
+  'qip-log',
+  'qip-build',
+  'qip-policy',
+  'qip-feed',
+  'qip-kem',
+] as const
+
+/** The states of keys. */
+export const keyStates = ['planned', 'published', 'active', 'retiring', 'retired', 'compromised'] as const
+
+const fixed = {
+  outcome: {
+    labels: ['status', 'reason'],
+    rows: reasons.map((reason) => [statusByReason[reason], reason]),
+  },
+  reason: one('reason', reasons),
+  path: one('path', Object.keys(pathPlaces)),
+  action: one('action', Object.keys(actionPlaces)),
+  mode: one('mode', Object.keys(modePlaces)),
+  source: one('source', Object.keys(sourcePlaces)),
+  deep_check: one('outcome', Object.keys(deepCheckPlaces)),
+  head_fetch: one('outcome', Object.keys(headFetchPlaces)),
+  adjudication: one('outcome', ['false_positive', 'confirmed']),
+  event: one('kind', Object.keys(eventPlaces)),
+  fail_open: one('kind', Object.keys(failOpenPlaces)),
+  operation: one('operation', Object.keys(operationPlaces)),
+  scheme: one('scheme', [...schemes, 'other']),
+  cache: one('cache', ['token', 'head', 'attestation']),
+  key: one('key', keyUses),
+  key_state: one('state', keyStates),
+  key_operation: one('operation', ['sign', 'verify', 'open']),
+  form: one('form', ['compact', 'standalone', 'reference', 'jwt']),
+} satisfies Record<string, Dimension>
+
+/** Names of the sets that configuration gives. */
+export type ConfiguredDimension = 'service' | 'enforcement_point' | 'region' | 'policy'
+
+/** Name of a dimension. */
+export type DimensionName = keyof typeof fixed | ConfiguredDimension
+
+/** Where values land that a configured set does not have. */
+export const otherValue = 'other'
+
+const valueCharsMax = 512
+
+/**
+ * The dimension of this name, with the configured sets of a process.
+ *
+ * @throws {TelemetryError} `QIP_TELEMETRY_LABEL_MALFORMED` if a configured set is not one.
+ */
+export function dimensionOf(name: DimensionName, sets: ConfiguredSets): Dimension {
+  if (name === 'region') return one(name, configured(name, [sets.region ?? '']))
+  if (name === 'enforcement_point') return one(name, configured(name, sets.enforcement_point ?? []))
+  if (name === 'service' || name === 'policy') {
+    return one(name, [...configured(name, sets[name] ?? []), otherValue])
+  }
+  return fixed[name]
+}
+
+function configured(label: ConfiguredDimension, values: readonly string[]): readonly string[] {
+  const wrong = values.find(
+    (value) => value === otherValue || value.length > valueCharsMax || !value.isWellFormed(),
+  )
+  if (wrong !== undefined) {
+    const reason =
+      wrong === otherValue ? `\`${otherValue}\` is taken` : `a value is longer than ${valueCharsMax}`
+    throw new TelemetryError('QIP_TELEMETRY_LABEL_MALFORMED', { label, reason })
+  }
+  if (new Set(values).size !== values.length) {
+    throw new TelemetryError('QIP_TELEMETRY_LABEL_MALFORMED', { label, reason: 'a value is there twice' })
+  }
+  return values
+}
+
+/**
+ * Finds the place of a value of a dimension with one label. What a set with `other` does not have is there.
+ *
+ * @throws {TypeError} for a value that a set without `other` does not have.
+ */
+export function placesIn(dimension: Dimension): (value: string) => number {
+  const places = new Map(dimension.rows.map(([value = ''], place) => [value, place]))
+  const other = places.get(otherValue)
+  return (value) => {
+    const place = places.get(value) ?? other
+    if (place === undefined) throw new TypeError(`not a value of \`${dimension.labels.join()}\``)
+    return place
+  }
+}

@@ -1,0 +1,53 @@
+export { type FailOpen, type MeasuredOperation } from './closed-sets.ts'
+export { type DecisionIdParts, formatDecisionId, parseDecisionId, parsePoint } from './decision-id.ts'
+export {
+  DecisionLog,
+  type DecisionLogObserver,
+  type DecisionLogOptions,
+  type DecisionSink,
+} from './decision-log.ts'
+export {
+  type DecisionInput,
+  type DecisionRecord,
+  type SuppressionRecord,
+  decisionRecord,
+  failOpensOf,
+  formatRecord,
+} from './decision-record.ts'
+export { DecisionRing, type RecentDecision } from './decision-ring.ts'
+export { type ConfiguredSets, type Dimension, type DimensionName, otherValue } from './dimensions.ts'
+export { formatMetrics, metricPrefix, metricsMediaType } from './exposition.ts'
+export {
+  type MetricName,
+  type MetricNameOf,
+  type MetricRow,
+  authorityMetrics,
+  enforcementMetrics,
+  metricNames,
+  metricRow,
+  metricTable,
+} from './metric-table.ts'
+export {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  Metrics,
+  type MetricsOptions,
+  seriesMaxDefault,
+} from './metrics.ts'
+export { type ObserverPlace, decisionLogObserver, policyObserver, verifierObserver } from './observers.ts'
+export {
+  type AttributeValue,
+  type Span,
+  type SpanExporter,
+  type VerifySpanInput,
+  verifySpan,
+} from './span.ts'
+export { TelemetryError, type TelemetryErrorDetails } from './telemetry-errors.ts'
+export {
+  type ContinuedTrace,
+  type TraceContext,
+  continueTrace,
+  formatTraceparent,
+  parseTraceparent,
+} from './trace-context.ts'

@@ -1,0 +1,254 @@
+import type { DimensionName } from './dimensions.ts'
+
+/** One metric: its name is the key in {@link metricTable}, after the prefix `quantum_ip_`. */
+export type MetricRow = {
+  readonly help: string
+  readonly dimensions: readonly DimensionName[]
+} & (
+  | {
+      readonly type: 'counter'
+      /**
+       * Series that may come to life for each value of the first two dimensions, where few of all combinations ever
+       * occur. Absent: all combinations are there from the start, at zero.
+       */
+      readonly liveMax?: number
+    }
+  | {
+      readonly type: 'gauge'
+      /** How the values of several threads become one. */
+      readonly across: 'sum' | 'max' | 'min'
+    }
+  | { readonly type: 'histogram'; readonly buckets: readonly number[] }
+)
+
+/** Upper bounds in seconds, 2 µs to 1 s. */
+const fast = [
+  0.000002, 0.000005, 0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02,
+  0.05, 0.1, 0.2, 0.5, 1,
+]
+/** Upper bounds in seconds, 20 µs to 10 s. */
+const slow = [0.00002, 0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10]
+const ages = [60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 7_776_000]
+const batches = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096]
+
+/**
+ * Every metric there is. A process registers those of its role; nothing is counted under another name.
+ *
+ * Labels come from closed sets only; never a token, path, identity or build.
+ */
+export const metricTable = {
+  verifications_total: {
+    type: 'counter',
+    help: 'Verifications of requests, by verdict (M1, M3).',
+    dimensions: ['service', 'enforcement_point', 'region', 'outcome'],
+  },
+  decisions_total: {
+    type: 'counter',
+    help: 'Decisions of policies (M4). `action` is what is done if the decision is carried out; a decision that monitor or a canary did not carry out has mode `monitor`.',
+    dimensions: ['service', 'enforcement_point', 'region', 'outcome', 'action', 'mode', 'policy'],
+    liveMax: 24,
+  },
+  verification_duration_seconds: {
+    type: 'histogram',
+    help: 'Time from a request to its verdict (M2).',
+    dimensions: ['enforcement_point', 'path'],
+    buckets: fast,
+  },
+  attestation_age_seconds: {
+    type: 'histogram',
+    help: 'Age of the attestations that verified tokens rely on (M5).',
+    dimensions: [],
+    buckets: ages,
+  },
+  attestations_fresh_ratio: {
+    type: 'gauge',
+    help: 'Share of attestations within their freshness limit (M5).',
+    dimensions: [],
+    across: 'min',
+  },
+  fleet_members: {
+    type: 'gauge',
+    help: 'Enrolled members of the fleet with a lease (M6).',
+    dimensions: [],
+    across: 'max',
+  },
+  fleet_members_current: {
+    type: 'gauge',
+    help: 'Members that have acknowledged the newest bundle (M6).',
+    dimensions: [],
+    across: 'max',
+  },
+  key_state: {
+    type: 'gauge',
+    help: 'Keys of each use in each state (M6).',
+    dimensions: ['key', 'key_state'],
+    across: 'max',
+  },
+  trust_snapshot_age_seconds: {
+    type: 'gauge',
+    help: 'Age of the signed state that verifications rely on (M6).',
+    dimensions: [],
+    across: 'max',
+  },
+  ledger_lookup_duration_seconds: {
+    type: 'histogram',
+    help: 'Time of a look-up of an attestation, by where the answer came from (M7).',
+    dimensions: ['source'],
+    buckets: slow,
+  },
+  crypto_cpu_seconds_total: {
+    type: 'counter',
+    help: 'Time spent on signatures, by operation and scheme (M8).',
+    dimensions: ['operation', 'scheme'],
+  },
+  deep_checks_total: {
+    type: 'counter',
+    help: 'Deep checks of attestations, by outcome (M9).',
+    dimensions: ['deep_check'],
+  },
+  sampling_ratio: {
+    type: 'gauge',
+    help: 'Share of verifications that get a deep check at present (M9).',
+    dimensions: [],
+    across: 'max',
+  },
+  adjudications_total: {
+    type: 'counter',
+    help: 'Decisions that an operator marked, by judgement (M10).',
+    dimensions: ['adjudication'],
+  },
+  head_fetches_total: {
+    type: 'counter',
+    help: 'Heads that were asked for, by outcome.',
+    dimensions: ['head_fetch'],
+  },
+  cache_entries: { type: 'gauge', help: 'Entries of each cache.', dimensions: ['cache'], across: 'sum' },
+  cache_hits_total: { type: 'counter', help: 'Answers of each cache.', dimensions: ['cache'] },
+  clock_offset_seconds: {
+    type: 'gauge',
+    help: 'How far this clock is ahead of the signed time of the newest state.',
+    dimensions: [],
+    across: 'max',
+  },
+  deferred_backlog: {
+    type: 'gauge',
+    help: 'Deferred deep checks that are still to be done.',
+    dimensions: [],
+    across: 'sum',
+  },
+  replay_filter_entries: {
+    type: 'gauge',
+    help: 'One-time tokens that the replay filter remembers.',
+    dimensions: [],
+    across: 'max',
+  },
+  revocation_epoch: {
+    type: 'gauge',
+    help: 'Revocation epoch that verifications rely on.',
+    dimensions: [],
+    across: 'min',
+  },
+  revocation_propagation_seconds: {
+    type: 'histogram',
+    help: 'Time from a revocation to its effect here.',
+    dimensions: [],
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+  },
+  tokens_issued_total: { type: 'counter', help: 'Tokens issued, by form.', dimensions: ['form'] },
+  issuance_batch_size: {
+    type: 'histogram',
+    help: 'Tokens signed in one batch.',
+    dimensions: [],
+    buckets: batches,
+  },
+  key_use_total: {
+    type: 'counter',
+    help: 'Uses of keys, by use of the key and operation.',
+    dimensions: ['key', 'key_operation'],
+  },
+  policy_errors_total: {
+    type: 'counter',
+    help: 'Conditions that failed to evaluate.',
+    dimensions: ['policy'],
+  },
+  fail_open_total: {
+    type: 'counter',
+    help: 'Requests that passed because configuration says so by name, by what it says.',
+    dimensions: ['enforcement_point', 'fail_open'],
+  },
+  verifier_events_total: {
+    type: 'counter',
+    help: 'Events that an operator must hear of.',
+    dimensions: ['event'],
+  },
+  decision_records_suppressed_total: {
+    type: 'counter',
+    help: 'Decision records over the cap of their reason, which were counted and not kept.',
+    dimensions: ['reason'],
+  },
+  decision_records_lost_total: {
+    type: 'counter',
+    help: 'Decision records that their store did not take.',
+    dimensions: [],
+  },
+} as const satisfies Record<string, MetricRow>
+
+type Table = typeof metricTable
+
+/** Name of a metric, without the prefix `quantum_ip_`. */
+export type MetricName = keyof Table
+
+/** Names of the metrics of one type. */
+export type MetricNameOf<Type extends MetricRow['type']> = {
+  [Name in MetricName]: Table[Name]['type'] extends Type ? Name : never
+}[MetricName]
+
+/** Every metric, in order. */
+export const metricNames = Object.keys(metricTable) as readonly MetricName[]
+
+/** The row of a metric. */
+export function metricRow(name: MetricName): MetricRow {
+  return metricTable[name]
+}
+
+/** What a process that verifies and decides registers. */
+export const enforcementMetrics = [
+  'verifications_total',
+  'decisions_total',
+  'verification_duration_seconds',
+  'attestation_age_seconds',
+  'attestations_fresh_ratio',
+  'trust_snapshot_age_seconds',
+  'ledger_lookup_duration_seconds',
+  'crypto_cpu_seconds_total',
+  'deep_checks_total',
+  'sampling_ratio',
+  'head_fetches_total',
+  'cache_entries',
+  'cache_hits_total',
+  'clock_offset_seconds',
+  'deferred_backlog',
+  'replay_filter_entries',
+  'revocation_epoch',
+  'revocation_propagation_seconds',
+  'policy_errors_total',
+  'fail_open_total',
+  'verifier_events_total',
+  'decision_records_suppressed_total',
+  'decision_records_lost_total',
+] as const satisfies readonly MetricName[]
+
+/** What the authority registers. */
+export const authorityMetrics = [
+  'attestations_fresh_ratio',
+  'fleet_members',
+  'fleet_members_current',
+  'key_state',
+  'ledger_lookup_duration_seconds',
+  'crypto_cpu_seconds_total',
+  'adjudications_total',
+  'revocation_epoch',
+  'tokens_issued_total',
+  'issuance_batch_size',
+  'key_use_total',
+] as const satisfies readonly MetricName[]

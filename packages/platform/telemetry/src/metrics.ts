@@ -1,0 +1,139 @@
+import { type ConfiguredSets, type Dimension, placesIn } from './dimensions.ts'
+import { type Registration, layOut } from './lib/layout.ts'
+import { addSparse } from './lib/sparse-cells.ts'
+import { type MetricName, type MetricNameOf } from './metric-table.ts'
+
+/** Time series that one process may have. */
+export const seriesMaxDefault = 2_000
+
+/** Which metrics a process has, and the sets that their labels come from. */
+export interface MetricsOptions {
+  readonly metrics: readonly MetricName[]
+  readonly sets?: ConfiguredSets
+  /** Default {@link seriesMaxDefault}. */
+  readonly seriesMax?: number
+}
+
+/**
+ * The metrics of one thread: one array of numbers, laid out once.
+ *
+ * Counting is an addition in a typed array; nothing is looked up by label, allocated or thrown on the
+ * hot path, and no series can come to be that was not declared at the start. The array is shared memory: a
+ * worker hands `cells` to the thread that answers scrapes, which adds them up ({@link formatMetrics}).
+ */
+export class Metrics {
+  readonly cells: Float64Array<SharedArrayBuffer>
+  readonly registrations: readonly Registration[]
+  readonly #byName: ReadonlyMap<string, Registration>
+
+  /**
+   * @throws {TelemetryError} `QIP_TELEMETRY_SERIES_EXCEEDED` if the metrics could have more series than the budget,
+   * `QIP_TELEMETRY_LABEL_MALFORMED` for a configured set that is not one.
+   */
+  constructor(options: MetricsOptions) {
+    const names = [...new Set(options.metrics)]
+    this.registrations = layOut(names, options.sets ?? {}, options.seriesMax ?? seriesMaxDefault)
+    this.#byName = new Map(this.registrations.map((each) => [each.name, each]))
+    const length = this.registrations.reduce((sum, each) => sum + each.length, 0)
+    this.cells = new Float64Array(new SharedArrayBuffer(Math.max(1, length) * Float64Array.BYTES_PER_ELEMENT))
+    // A gauge that nobody has set is absent, not zero.
+    for (const { row, offset, length } of this.registrations) {
+      if (row.type === 'gauge') this.cells.fill(Number.NaN, offset, offset + length)
+    }
+  }
+
+  /** @throws {TypeError} if the metric is not registered here. */
+  counter(name: MetricNameOf<'counter'>): Counter {
+    return new Counter(this.#registration(name), this.cells)
+  }
+
+  /** @throws {TypeError} if the metric is not registered here. */
+  gauge(name: MetricNameOf<'gauge'>): Gauge {
+    return new Gauge(this.#registration(name), this.cells)
+  }
+
+  /** @throws {TypeError} if the metric is not registered here. */
+  histogram(name: MetricNameOf<'histogram'>): Histogram {
+    return new Histogram(this.#registration(name), this.cells)
+  }
+
+  #registration(name: MetricName): Registration {
+    const found = this.#byName.get(name)
+    if (found === undefined) throw new TypeError(`the metric \`${name}\` is not registered in this process`)
+    return found
+  }
+}
+
+abstract class Family {
+  protected readonly registration: Registration
+  protected readonly cells: Float64Array
+
+  constructor(registration: Registration, cells: Float64Array) {
+    this.registration = registration
+    this.cells = cells.subarray(registration.offset, registration.offset + registration.length)
+  }
+
+  /**
+   * The number of the series with this place in each dimension, in the metric's order. Work it out once, outside
+   * the hot path; a place of the last dimension can be added to it.
+   */
+  series(places: readonly number[]): number {
+    const { dimensions, strides } = this.registration
+    if (places.length !== dimensions.length) throw new TypeError('a place for each dimension is needed')
+    return places.reduce((sum, place, at) => {
+      const size = dimensions[at]?.rows.length ?? 0
+      if (!Number.isInteger(place) || place < 0 || place >= size) throw new TypeError('no such place')
+      return sum + place * (strides[at] ?? 0)
+    }, 0)
+  }
+
+  /** How far apart two neighbours of a dimension are. */
+  stride(dimension: number): number {
+    return this.registration.strides[dimension] ?? 0
+  }
+
+  /** Finds a value's place in a dimension with one label, see {@link placesIn}. */
+  places(dimension: number): (value: string) => number {
+    return placesIn(this.registration.dimensions[dimension] as Dimension)
+  }
+}
+
+/** A counter with closed labels. */
+export class Counter extends Family {
+  add(series: number, amount = 1): void {
+    const { cells, registration } = this
+    if (registration.isSparse) addSparse(cells, registration.liveMax, series, amount)
+    else cells[series] = (cells[series] as number) + amount
+  }
+}
+
+/** A gauge with closed labels. */
+export class Gauge extends Family {
+  set(series: number, value: number): void {
+    this.cells[series] = value
+  }
+}
+
+/** A histogram with closed labels and fixed buckets. */
+export class Histogram extends Family {
+  readonly #buckets: readonly number[]
+
+  constructor(registration: Registration, cells: Float64Array) {
+    super(registration, cells)
+    this.#buckets = registration.row.type === 'histogram' ? registration.row.buckets : []
+  }
+
+  /** Counts `value` once. What is not a number of at least zero counts as zero: one bad value must not spoil a sum. */
+  observe(series: number, value: number): void {
+    const buckets = this.#buckets
+    const { cells } = this
+    const counted = value >= 0 ? value : 0
+    let bucket = 0
+    // Bounds grow from where almost all values are: a scan from below meets them first.
+    while (bucket < buckets.length && counted > (buckets[bucket] as number)) bucket++
+    const at = series * (buckets.length + 2)
+    cells[at + bucket] = (cells[at + bucket] as number) + 1
+    const sum = at + buckets.length + 1
+    cells[sum] = (cells[sum] as number) + counted
+  }
+}

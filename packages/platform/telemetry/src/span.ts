@@ -1,0 +1,77 @@
+import { hex } from '@quantum-ip/base'
+import type { Decision } from '@quantum-ip/policy'
+import type { Verdict } from '@quantum-ip/verifier'
+import { failOpensOf } from './decision-record.ts'
+import type { ContinuedTrace, TraceContext } from './trace-context.ts'
+
+/** Value of a span's attribute. */
+export type AttributeValue = string | number | boolean | readonly string[]
+
+/** One finished span, with the fields that OpenTelemetry's have. */
+export interface Span {
+  readonly name: string
+  readonly context: TraceContext
+  readonly parentSpanId: string | null
+  readonly kind: 'internal' | 'server'
+  /** Milliseconds since 1970, with fractions. */
+  readonly startMs: number
+  readonly endMs: number
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+  /** `error` for what went wrong here; a refused request is no error. */
+  readonly status: 'unset' | 'error'
+}
+
+/** Takes finished spans. Must not block or throw: an exporter that does I/O queues. */
+export interface SpanExporter {
+  export(span: Span): void
+}
+
+/** What a verification's span is made of. */
+export interface VerifySpanInput {
+  readonly trace: ContinuedTrace
+  readonly startMs: number
+  readonly endMs: number
+  readonly verdict: Verdict
+  /** Absent where nothing decided, as in verification as a service. */
+  readonly decision?: Decision | undefined
+  readonly decisionId?: string | null | undefined
+}
+
+/**
+ * The span `quantum_ip.verify` of one verification, with the attributes of the conventions: `quantum_ip.status`,
+ * `.reason`, `.subject`, `.build`, `.decision_id`, `.policy.version` and what was let through by name.
+ *
+ * Never a token, key or `jti`. `.subject` and `.build` only of an authenticated caller.
+ */
+export function verifySpan(input: VerifySpanInput): Span {
+  const { trace, verdict, decision, decisionId } = input
+  const attributes: Record<string, AttributeValue> = {
+    'quantum_ip.status': verdict.status,
+    'quantum_ip.reason': verdict.reason,
+    'quantum_ip.deep': verdict.deep,
+  }
+  if (verdict.identity !== undefined) attributes['quantum_ip.subject'] = verdict.identity
+  if (verdict.build !== undefined) attributes['quantum_ip.build'] = hex(verdict.build.digest)
+  if (typeof decisionId === 'string') attributes['quantum_ip.decision_id'] = decisionId
+  if (decision !== undefined) addDecision(attributes, verdict, decision)
+  return {
+    name: 'quantum_ip.verify',
+    context: trace.context,
+    parentSpanId: trace.parentSpanId,
+    kind: 'internal',
+    startMs: input.startMs,
+    endMs: input.endMs,
+    attributes,
+    status: decision?.reason === 'policy_error' ? 'error' : 'unset',
+  }
+}
+
+function addDecision(attributes: Record<string, AttributeValue>, verdict: Verdict, decision: Decision): void {
+  attributes['quantum_ip.action'] = decision.action
+  attributes['quantum_ip.policy.name'] = decision.policy.name
+  attributes['quantum_ip.policy.version'] = decision.policy.version
+  attributes['quantum_ip.policy.mode'] = decision.mode
+  if (decision.rule !== null) attributes['quantum_ip.policy.rule'] = decision.rule
+  const failOpen = failOpensOf(verdict, decision)
+  if (failOpen.length > 0) attributes['quantum_ip.fail_open'] = failOpen
+}

@@ -1,0 +1,82 @@
+import { type Random, hex } from '@quantum-ip/base'
+import { TelemetryError } from './telemetry-errors.ts'
+
+/** A place in a trace: W3C Trace Context, section 3.2. */
+export interface TraceContext {
+  /** 32 lowercase hexadecimal characters, not all zero. */
+  readonly traceId: string
+  /** 16 lowercase hexadecimal characters, not all zero. */
+  readonly spanId: string
+  readonly isSampled: boolean
+  /** Whether the trace ID is random (Level 2, section 3.2.2.5.2). */
+  readonly isRandom: boolean
+}
+
+const versionZero = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+const laterVersion = /^(?!00|ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/
+const fieldCharsMax = 512
+
+/**
+ * Parses a `traceparent` field ({@link https://www.w3.org/TR/trace-context/#traceparent-header W3C Trace Context,
+ * section 3.2}). Of a later version, the part that version 00 has is read, as section 3.2.4 says.
+ *
+ * @throws {TelemetryError} `QIP_TELEMETRY_TRACEPARENT_MALFORMED`.
+ */
+export function parseTraceparent(field: string): TraceContext {
+  if (field.length > fieldCharsMax) throw malformed(`longer than ${fieldCharsMax} characters`)
+  const [, traceId = '', spanId = '', flags = ''] = versionZero.exec(field) ?? laterVersion.exec(field) ?? []
+  if (traceId === '') throw malformed('not of the form `00-<32 hex>-<16 hex>-<2 hex>`')
+  if (/^0+$/.test(traceId)) throw malformed('the trace ID is zero')
+  if (/^0+$/.test(spanId)) throw malformed('the parent ID is zero')
+  const bits = Number.parseInt(flags, 16)
+  return { traceId, spanId, isSampled: (bits & 1) === 1, isRandom: (bits & 2) === 2 }
+}
+
+function malformed(reason: string): TelemetryError {
+  return new TelemetryError('QIP_TELEMETRY_TRACEPARENT_MALFORMED', { reason })
+}
+
+/** A `traceparent` field of version 00. */
+export function formatTraceparent({ traceId, spanId, isSampled, isRandom }: TraceContext): string {
+  const flags = (isSampled ? 1 : 0) | (isRandom ? 2 : 0)
+  return `00-${traceId}-${spanId}-0${flags}`
+}
+
+/** A span's own context and its parent's. */
+export interface ContinuedTrace {
+  readonly context: TraceContext
+  /** `null` where the trace begins here. */
+  readonly parentSpanId: string | null
+}
+
+/**
+ * Continues the trace of a request, or begins one where there is none.
+ *
+ * A malformed field is the same as none, as section 3.2.3 of W3C Trace Context asks: it must never refuse a
+ * request. A trace that begins here is not sampled unless `isSampled` says so.
+ */
+export function continueTrace(
+  field: string | undefined,
+  { random, isSampled = false }: { readonly random: Random; readonly isSampled?: boolean },
+): ContinuedTrace {
+  const spanId = randomId(8, random)
+  const parent = parentOf(field)
+  if (parent !== null) return { context: { ...parent, spanId }, parentSpanId: parent.spanId }
+  return { context: { traceId: randomId(16, random), spanId, isSampled, isRandom: true }, parentSpanId: null }
+}
+
+function parentOf(field: string | undefined): TraceContext | null {
+  if (field === undefined) return null
+  try {
+    return parseTraceparent(field)
+  } catch {
+    return null
+  }
+}
+
+function randomId(size: number, random: Random): string {
+  const bytes = random.bytes(size)
+  // All zero is not an ID. It has a chance of 2^-64; a broken generator must not make invalid fields either.
+  if (bytes.every((byte) => byte === 0)) bytes[size - 1] = 1
+  return hex(bytes)
+}
