@@ -10,6 +10,7 @@ import {
   type ServerObserver,
 } from '@quantum-ip/http'
 import type { Authority } from './authority.ts'
+import { openLocalVerifier } from './local-verifier.ts'
 import { sqlCredentialStore } from './operators.ts'
 import { addAttestationRoutes } from './routes/attestation-routes.ts'
 import { addLedgerRoutes } from './routes/ledger-routes.ts'
@@ -17,6 +18,7 @@ import { addFleetRoutes, addKeyRoutes } from './routes/operator-routes.ts'
 import { authenticateSession, type DeclaredService, type RouteContext } from './routes/route-context.ts'
 import { addTokenRoutes } from './routes/token-routes.ts'
 import { addTrustRoutes, feedEvent } from './routes/trust-routes.ts'
+import { addVerifyRoutes } from './routes/verify-routes.ts'
 import { addWorkloadRoutes } from './routes/workload-routes.ts'
 
 /** How an authority is served. */
@@ -71,6 +73,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   })
   const feed = openBroadcaster({ clientsMax: options.feedClientsMax ?? 1_000 })
   const unsubscribe = authority.publisher.subscribe((publication) => feed.publish(feedEvent(publication)))
+  const local = await openLocalVerifier(authority)
   const context: RouteContext = { authority, services }
   addTrustRoutes(server.app, context, feed)
   addWorkloadRoutes(server.app, context)
@@ -79,6 +82,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addLedgerRoutes(server.app, context)
   addKeyRoutes(server.app, context)
   addFleetRoutes(server.app, context)
+  addVerifyRoutes(server.app, local.verifier)
   if (metrics !== undefined) {
     server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>
       reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics()),
@@ -86,6 +90,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   }
   server.onStop(() => {
     unsubscribe()
+    local.close()
     feed.close()
   })
   const bound = await server.listen(options.listeners)

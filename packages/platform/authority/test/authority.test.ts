@@ -146,6 +146,20 @@ test('exchange extends the chain and never outlives the subject token', async ()
   assert.equal(own.status, 400)
 })
 
+test('verifies as a service, and says why not', async () => {
+  const session = await admit(checkout)
+  const member = await admit(`${td}/ns/prod/sa/gateway`, 'verifier')
+  const { body } = await post('/v1/tokens', { audience: shop }, session)
+  const token = (body['tokens'] as string[])[0] ?? ''
+  const staple = (body['heads'] as string[])[0] ?? ''
+  const answer = await post('/v1/verify', { tokens: [{ token, audience: shop, staple }, { token, audience: checkout }] }, member)
+  assert.equal(answer.status, 200, JSON.stringify(answer.body))
+  const verdicts = answer.body['verdicts'] as { reason: string; identity: string | null }[]
+  assert.deepEqual(verdicts.map(({ reason }) => reason), ['ok', 'audience_mismatch'])
+  assert.deepEqual(verdicts.map(({ identity }) => identity), [checkout, null])
+  assert.equal((await post('/v1/verify', { tokens: [{ token, audience: shop }] }, session)).status, 403)
+})
+
 test('a revoked identity loses its sessions and gets no new one', async () => {
   const victim = `${td}/ns/prod/sa/victim`
   const session = await admit(victim)

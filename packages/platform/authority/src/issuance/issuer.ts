@@ -15,7 +15,7 @@ import { AuthorityError } from '../authority-errors.ts'
 import type { Publisher, SignedHead } from '../state/publisher.ts'
 import type { HighWater } from '../store/high-water.ts'
 import { ExpiryWindow } from './expiry-window.ts'
-import { claimsOf, type TokenOrder } from './token-order.ts'
+import { claimsOf, type IssuedForm, type TokenOrder } from './token-order.ts'
 import { signHead, type TokenLog } from './token-log.ts'
 
 /** Tokens as they are handed out. */
@@ -30,6 +30,8 @@ export interface IssuedTokens {
 export interface IssuedBatch {
   readonly origin: string
   readonly tokens: number
+  /** How many of each form. */
+  readonly forms: ReadonlyMap<IssuedForm, number>
   readonly signatures: number
   readonly durationMs: number
 }
@@ -227,6 +229,7 @@ export class Issuer {
     onBatch?.({
       origin: log.origin,
       tokens: drafts.length,
+      forms: formsOf(jobs),
       signatures: heads.length,
       durationMs: performance.now() - startedMs,
     })
@@ -295,6 +298,12 @@ export class Issuer {
     const references = await this.#options.refer(tokens.map((token) => ({ token, expiresS })), log.keyId)
     return { tokens: references, heads, expiresS }
   }
+}
+
+function formsOf(jobs: readonly Job[]): ReadonlyMap<IssuedForm, number> {
+  const forms = new Map<IssuedForm, number>()
+  for (const { order } of jobs) forms.set(order.form, (forms.get(order.form) ?? 0) + order.count)
+  return forms
 }
 
 interface Batch {

@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import { type Publication, readHistory } from '../state/publisher.ts'
+import { findStaple } from '../state/staples.ts'
 import { type RouteContext, sessionOf } from './route-context.ts'
 import { closed } from './schemas.ts'
 
@@ -121,19 +122,3 @@ function keyIdOf(key: string): number {
 function sendEnvelope(reply: FastifyReply, text: string): FastifyReply {
   return reply.type(envelopeType).header('cache-control', 'no-cache').send(text)
 }
-
-async function findStaple(
-  authority: RouteContext['authority'],
-  wanted: { readonly keyId: number; readonly start: number; readonly end: number },
-): Promise<string | undefined> {
-  const held = authority.keys
-    .list()
-    .find(({ record: { use, keyId } }) => use === 'qip-token' && keyId === wanted.keyId)
-  if (held?.record.log === undefined) return undefined
-  const [row] = await authority.store.sql.query(
-    'SELECT staple FROM heads WHERE origin = ? AND start_index = ? AND end_index = ?',
-    [held.record.log, wanted.start, wanted.end],
-  )
-  return row?.['staple'] as string | undefined
-}
-

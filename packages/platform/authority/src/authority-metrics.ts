@@ -1,0 +1,52 @@
+import { authorityMetrics, formatMetrics, Metrics } from '@quantum-ip/telemetry'
+import { keyStates } from '@quantum-ip/trust'
+import type { Authority } from './authority.ts'
+import type { IssuedBatch } from './issuance/issuer.ts'
+
+/** The authority's part of `/metrics`. */
+export interface AuthorityMeter {
+  /** Counts a batch; passed to the authority as its `onBatch`. */
+  batch(batch: IssuedBatch): void
+  /** The metrics in Prometheus' text format, gauges as they are now. */
+  text(authority: Authority): string
+}
+
+/** Registers the authority's metrics. */
+export function openAuthorityMeter(): AuthorityMeter {
+  const metrics = new Metrics({ metrics: authorityMetrics })
+  const issued = metrics.counter('tokens_issued_total')
+  const formPlace = issued.places(0)
+  const sizes = metrics.histogram('issuance_batch_size')
+  const uses = metrics.counter('key_use_total')
+  const signed = uses.series([uses.places(0)('qip-token'), uses.places(1)('sign')])
+  return {
+    batch({ forms, tokens, signatures }) {
+      for (const [form, count] of forms) issued.add(formPlace(form), count)
+      sizes.observe(0, tokens)
+      uses.add(signed, signatures)
+    },
+    text(authority) {
+      setGauges(metrics, authority)
+      return formatMetrics(metrics)
+    },
+  }
+}
+
+function setGauges(metrics: Metrics, authority: Authority): void {
+  const { seq } = authority.publisher.current
+  const members = authority.fleet.list()
+  metrics.gauge('fleet_members').set(0, members.length)
+  // A member acknowledges every few seconds; one state in between is not a lag.
+  const current = members.filter((member) => member.seq >= seq || member.epoch === authority.revocations.epoch)
+  metrics.gauge('fleet_members_current').set(0, current.length)
+  metrics.gauge('revocation_epoch').set(0, authority.revocations.epoch)
+  const states = metrics.gauge('key_state')
+  const [usePlace, statePlace] = [states.places(0), states.places(1)]
+  const held = authority.keys.list()
+  for (const use of new Set(held.map(({ record }) => record.use))) {
+    for (const state of keyStates) {
+      const count = held.filter(({ record }) => record.use === use && record.state === state).length
+      states.set(states.series([usePlace(use), statePlace(state)]), count)
+    }
+  }
+}

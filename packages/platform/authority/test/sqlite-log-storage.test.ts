@@ -1,0 +1,28 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { logStorageCases } from '../../../core/log/test/storage-cases.ts'
+import { schema } from '../src/store/schema.ts'
+import { createLogStatement, sqlLogStorage } from '../src/store/sqlite-log-storage.ts'
+import { openSqlite } from '../src/store/sqlite.ts'
+
+const origin = 'acme.example/log/1'
+
+logStorageCases('SQLite', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'qip-log-storage-'))
+  const file = join(folder, 'log.db')
+  let sql = await openSqlite(file, schema)
+  await sql.transact([createLogStatement(origin)])
+  return {
+    storage: sqlLogStorage(sql, origin),
+    async reopen() {
+      await sql.close()
+      sql = await openSqlite(file, schema)
+      return sqlLogStorage(sql, origin)
+    },
+    async close() {
+      await sql.close()
+      await rm(folder, { recursive: true })
+    },
+  }
+})
