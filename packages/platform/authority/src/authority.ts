@@ -173,7 +173,7 @@ export class Authority {
       .then(async () => {
         const { lifecycle, logs } = this.#parts
         const log = await lifecycle.rotate(leaves)
-        logs.set(log.origin, () => treeHead(log))
+        logs.set(log.origin, listedHead(log))
         // Verifiers see the new standby with this; the log that takes over was published before.
         await this.publisher.publishKeys()
         await this.issuer.use(log)
@@ -275,7 +275,7 @@ interface AuthorityParts {
   readonly sessions: Sessions
   readonly publisher: Publisher
   /** Every log that states list, with a way to ask for its head. */
-  readonly logs: Map<string, () => LogHead>
+  readonly logs: Map<string, ListedHead>
 }
 
 type Grounds = Pick<AuthorityParts, 'store' | 'clock' | 'random'>
@@ -302,7 +302,7 @@ async function openParts(options: AuthorityOptions, grounds: Grounds): Promise<A
     clock,
     bundleSigner,
     rootSequence: root.document.sequence,
-    logs: () => new Map([...logs].map(([origin, head]) => [origin, head()])),
+    logs: (listed) => new Map([...logs].map(([origin, head]) => [origin, head(listed)])),
     ...(options.headIntervalMs !== undefined && { headIntervalMs: options.headIntervalMs }),
     ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
   })
@@ -341,20 +341,26 @@ async function openLogHeads(
   store: Store,
   keys: KeyRing,
   open: { readonly issuing: TokenLog; readonly registry: Registry },
-): Promise<Map<string, () => LogHead>> {
-  const logs = new Map<string, () => LogHead>()
+): Promise<Map<string, ListedHead>> {
+  const logs = new Map<string, ListedHead>()
   for (const { record } of keys.list()) {
     if (record.use !== 'qip-token' || record.state !== 'retiring' || record.log === undefined) continue
     const { size, root } = await sqlLogStorage(store.sql, record.log).head()
-    if (size >= (store.highWater.mark(record.log)?.size ?? 0)) logs.set(record.log, () => ({ size, hash: root }))
+    const head = { size, hash: root }
+    if (size >= (store.highWater.mark(record.log)?.size ?? 0)) logs.set(record.log, () => head)
   }
-  logs.set(open.issuing.origin, () => treeHead(open.issuing))
+  logs.set(open.issuing.origin, listedHead(open.issuing))
   logs.set(open.registry.origin, () => open.registry.head())
   return logs
 }
 
-function treeHead({ log }: Pick<TokenLog, 'log'>): LogHead {
+/** The head of a log as states may show it, given the token logs as far as their heads were listed. */
+type ListedHead = (listed: ReadonlyMap<string, LogHead>) => LogHead
+
+/** A token log as far as its heads were listed; as it was opened, until one is. */
+function listedHead({ origin, log }: TokenLog): ListedHead {
   const { size, root } = log.head()
-  return { size, hash: root }
+  const opened = { size, hash: root }
+  return (listed) => listed.get(origin) ?? opened
 }
 

@@ -74,13 +74,15 @@ interface Draft {
 
 const queueTokensMax = 65_536
 const patienceMs = 1_000
+/** So many tokens are worth a head of their own: their batch does not wait for the interval. */
+const worthwhileTokens = 32
 
 /**
  * Issues tokens in batches: what is waiting when the signer is free becomes one batch, under one signature or two.
  *
  * Invariant 1, in this order: entries durable, high-water mark raised, subtree signed and the signature checked, head
- * durable, reply. A batch begins at once after idleness and no sooner than `batchIntervalMs` after the last one began; orders that
- * can wait do so for up to a second, to share a batch.
+ * durable, reply. A batch begins at once after idleness, or when 32 tokens wait; else no sooner than `batchIntervalMs` after the
+ * last one began. Orders that can wait do so for up to a second, to share a batch.
  */
 export class Issuer {
   readonly #options: IssuerOptions
@@ -155,11 +157,18 @@ export class Issuer {
     if (this.#running !== undefined || this.#queue.length === 0) return
     clearTimeout(this.#timer)
     const now = this.#options.clock.now()
-    const urgent = this.#queued >= this.#batchMax || this.#queue.some(({ order }) => !order.patient)
-    const oldest = this.#queue[0]?.queuedMs ?? now
-    const waitMs = Math.max(this.#began + this.#intervalMs - now, urgent ? 0 : oldest + patienceMs - now)
+    const waitMs = this.#waitMs(now)
     if (waitMs <= 0) this.#start()
     else this.#timer = setTimeout(() => this.#start(), waitMs)
+  }
+
+  /** The interval is there so that heads do not outnumber tokens; patience, so that refreshed tokens share them. */
+  #waitMs(now: number): number {
+    let urgent = 0
+    for (const { order } of this.#queue) if (!order.patient) urgent += order.count
+    if (urgent >= worthwhileTokens || this.#queued >= this.#batchMax) return 0
+    const oldest = this.#queue[0]?.queuedMs ?? now
+    return Math.max(this.#began + this.#intervalMs - now, urgent > 0 ? 0 : oldest + patienceMs - now)
   }
 
   #start(): void {
@@ -224,7 +233,7 @@ export class Issuer {
     const heads = await Promise.all(
       subtrees.map((subtree) => signHead(log, subtree, this.#expiries.latest(subtree, nowS))),
     )
-    await publisher.addHeads(heads)
+    await publisher.addHeads({ heads, tree: { size: end, hash: root } })
     await this.#reply(log, { drafts, start, heads })
     onBatch?.({
       origin: log.origin,

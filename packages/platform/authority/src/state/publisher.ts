@@ -40,6 +40,12 @@ export interface SignedHead {
   readonly staple: string
 }
 
+/** Heads of one batch, and the tree that the log had after it. */
+export interface HeadBatch {
+  readonly heads: readonly SignedHead[]
+  readonly tree: LogHead
+}
+
 /** What a publisher works with. */
 export interface PublisherOptions {
   readonly td: TrustDomain
@@ -50,12 +56,23 @@ export interface PublisherOptions {
   /** Signs bundles: a bundle key of the root document. */
   readonly bundleSigner: Signer
   readonly rootSequence: number
-  /** Every open log with its committed size and root; asked whenever a state is made. */
-  readonly logs: () => ReadonlyMap<string, LogHead>
+  /**
+   * Every open log with its size and root; asked whenever a state is made. `listed` are the token logs as far as their heads were
+   * listed. A state must not show a token log beyond that: to a verifier, a head that is not listed below the log's size
+   * does not exist.
+   */
+  readonly logs: (listed: ReadonlyMap<string, LogHead>) => ReadonlyMap<string, LogHead>
   /** Milliseconds between states while heads appear. Default 500. */
   readonly headIntervalMs?: number
   /** Milliseconds after which a state is signed though nothing changed. Default 4,500. */
   readonly heartbeatMs?: number
+}
+
+interface PendingHead {
+  readonly number: number
+  readonly head: HeadRecord
+  /** With the last head of a batch: the tree after the batch. */
+  readonly tree: LogHead | undefined
 }
 
 interface ChainPosition {
@@ -79,7 +96,8 @@ export class Publisher {
   readonly #options: PublisherOptions
   readonly #listeners = new Set<(publication: Publication) => void>()
   readonly #position: ChainPosition
-  #pending: { readonly number: number; readonly head: HeadRecord }[] = []
+  readonly #listed = new Map<string, LogHead>()
+  #pending: PendingHead[] = []
   #heads: number
   #bundle: { readonly document: Bundle; readonly text: string; readonly sha256: Uint8Array }
   #bundleIsNew = true
@@ -128,10 +146,11 @@ export class Publisher {
   }
 
   /** Makes heads durable in the order in which states will list them. The next state lists them. */
-  async addHeads(heads: readonly SignedHead[]): Promise<void> {
+  async addHeads({ heads, tree }: HeadBatch): Promise<void> {
     const numbered = heads.map(({ head, staple }) => ({ number: ++this.#heads, head, staple }))
     await this.#options.sql.transact(numbered.map((row) => insertHead(row)))
-    this.#pending.push(...numbered)
+    const last = numbered.length - 1
+    this.#pending.push(...numbered.map(({ number, head }, i) => ({ number, head, tree: i === last ? tree : undefined })))
   }
 
   /** Signs the bundle anew from the keys as they are, and a state that rests on it. Resolves when verifiers can see both. */
@@ -178,9 +197,11 @@ export class Publisher {
 
   async #publish(): Promise<Publication> {
     const { sql, revocations } = this.#options
-    const taken = this.#pending.slice(0, trustLimits.stateHeadsMax)
+    const taken = this.#pending.slice(0, wholeBatches(this.#pending, trustLimits.stateHeadsMax))
     const heads = taken.map(({ head }) => head)
-    const state = this.#nextState(heads)
+    const listed = new Map(this.#listed)
+    for (const { head, tree } of taken) if (tree !== undefined) listed.set(head.origin, tree)
+    const state = this.#nextState(heads, listed)
     const position: ChainPosition = {
       seq: state.seq,
       timeMs: state.timeMs,
@@ -195,6 +216,7 @@ export class Publisher {
     ])
     if (isBase) this.#lastBaseMs = state.timeMs
     Object.assign(this.#position, position)
+    for (const [origin, tree] of listed) this.#listed.set(origin, tree)
     this.#pending = this.#pending.slice(taken.length)
     const publication: Publication = {
       seq: state.seq,
@@ -211,7 +233,7 @@ export class Publisher {
     return publication
   }
 
-  #nextState(heads: readonly HeadRecord[]): State {
+  #nextState(heads: readonly HeadRecord[], listed: ReadonlyMap<string, LogHead>): State {
     const { td, clock, revocations, logs } = this.#options
     const timeMs = Math.max(clock.now(), this.#position.timeMs)
     return {
@@ -223,7 +245,7 @@ export class Publisher {
       epoch: revocations.epoch,
       revocations: revocations.chain,
       policies: new Map(),
-      logs: logs(),
+      logs: logs(listed),
       heads,
       headChain: heads.reduce((chain, head) => chainHead(chain, head), this.#position.chain),
     }
@@ -236,9 +258,16 @@ export class Publisher {
   }
 }
 
+/** How many heads a state takes: not a part of a batch, since the log's size goes up by whole batches. */
+function wholeBatches(pending: readonly PendingHead[], most: number): number {
+  if (pending.length <= most) return pending.length
+  for (let count = most; count > 0; count--) if (pending[count - 1]?.tree !== undefined) return count
+  return most
+}
+
 interface Restored {
   readonly position: ChainPosition
-  readonly pending: { readonly number: number; readonly head: HeadRecord }[]
+  readonly pending: PendingHead[]
   readonly heads: number
   readonly bundle: { readonly document: Bundle; readonly text: string; readonly sha256: Uint8Array }
 }
@@ -247,7 +276,7 @@ async function restore(options: PublisherOptions): Promise<Restored> {
   const { sql } = options
   const stored = await readMeta(sql, 'state-position')
   const position = stored === undefined ? { seq: 0, timeMs: 0, head: 0, chain: headChainStart } : parsePosition(stored)
-  const pending = await readHeads(sql, position.head)
+  const pending = (await readHeads(sql, position.head)).map((row) => ({ ...row, tree: undefined }))
   const [last] = await sql.query("SELECT envelope FROM documents WHERE kind = 'bundle' ORDER BY sequence DESC LIMIT 1")
   const sequence = last === undefined ? 0 : readBundle(last['envelope'] as string).sequence
   return {

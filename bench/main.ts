@@ -1,0 +1,81 @@
+// `npm run bench`: our figures beside those of peers, as ratios within one run. `--json` prints one object; `--only a,b` runs
+// some rows; `--quick` shortens the ledger. Progress goes to standard error.
+import { cpus, loadavg } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { type Row, type Rows, round } from './lib/measure.ts'
+import { attestRegister, issueBulk, issueSingle } from './rows/issuance.ts'
+import { ledgerAppend } from './rows/ledger.ts'
+import { cacheMemory, replayMemory, telemetryCost, tokenChars, verifyCached, verifyCold } from './rows/verification.ts'
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+  },
+})
+
+// Memory is measured after collections; they are only to be had with this flag.
+if (globalThis.gc === undefined) {
+  const done = spawnSync(process.execPath, ['--expose-gc', '--conditions=quantum-ip-source', ...process.argv.slice(1)], { stdio: 'inherit' })
+  process.exit(done.status ?? 1)
+}
+
+const progress = (text: string): void => void process.stderr.write(`${text}\n`)
+
+const groups: Readonly<Record<string, () => Promise<Rows>>> = {
+  token_chars: tokenChars,
+  verify_cold: verifyCold,
+  verify_cached: verifyCached,
+  telemetry_us: telemetryCost,
+  replay_bytes: replayMemory,
+  cache_mb: cacheMemory,
+  issue_bulk: issueBulk,
+  issue_single: issueSingle,
+  attest_register: attestRegister,
+  ledger_append: () => ledgerAppend(values.quick ? 200_000 : 3_000_000, (text) => progress(`  ${text}`)),
+}
+
+const wanted = values.only?.split(',') ?? Object.keys(groups)
+const unknown = wanted.find((name) => groups[name] === undefined)
+if (unknown !== undefined) {
+  process.stderr.write(`bench: no row is called \`${unknown}\`\n  next: name some of ${Object.keys(groups).join(', ')}\n`)
+  process.exit(2)
+}
+
+/** How much a fixed piece of work varies on this machine now: half of the middle half, as a share of the median. */
+function noise(): number {
+  const samples = Array.from({ length: 41 }, () => {
+    const started = performance.now()
+    let sum = 0
+    for (let i = 0; i < 2_000_000; i++) sum = (sum + i * 31) % 1_000_003
+    return performance.now() - started + sum * 0
+  }).sort((a, b) => a - b)
+  return ((samples[30] ?? 0) - (samples[10] ?? 0)) / 2 / (samples[20] ?? 1)
+}
+
+const rows: Record<string, Row> = {}
+const machineNoise = noise()
+for (const name of wanted) {
+  progress(`${name} ...`)
+  Object.assign(rows, await groups[name]?.())
+}
+
+if (values.json) {
+  process.stdout.write(`${JSON.stringify({ ...rows, noise: { value: round(machineNoise), unit: 'share' } })}\n`)
+} else {
+  process.stdout.write(`${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}, noise ±${(machineNoise * 100).toFixed(0)} %, Node ${process.version}\n\n`)
+  for (const [name, row] of Object.entries(rows)) process.stdout.write(`${format(name, row)}\n`)
+}
+
+function format(name: string, { value, unit, against, ratio, bar, reached, detail }: Row): string {
+  const mark = reached === undefined ? ' ' : reached ? '✓' : '✗'
+  const parts = [
+    `${mark} ${name.padEnd(15)} ${String(value).padStart(9)} ${unit}`,
+    ratio === undefined ? '' : `${ratio} x ${against ?? ''}`,
+    ...Object.entries(detail ?? {}).map(([key, figure]) => `${key} ${figure}`),
+    bar === undefined ? '' : `[${bar}]`,
+  ]
+  return parts.filter((part) => part !== '').join(' · ')
+}

@@ -1,0 +1,54 @@
+// An authority as a process of its own, for the bench: prints one JSON line with all that a client needs, then answers `cpu`
+// on standard input with the processor time it has used.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseAdmissionRules } from '@quantum-ip/attestation'
+import { Authority, createJoinToken, serveAuthority } from '@quantum-ip/authority'
+import { generatePrivateKey, privateJwk } from '@quantum-ip/crypto'
+
+const td = 'spiffe://acme.example'
+const builder = 'https://ci.acme.example/release'
+const folder = await mkdtemp(join(tmpdir(), 'qip-bench-authority-'))
+const builderKeys = [generatePrivateKey('ML-DSA-65'), generatePrivateKey('Ed25519')]
+
+const authority = await Authority.open({
+  trustDomain: td,
+  places: { folder: join(folder, 'data'), highWaterFolder: join(folder, 'high-water'), custodyFolder: join(folder, 'keys') },
+  rules: parseAdmissionRules([{ service: `${td}/ns/prod/sa/*`, builder: 'https://ci.acme.example/*' }]),
+  builders: [{ id: builder, keys: builderKeys.map(({ publicKey }) => publicKey), slsaLevel: 3 }],
+  requireAttestation: [{ service: '**', demand: 'off' }],
+})
+const served = await serveAuthority({ authority, listeners: [{ host: '127.0.0.1', port: 0 }] })
+
+const join1 = (role: 'workload' | 'verifier', name: string): Promise<{ readonly token: string }> =>
+  createJoinToken(
+    { sql: authority.store.sql, clock: authority.clock, random: authority.random, td },
+    { sid: `${td}/ns/prod/sa/${name}`, builds: role === 'workload' ? ['07'.repeat(32)] : [], role, ttlS: 3_600 },
+  )
+
+process.stdout.write(
+  `${JSON.stringify({
+    url: served.bound[0]?.url,
+    td,
+    builder,
+    builderKeys: builderKeys.map((key) => privateJwk(key)),
+    joinTokens: [(await join1('workload', 'checkout-app')).token],
+    memberTokens: [(await join1('verifier', 'gateway')).token],
+    pins: { thumbprints: authority.root.roots.map(({ kid }) => kid), threshold: authority.root.threshold },
+  })}\n`,
+)
+
+const input = createInterface({ input: process.stdin })
+input.on('line', (line) => {
+  if (line !== 'cpu') return
+  const { user, system } = process.cpuUsage()
+  process.stdout.write(`${JSON.stringify({ cpuUs: user + system })}\n`)
+})
+input.on('close', async () => {
+  await served.close()
+  await authority.close()
+  await rm(folder, { recursive: true, force: true })
+  process.exit(0)
+})

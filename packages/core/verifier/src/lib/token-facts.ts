@@ -1,0 +1,105 @@
+import type { Confirmation } from '@quantum-ip/token'
+import type { AttestationFacts, BuildFacts, ChainHop, TokenForm, TokenReference } from '../verdict.ts'
+import type { ProvisionalHead } from './provisional-head.ts'
+
+/** A hop of the chain with the origins that its numbers stand for. */
+export interface HopFacts extends ChainHop {
+  readonly logOrigin: string
+  /** Empty where the hop's token named no attestation. */
+  readonly attestationOrigin: string
+}
+
+/** What a token says, as {@link TokenFacts} takes it. */
+export interface TokenFactsParts {
+  readonly form: TokenForm
+  readonly td: string
+  readonly sub: string
+  readonly aud: readonly string[]
+  readonly exp: number
+  readonly iat: number
+  readonly oneTime: boolean
+  readonly cnf: Confirmation | undefined
+  readonly req: Uint8Array | undefined
+  readonly hops: readonly HopFacts[]
+  readonly build: BuildFacts | undefined
+  readonly attestation: AttestationFacts | undefined
+  readonly digest: Uint8Array
+  readonly index: number
+  /** The C2SP ID of the issuing key; 0 for a JWT. */
+  readonly keyId: number
+  readonly start: number
+  readonly end: number
+  /** Thumbprint of the key: a JWT names it, a Merkle token's comes from the key record. */
+  readonly kid: string
+  /** Origin of the token log: from the key record, for a JWT from its claims. */
+  readonly log: string
+}
+
+/**
+ * What a token says and what it rests on: all that does not depend on who asks or when, and the only
+ * thing that is cached.
+ *
+ * It owns its bytes. A view of the decoded token would keep a whole pool of buffers alive, for a
+ * hundred thousand entries; and `jti`, the secret, is not kept at all.
+ */
+export class TokenFacts implements TokenFactsParts {
+  readonly form: TokenForm
+  readonly td: string
+  readonly sub: string
+  readonly aud: readonly string[]
+  readonly exp: number
+  readonly iat: number
+  readonly oneTime: boolean
+  readonly cnf: Confirmation | undefined
+  readonly req: Uint8Array | undefined
+  readonly hops: readonly HopFacts[]
+  readonly build: BuildFacts | undefined
+  readonly attestation: AttestationFacts | undefined
+  readonly digest: Uint8Array
+  readonly index: number
+  readonly keyId: number
+  readonly start: number
+  readonly end: number
+  kid: string
+  log: string
+  /** The hash that the proof leads to, once it was evaluated. */
+  head: Uint8Array | undefined = undefined
+  /** The head that it relies on, as long as no state has listed it. */
+  provisional: ProvisionalHead | undefined = undefined
+  #reference: TokenReference | undefined
+
+  constructor(parts: TokenFactsParts) {
+    this.form = parts.form
+    this.td = parts.td
+    this.sub = parts.sub
+    this.aud = parts.aud
+    this.exp = parts.exp
+    this.iat = parts.iat
+    this.oneTime = parts.oneTime
+    this.cnf = parts.cnf
+    this.req = parts.req
+    this.hops = parts.hops
+    this.build = parts.build
+    this.attestation = parts.attestation
+    this.digest = parts.digest
+    this.index = parts.index
+    this.keyId = parts.keyId
+    this.start = parts.start
+    this.end = parts.end
+    this.kid = parts.kid
+    this.log = parts.log
+  }
+
+  /** Notes what the key record says: under which key, in which log. */
+  place(kid: string, log: string): void {
+    if (this.kid === kid && this.log === log) return
+    this.kid = kid
+    this.log = log
+    this.#reference = undefined
+  }
+
+  /** What names the token in a verdict. The origin is known from the step *key* on. */
+  get reference(): TokenReference {
+    return (this.#reference ??= { log: this.log, index: this.index, digest: this.digest })
+  }
+}

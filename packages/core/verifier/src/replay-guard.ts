@@ -1,0 +1,46 @@
+/** One use of a one-time token. */
+export interface OneTimeUse {
+  /** Origin of the token log. */
+  readonly log: string
+  readonly index: number
+  /** The claims `exp` and `iat`, proved; seconds. */
+  readonly expiresS: number
+  readonly issuedS: number
+  readonly nowMs: number
+  /** The request's ID and the authenticated proxy that sent it: both, or there is no retry. */
+  readonly requestId: string | undefined
+  readonly proxy: string | undefined
+}
+
+/**
+ * - `fresh`: this call, and no other, has used the token
+ * - `replayed`: it was used before
+ * - `retry`: it was used before by the same request over the same named proxy, within the window
+ * - `unavailable`: cannot say
+ */
+export type ReplayOutcome = 'fresh' | 'replayed' | 'retry' | 'unavailable'
+
+/**
+ * Remembers one-time tokens. A guard answers `fresh` at most once for one (log, index), whatever
+ * threads and instances share it, and `unavailable` whenever it cannot promise that.
+ */
+export interface ReplayGuard {
+  /** What is promised: once in everything that shares this guard, or once in this instance. */
+  readonly scope: 'shared' | 'instance'
+  /** Uses the token. Synchronous where the memory is local. */
+  consume(use: OneTimeUse): ReplayOutcome | Promise<ReplayOutcome>
+  /**
+   * Shows the guard the log sizes of a verified, fresh trust state. The first one after the guard's start sets the
+   * floors: what a log held by then may have been used before the start.
+   */
+  observe(state: ObservedState): void
+  /** Whether the guard can answer at all: for a health check. */
+  ready(): boolean
+}
+
+/** What a guard needs of a trust state. */
+export interface ObservedState {
+  /** When the authority signed it; milliseconds. */
+  readonly timeMs: number
+  readonly logs: ReadonlyMap<string, { readonly size: number }>
+}

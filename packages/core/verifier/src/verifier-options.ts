@@ -1,0 +1,80 @@
+import type { Clock } from '@quantum-ip/base'
+import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
+import type { TrustListener, TrustView } from '@quantum-ip/trust'
+import type { DeepMode } from './deep-mode.ts'
+import type { VerifierObserver } from './observer.ts'
+import type { ReplayGuard } from './replay-guard.ts'
+import type { AttestationSource, HeadSource, ReferenceSource } from './sources.ts'
+
+/**
+ * What a signed head counts for that no state has listed yet:
+ *
+ * - `audit`: it counts, provisionally; a state must list it in time, or its key is distrusted here
+ * - `reject`: nothing
+ * - `accept`: it counts, for verifiers that cannot follow the feed; it shows in each verdict
+ */
+export type UnanchoredHeads = 'audit' | 'reject' | 'accept'
+
+/** How heads are come by. */
+export interface HeadOptions {
+  /** Asks the authority for a head that is neither held nor stapled. Without one, nobody is asked. */
+  readonly source?: HeadSource | undefined
+  /** Default `audit`. */
+  readonly unanchored?: UnanchoredHeads | undefined
+  /** Milliseconds within which a state must list a provisional head. Default 60,000. */
+  readonly listedWithinMs?: number | undefined
+  /** Fetches per second. Default 50. */
+  readonly fetchesPerS?: number | undefined
+  /** Tokens that the authority signs in one batch at most: how far past the known log a head may lie. Default 1,024. */
+  readonly batchTokensMax?: number | undefined
+}
+
+/** How attestations are checked. */
+export interface AttestationOptions {
+  readonly source: AttestationSource
+  /** Which requests get a deep check, where the input does not say. Default `never`. */
+  readonly deep?: DeepMode | undefined
+  /** Milliseconds for which a deep check counts. Default one hour. */
+  readonly freshMs?: number | undefined
+  /** Attestations whose result is kept. Default 10,000. */
+  readonly cacheMax?: number | undefined
+  /** The SLSA build level that is granted to each builder, by its URI. Default 0. */
+  readonly slsaLevels?: ReadonlyMap<string, SlsaLevel> | undefined
+  /** Which builds may be which service; without rules that is the authority's matter alone. */
+  readonly admissionRules?: readonly AdmissionRule[] | undefined
+}
+
+/** How reference tokens are resolved. */
+export interface ReferenceOptions {
+  readonly source: ReferenceSource
+  /** Look-ups per second. Default 200. */
+  readonly fetchesPerS?: number | undefined
+}
+
+/** What a verifier is made of. All I/O, time and memory shared with others come in here. */
+export interface VerifierOptions {
+  /**
+   * The trust domain whose tokens are verified. Where it can be subscribed to, the verifier hears of a new state at once;
+   * else with the next request, which is soon enough for all but the floors of a replay guard.
+   */
+  readonly trust: TrustView & { subscribe?(listener: TrustListener): () => void }
+  readonly clock: Clock
+  /** A monotonic clock in milliseconds, for timings. Without one they are zero. */
+  readonly stopwatch?: (() => number) | undefined
+  readonly observer?: VerifierObserver | undefined
+  /** Remembers one-time tokens. Without one, they are `replay_unavailable`. */
+  readonly replay?: ReplayGuard | undefined
+  readonly heads?: HeadOptions | undefined
+  readonly attestations?: AttestationOptions | undefined
+  readonly references?: ReferenceOptions | undefined
+  /** Age in milliseconds from which the trust state is stale. Default 300,000. */
+  readonly staleAfterMs?: number | undefined
+  /** `accept` goes on with a state that is too old, which shows in each verdict. Default `refuse`. */
+  readonly staleTrust?: 'refuse' | 'accept' | undefined
+  /** Seconds that clocks may differ. Default 30. */
+  readonly clockToleranceS?: number | undefined
+  /** Tokens whose authenticity is remembered. Default 100,000; 0 for none. */
+  readonly cacheMax?: number | undefined
+  /** Verifications that may wait for the network or a signature at once; more are `overloaded`. Default 1,024. */
+  readonly pendingMax?: number | undefined
+}

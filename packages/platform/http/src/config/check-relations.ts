@@ -1,0 +1,183 @@
+import { relative } from 'node:path'
+import { trustDomainOf } from '@quantum-ip/base'
+import type { Path } from '../lib/schema-tree.ts'
+import type { Config, RouteConfig } from './config.ts'
+import type { ConfigFault } from './fault.ts'
+import { isLoopback } from './units.ts'
+
+/** What is wrong with a configuration whose single values are right: keys that do not fit each other. */
+export function checkRelations(config: Config): readonly ConfigFault[] {
+  return [
+    ...checkServices(config),
+    ...checkAdmission(config),
+    ...checkRoutes(config),
+    ...checkListeners(config),
+    ...checkTimes(config),
+    ...checkStore(config),
+  ]
+}
+
+function inDomain(config: Config, path: Path, id: string): ConfigFault[] {
+  if (trustDomainOf(id) === config.trustDomain) return []
+  return [
+    {
+      path,
+      reason: `not in the trust domain \`${config.trustDomain}\``,
+      next: 'correct it, or `trustDomain`',
+    },
+  ]
+}
+
+function checkServices(config: Config): ConfigFault[] {
+  const seen = new Set<string>()
+  return config.services.flatMap(({ id }, index) => {
+    const path = ['services', index, 'id']
+    const twice = seen.has(id) ? [{ path, reason: 'this service is listed twice' }] : []
+    seen.add(id)
+    return [...twice, ...inDomain(config, path, id)]
+  })
+}
+
+function checkAdmission(config: Config): ConfigFault[] {
+  const { rules, builders, requireAttestation } = config.admission
+  const builderIds = builders.map(({ id }) => id)
+  const first = new Map(builderIds.map((id, i): [string, number] => [id, i]).reverse())
+  return [
+    ...rules.flatMap(({ service }, i) =>
+      patternInDomain(config, ['admission', 'rules', i, 'service'], service),
+    ),
+    ...requireAttestation
+      .filter(({ service }) => service !== '**')
+      .flatMap(({ service }, i) =>
+        patternInDomain(config, ['admission', 'requireAttestation', i, 'service'], service),
+      ),
+    ...builderIds.flatMap((id, i) =>
+      first.get(id) === i
+        ? []
+        : [{ path: ['admission', 'builders', i, 'id'], reason: 'this builder is listed twice' }],
+    ),
+  ]
+}
+
+// A pattern whose trust domain is itself a pattern could admit strangers.
+function patternInDomain(config: Config, path: Path, pattern: string): ConfigFault[] {
+  if (pattern.startsWith(`${config.trustDomain}/`)) return []
+  return [
+    {
+      path,
+      reason: `does not begin with the trust domain \`${config.trustDomain}/\``,
+      next: 'write the trust domain out; `*` and `**` stand behind it',
+    },
+  ]
+}
+
+function checkRoutes(config: Config): ConfigFault[] {
+  const declared = new Set(config.services.map(({ id }) => id))
+  const first = new Map<string, number>()
+  const faults: ConfigFault[] = []
+  for (const [index, route] of config.gateway.routes.entries()) {
+    const path = ['gateway', 'routes', index]
+    faults.push(...checkRouteService(config, { route, path, declared }))
+    const key = matchKey(route)
+    const before = first.get(key)
+    if (before === undefined) first.set(key, index)
+    else faults.push({ path, reason: `never reached: gateway.routes[${before}] takes the same requests` })
+    faults.push(...checkExempt(route, path))
+  }
+  return faults
+}
+
+interface RoutePlace {
+  readonly route: RouteConfig
+  readonly path: Path
+  readonly declared: ReadonlySet<string>
+}
+
+function checkRouteService(config: Config, { route, path, declared }: RoutePlace): ConfigFault[] {
+  const here = [...path, 'service']
+  const foreign = inDomain(config, here, route.service)
+  if (foreign.length > 0 || declared.has(route.service)) return foreign
+  const next = `add \`- id: ${route.service}\` to \`services\``
+  return [{ path: here, reason: 'this service is not listed under `services`', next }]
+}
+
+function matchKey({ match }: RouteConfig): string {
+  return JSON.stringify([
+    match.host,
+    match.path,
+    match.methods === undefined ? [] : [...match.methods].sort(),
+  ])
+}
+
+function checkExempt({ match, exempt }: RouteConfig, path: Path): ConfigFault[] {
+  const prefix = match.path.endsWith('/') ? match.path : `${match.path}/`
+  return exempt.flatMap((row, i) =>
+    row.path === match.path || row.path.startsWith(prefix)
+      ? []
+      : [
+          {
+            path: [...path, 'exempt', i, 'path'],
+            reason: `not below \`${match.path}\`, which is all that this route takes`,
+          },
+        ],
+  )
+}
+
+function checkListeners({ authority, gateway }: Config): ConfigFault[] {
+  const faults: ConfigFault[] = []
+  if (authority.tls === undefined && !isLoopback(authority.listen.host)) {
+    faults.push({
+      path: ['authority', 'listen'],
+      reason: 'credentials and tokens would travel unencrypted',
+      next: 'listen on `127.0.0.1`, or give `authority.tls` a certificateFile and keyFile, or selfSigned: true',
+    })
+  }
+  if ((authority.socketMode & 0o007) !== 0) {
+    faults.push({
+      path: ['authority', 'socketMode'],
+      reason: 'every user of this machine would be admin',
+      next: 'write `"0600"`, or `"0660"` for a group',
+    })
+  }
+  const { host, port } = authority.listen
+  if (port !== 0 && port === gateway.listen.port && host === gateway.listen.host) {
+    faults.push({ path: ['gateway', 'listen'], reason: 'the same address as `authority.listen`' })
+  }
+  return faults
+}
+
+function checkTimes({ trust, issuance, heads }: Config): ConfigFault[] {
+  const faults: ConfigFault[] = []
+  if (trust.stateIntervalMs * 2 > trust.staleAfterMs) {
+    faults.push({
+      path: ['trust', 'stateInterval'],
+      reason: 'more than half of `trust.staleAfter`: one lost state would stop all verifiers',
+    })
+  }
+  if (trust.headIntervalMs > trust.stateIntervalMs) {
+    faults.push({ path: ['trust', 'headInterval'], reason: 'more than `trust.stateInterval`' })
+  }
+  if (heads.listedWithinMs < 2 * trust.headIntervalMs) {
+    faults.push({
+      path: ['heads', 'listedWithin'],
+      reason: 'less than twice `trust.headInterval`: good keys would be distrusted',
+    })
+  }
+  if (issuance.keyLifeMs <= issuance.tokenTtlMs) {
+    faults.push({ path: ['issuance', 'keyLife'], reason: 'not more than `issuance.tokenTtl`' })
+  }
+  return faults
+}
+
+function checkStore({ store }: Config): ConfigFault[] {
+  if (store.kind !== 'sqlite') return []
+  const way = relative(store.directory, store.highWaterDirectory)
+  if (way !== '' && way.startsWith('..')) return []
+  return [
+    {
+      path: ['store', 'highWater'],
+      reason: 'inside of the store: restoring an older copy would restore this, too, and go unnoticed',
+      next: 'choose a directory that backups of the store do not hold',
+    },
+  ]
+}

@@ -1,0 +1,45 @@
+import type { JsonObject } from '@quantum-ip/base'
+import type { ConfigFault } from './fault.ts'
+import { isNode, type Path } from '../lib/schema-tree.ts'
+
+/** What JSON Schema would say clumsily: which keys exclude or need each other. Checked before anything is resolved. */
+export function checkShape(value: JsonObject): readonly ConfigFault[] {
+  return [
+    ...checkStoreShape(value['store']),
+    ...checkTls(value['gateway'], ['gateway', 'tls']),
+    ...checkTls(value['authority'], ['authority', 'tls']),
+  ]
+}
+
+function checkStoreShape(store: unknown): ConfigFault[] {
+  if (!isNode(store)) return []
+  const { sqlite, postgres } = store
+  if (sqlite !== undefined && postgres !== undefined) {
+    return [{ path: ['store', 'postgres'], reason: 'there is `store.sqlite`, too', next: 'keep one of them' }]
+  }
+  if (isNode(postgres) && postgres['urlFile'] === undefined) {
+    return [
+      {
+        path: ['store', 'postgres'],
+        reason: 'lacks `urlFile`',
+        next: 'write the connection URL into a file with mode 0600 and name it here',
+      },
+    ]
+  }
+  return []
+}
+
+function checkTls(parent: unknown, path: Path): ConfigFault[] {
+  const tls = isNode(parent) ? parent['tls'] : undefined
+  if (!isNode(tls)) return []
+  const { certificateFile, keyFile, selfSigned } = tls
+  const next = 'give certificateFile and keyFile, or selfSigned: true'
+  if (selfSigned === true && (certificateFile !== undefined || keyFile !== undefined)) {
+    return [{ path, reason: 'both files and selfSigned', next }]
+  }
+  if (selfSigned === true) return []
+  if (certificateFile === undefined && keyFile === undefined)
+    return [{ path, reason: 'has no certificate', next }]
+  if (certificateFile === undefined) return [{ path, reason: 'lacks `certificateFile`', next }]
+  return keyFile === undefined ? [{ path, reason: 'lacks `keyFile`', next }] : []
+}

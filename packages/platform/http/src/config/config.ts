@@ -1,0 +1,296 @@
+import type { ServiceId, TrustDomain } from '@quantum-ip/base'
+
+/**
+ * What `quantum-ip.yaml` resolves to: every value present, durations in milliseconds, sizes in bytes,
+ * shares as numbers in 0..1, paths absolute. What each key means stands in its schema, `configJsonSchema()`.
+ */
+export interface Config {
+  readonly trustDomain: TrustDomain
+  /** A label of metrics and decisions. */
+  readonly region: string
+  readonly store: StoreConfig
+  readonly custody: CustodyConfig
+  readonly issuance: IssuanceConfig
+  readonly admission: AdmissionConfig
+  readonly services: readonly ServiceConfig[]
+  readonly gateway: GatewayConfig
+  readonly authority: AuthorityConfig
+  readonly trust: TrustConfig
+  readonly heads: HeadsConfig
+  readonly replay: ReplayConfig
+  readonly attestations: AttestationsConfig
+  readonly verifier: VerifierConfig
+  readonly policies: PoliciesConfig
+  readonly telemetry: TelemetryConfig
+}
+
+/** Where the authority keeps its ground state. */
+export type StoreConfig = SqliteStoreConfig | PostgresStoreConfig
+
+interface StoreBase {
+  /** Where the highest signed position of each log is kept, outside the store, so that a restored store is noticed. */
+  readonly highWaterDirectory: string
+}
+
+/** SQLite in one directory. */
+export interface SqliteStoreConfig extends StoreBase {
+  readonly kind: 'sqlite'
+  readonly directory: string
+}
+
+/** PostgreSQL, or what speaks its protocol. */
+export interface PostgresStoreConfig extends StoreBase {
+  readonly kind: 'postgres'
+  /** A file with the connection URL; it holds a password. */
+  readonly urlFile: string
+  readonly connectionsMax: number
+}
+
+/** Where private keys live. */
+export interface CustodyConfig {
+  readonly directory: string
+}
+
+/** How tokens are issued. */
+export interface IssuanceConfig {
+  readonly tokenTtlMs: number
+  readonly oneTimeTtlMs: number
+  readonly batchMax: number
+  readonly batchIntervalMs: number
+  /** How long a refresh-ahead request may wait to share a batch. */
+  readonly refreshWaitMs: number
+  /** The life of an issuing key, and so of its token log. */
+  readonly keyLifeMs: number
+  readonly tokenCharsMax: number
+  /** Whether heads carry an Ed25519 signature beside ML-DSA-44. */
+  readonly hybrid: boolean
+  readonly jwt: { readonly enabled: boolean; readonly algorithm: JwtAlgorithm }
+}
+
+/** Signature algorithms of the JWT form. */
+export type JwtAlgorithm = 'ML-DSA-44' | 'ML-DSA-65' | 'ML-DSA-87' | 'ML-DSA-44-Ed25519' | 'ML-DSA-65-Ed25519'
+
+/** Whether a workload needs a good attestation of its build. */
+export type AttestationDemand = 'off' | 'warn' | 'on'
+
+/** Who is admitted as which service. */
+export interface AdmissionConfig {
+  /** In order; the first whose pattern matches the service ID counts. Always ends with one that matches all. */
+  readonly requireAttestation: readonly { readonly service: string; readonly demand: AttestationDemand }[]
+  readonly sessionTtlMs: number
+  readonly joinTokenTtlMs: number
+  readonly builders: readonly BuilderConfig[]
+  readonly rules: readonly AdmissionRuleConfig[]
+}
+
+/** A builder is a set of keys, all of which must have signed. */
+export interface BuilderConfig {
+  readonly id: string
+  /** Files with public JWKs. */
+  readonly keyFiles: readonly string[]
+  /** 0 to 3. */
+  readonly slsaLevel: number
+}
+
+/** Which builder, source and subject may be which service; patterns of `parsePattern`. */
+export interface AdmissionRuleConfig {
+  readonly service: string
+  readonly builder: string
+  readonly source: string | undefined
+  readonly subject: string | undefined
+  readonly ref: string | undefined
+  /** The least, 0 to 3. */
+  readonly slsaLevel: number
+}
+
+/** A service that the trust domain knows. */
+export interface ServiceConfig {
+  readonly id: ServiceId
+  readonly owner: string | undefined
+  readonly tier: 'critical' | 'standard' | 'low'
+  readonly stage: 'observed' | 'onboarding' | 'enforced'
+  /** Whether a bound token for the whole trust domain is good here. */
+  readonly acceptDomainAudience: boolean
+}
+
+/** An address to listen on. */
+export interface ListenConfig {
+  readonly host: string
+  readonly port: number
+}
+
+/** TLS of a listener; absent: plain HTTP. Always TLS 1.3. */
+export interface TlsConfig {
+  readonly certificate: 'self-signed' | { readonly certificateFile: string; readonly keyFile: string }
+  /** Whether X25519MLKEM768 is taken where the client has it, or demanded. */
+  readonly keyExchange: 'preferred' | 'required'
+}
+
+/** The gateway. */
+export interface GatewayConfig {
+  /** The name of this enforcement point, in metrics and decision IDs. */
+  readonly name: string
+  readonly listen: ListenConfig
+  readonly tls: TlsConfig | undefined
+  /** Threads on one port; `auto` is one per core. */
+  readonly threads: number | 'auto'
+  /** How much a refusal says to callers that are not authenticated. */
+  readonly detail: 'public' | 'internal'
+  readonly quarantine: QuarantineConfig
+  readonly limits: GatewayLimitsConfig
+  readonly routes: readonly RouteConfig[]
+}
+
+/** What quarantined requests get, where a route has no quarantine upstream. */
+export interface QuarantineConfig {
+  /** Of the service's requests. */
+  readonly share: number
+  readonly inFlightMax: number
+}
+
+/** Limits of the gateway. */
+export interface GatewayLimitsConfig {
+  readonly headerBytesMax: number
+  readonly connectionsMax: number
+  readonly inFlightMax: number
+  /** From the end of the request to the beginning of the response. */
+  readonly upstreamTimeoutMs: number
+  readonly connectTimeoutMs: number
+  readonly idleTimeoutMs: number
+  readonly stopDeadlineMs: number
+}
+
+/** One route of the gateway. */
+export interface RouteConfig {
+  readonly match: RouteMatchConfig
+  readonly service: ServiceId
+  /** `http://host:port` or `https://host:port`. */
+  readonly upstream: string
+  readonly upstreamCaFile: string | undefined
+  /** Where quarantined requests go. */
+  readonly quarantineUpstream: string | undefined
+  /** The name of a policy; absent: the built-in one, which rejects. */
+  readonly policy: string | undefined
+  readonly forwardToken: boolean
+  /** Whether tokens that carry their own signatures are taken. */
+  readonly standalone: boolean
+  readonly exempt: readonly ExemptConfig[]
+}
+
+/** Which requests a route takes. */
+export interface RouteMatchConfig {
+  /** A host name in lower case, absent: any. */
+  readonly host: string | undefined
+  /** A prefix of the path that ends at a segment, `/` is all. */
+  readonly path: string
+  readonly methods: readonly string[] | undefined
+}
+
+/** Requests of a route that pass without a token. */
+export interface ExemptConfig {
+  /** The whole path, exactly. */
+  readonly path: string
+  readonly methods: readonly string[] | undefined
+}
+
+/** The authority's server. */
+export interface AuthorityConfig {
+  readonly listen: ListenConfig
+  readonly tls: TlsConfig | undefined
+  /** The Unix socket of the local admin. */
+  readonly socket: string | undefined
+  /** Permission bits of that socket. */
+  readonly socketMode: number
+  /** Where members reach the authority; absent: where it listens. */
+  readonly url: string | undefined
+  /** A file with PEM certificates that clients of this configuration trust for `url`. */
+  readonly caFile: string | undefined
+  readonly limits: AuthorityLimitsConfig
+  readonly feed: FeedConfig
+}
+
+/** Limits of the authority. */
+export interface AuthorityLimitsConfig {
+  readonly connectionsMax: number
+  readonly inFlightMax: number
+  readonly requestTimeoutMs: number
+  readonly stopDeadlineMs: number
+}
+
+/** Limits of the feed. */
+export interface FeedConfig {
+  readonly clientsMax: number
+  /** Unsent bytes after which a client is dropped. */
+  readonly clientBytesMax: number
+  /** Events kept for those who resume. */
+  readonly eventsMax: number
+  readonly keepAliveMs: number
+}
+
+/** What verifiers trust, and how fresh it must be. */
+export interface TrustConfig {
+  readonly staleAfterMs: number
+  /** RFC 7638 thumbprints of the root keys; empty: those of the authority in the same process. */
+  readonly rootThumbprints: readonly string[]
+  readonly clockToleranceMs: number
+  /** How often the state is signed where nothing changes. */
+  readonly stateIntervalMs: number
+  /** How often it is signed while heads appear. */
+  readonly headIntervalMs: number
+  readonly bundleTtlMs: number
+  /** Where verifiers keep what they verified. */
+  readonly snapshotDirectory: string
+}
+
+/** Signed heads that no state has listed yet. */
+export interface HeadsConfig {
+  readonly unanchored: 'audit' | 'reject' | 'accept'
+  /** How long a state may take to list a head that was relied on. */
+  readonly listedWithinMs: number
+  readonly fetchesPerSecond: number
+}
+
+/** One-time tokens. */
+export interface ReplayConfig {
+  /** `single`: this is the only instance per service. `instance`: there are several and each counts for itself. */
+  readonly scope: 'single' | 'instance'
+  readonly bytesMax: number
+  /** How long the same request may come again; 0: never. */
+  readonly retryWindowMs: number
+}
+
+/** Deep checks of the attestation that a token names. */
+export interface AttestationsConfig {
+  readonly deepCheck: 'never' | 'sampled' | 'always'
+  /** Of requests, where `sampled`. */
+  readonly sampling: number
+  readonly freshForMs: number
+  readonly cacheMax: number
+}
+
+/** The verifier's memory. */
+export interface VerifierConfig {
+  /** Tokens of which the context-free part is remembered. */
+  readonly cacheMax: number
+}
+
+/** Policy documents. */
+export interface PoliciesConfig {
+  readonly files: readonly string[]
+}
+
+/** What is measured and recorded. */
+export interface TelemetryConfig {
+  readonly metrics: boolean
+  readonly decisions: DecisionsConfig
+  readonly spans: { readonly otlpUrl: string | undefined; readonly share: number }
+}
+
+/** The decision log. */
+export interface DecisionsConfig {
+  /** Of verified decisions; all others are recorded. */
+  readonly verifiedShare: number
+  /** Records per reason and second; what is above is counted. */
+  readonly perReasonPerSecond: number
+  readonly keepMs: number
+}

@@ -1,0 +1,226 @@
+import type { JsonObject } from '@quantum-ip/base'
+import type {
+  AdmissionConfig,
+  AuthorityConfig,
+  Config,
+  ExemptConfig,
+  GatewayConfig,
+  IssuanceConfig,
+  RouteConfig,
+  ServiceConfig,
+  StoreConfig,
+  TelemetryConfig,
+  TlsConfig,
+  TrustConfig,
+} from './config.ts'
+import { Section } from './section.ts'
+
+/** Where SQLite lives if nothing is said. */
+export const sqliteDefault = './data'
+
+/** The typed configuration of an effective one that was checked. */
+export function resolveConfig(value: JsonObject, directory: string): Config {
+  const root = new Section(value, directory)
+  const heads = root.section('heads')
+  const replay = root.section('replay')
+  const attestations = root.section('attestations')
+  return {
+    trustDomain: root.text('trustDomain'),
+    region: root.text('region'),
+    store: store(root.section('store'), directory),
+    custody: { directory: root.section('custody').path('directory') },
+    issuance: issuance(root.section('issuance')),
+    admission: admission(root.section('admission')),
+    services: root.sections('services').map(service),
+    gateway: gateway(root.section('gateway')),
+    authority: authority(root.section('authority')),
+    trust: trust(root.section('trust')),
+    heads: {
+      unanchored: heads.word('unanchored', 'unanchored'),
+      listedWithinMs: heads.durationMs('listedWithin'),
+      fetchesPerSecond: heads.integer('fetchesPerSecond'),
+    },
+    replay: {
+      scope: replay.word('scope', 'scope'),
+      bytesMax: replay.bytes('memory'),
+      retryWindowMs: replay.durationMs('retryWindow'),
+    },
+    attestations: {
+      deepCheck: attestations.word('deepCheck', 'deepCheck'),
+      sampling: attestations.share('sampling'),
+      freshForMs: attestations.durationMs('freshFor'),
+      cacheMax: attestations.integer('cacheMax'),
+    },
+    verifier: { cacheMax: root.section('verifier').integer('cacheMax') },
+    policies: { files: root.section('policies').paths('files') },
+    telemetry: telemetry(root.section('telemetry')),
+  }
+}
+
+function store(at: Section, directory: string): StoreConfig {
+  const highWaterDirectory = at.path('highWater')
+  const postgres = at.optionalSection('postgres')
+  if (postgres !== undefined) {
+    const connectionsMax = postgres.integer('connectionsMax')
+    return { kind: 'postgres', urlFile: postgres.path('urlFile'), connectionsMax, highWaterDirectory }
+  }
+  const sqlite = at.optionalPath('sqlite') ?? new Section({ sqlite: sqliteDefault }, directory).path('sqlite')
+  return { kind: 'sqlite', directory: sqlite, highWaterDirectory }
+}
+
+function issuance(at: Section): IssuanceConfig {
+  const jwt = at.section('jwt')
+  return {
+    tokenTtlMs: at.durationMs('tokenTtl'),
+    oneTimeTtlMs: at.durationMs('oneTimeTtl'),
+    batchMax: at.integer('batchMax'),
+    batchIntervalMs: at.durationMs('batchInterval'),
+    refreshWaitMs: at.durationMs('refreshWait'),
+    keyLifeMs: at.durationMs('keyLife'),
+    tokenCharsMax: at.integer('tokenCharsMax'),
+    hybrid: at.flag('hybrid'),
+    jwt: { enabled: jwt.flag('enabled'), algorithm: jwt.word('algorithm', 'jwtAlgorithm') },
+  }
+}
+
+function admission(at: Section): AdmissionConfig {
+  const demands = at.isList('requireAttestation')
+    ? at
+        .sections('requireAttestation')
+        .map((row) => ({ service: row.text('service'), demand: row.word('demand', 'demand') }))
+    : [{ service: '**', demand: at.word('requireAttestation', 'demand') }]
+  return {
+    // What no row of a list matches gets the strict answer.
+    requireAttestation: at.isList('requireAttestation')
+      ? [...demands, { service: '**', demand: 'on' }]
+      : demands,
+    sessionTtlMs: at.durationMs('sessionTtl'),
+    joinTokenTtlMs: at.durationMs('joinTokenTtl'),
+    builders: at.sections('builders').map((row) => ({
+      id: row.text('id'),
+      keyFiles: row.paths('keyFiles'),
+      slsaLevel: row.integer('slsaLevel'),
+    })),
+    rules: at.sections('rules').map((row) => ({
+      service: row.text('service'),
+      builder: row.text('builder'),
+      source: row.optionalText('source'),
+      subject: row.optionalText('subject'),
+      ref: row.optionalText('ref'),
+      slsaLevel: row.integer('slsaLevel'),
+    })),
+  }
+}
+
+function service(at: Section): ServiceConfig {
+  return {
+    id: at.text('id'),
+    owner: at.optionalText('owner'),
+    tier: at.word('tier', 'tier'),
+    stage: at.word('stage', 'stage'),
+    acceptDomainAudience: at.flag('acceptDomainAudience'),
+  }
+}
+
+function tls(at: Section | undefined): TlsConfig | undefined {
+  if (at === undefined) return undefined
+  const certificate = at.flag('selfSigned')
+    ? ('self-signed' as const)
+    : { certificateFile: at.path('certificateFile'), keyFile: at.path('keyFile') }
+  return { certificate, keyExchange: at.word('keyExchange', 'keyExchange') }
+}
+
+function gateway(at: Section): GatewayConfig {
+  const quarantine = at.section('quarantine')
+  const limits = at.section('limits')
+  return {
+    name: at.text('name'),
+    listen: at.listen('listen'),
+    tls: tls(at.optionalSection('tls')),
+    threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
+    detail: at.word('detail', 'detail'),
+    quarantine: { share: quarantine.share('share'), inFlightMax: quarantine.integer('inFlight') },
+    limits: {
+      headerBytesMax: limits.bytes('headerBytes'),
+      connectionsMax: limits.integer('connections'),
+      inFlightMax: limits.integer('inFlight'),
+      upstreamTimeoutMs: limits.durationMs('upstreamTimeout'),
+      connectTimeoutMs: limits.durationMs('connectTimeout'),
+      idleTimeoutMs: limits.durationMs('idleTimeout'),
+      stopDeadlineMs: limits.durationMs('stopDeadline'),
+    },
+    routes: at.sections('routes').map(route),
+  }
+}
+
+function route(at: Section): RouteConfig {
+  const match = at.section('match')
+  return {
+    match: {
+      host: match.optionalText('host'),
+      path: match.text('path'),
+      methods: match.optionalTexts('methods'),
+    },
+    service: at.text('service'),
+    upstream: at.text('upstream').replace(/\/$/, ''),
+    upstreamCaFile: at.optionalPath('upstreamCaFile'),
+    quarantineUpstream: at.optionalOrigin('quarantineUpstream'),
+    policy: at.optionalText('policy'),
+    forwardToken: at.flag('forwardToken'),
+    standalone: at.flag('standalone'),
+    exempt: at
+      .sections('exempt')
+      .map((row): ExemptConfig => ({ path: row.text('path'), methods: row.optionalTexts('methods') })),
+  }
+}
+
+function authority(at: Section): AuthorityConfig {
+  const limits = at.section('limits')
+  const feed = at.section('feed')
+  return {
+    listen: at.listen('listen'),
+    tls: tls(at.optionalSection('tls')),
+    socket: at.optionalPath('socket'),
+    socketMode: Number.parseInt(at.text('socketMode'), 8),
+    url: at.optionalOrigin('url'),
+    caFile: at.optionalPath('caFile'),
+    limits: {
+      connectionsMax: limits.integer('connections'),
+      inFlightMax: limits.integer('inFlight'),
+      requestTimeoutMs: limits.durationMs('requestTimeout'),
+      stopDeadlineMs: limits.durationMs('stopDeadline'),
+    },
+    feed: {
+      clientsMax: feed.integer('clients'),
+      clientBytesMax: feed.bytes('clientBytes'),
+      eventsMax: feed.integer('events'),
+      keepAliveMs: feed.durationMs('keepAlive'),
+    },
+  }
+}
+
+function trust(at: Section): TrustConfig {
+  return {
+    staleAfterMs: at.durationMs('staleAfter'),
+    rootThumbprints: at.texts('rootThumbprints'),
+    clockToleranceMs: at.durationMs('clockTolerance'),
+    stateIntervalMs: at.durationMs('stateInterval'),
+    headIntervalMs: at.durationMs('headInterval'),
+    bundleTtlMs: at.durationMs('bundleTtl'),
+    snapshotDirectory: at.path('snapshot'),
+  }
+}
+
+function telemetry(at: Section): TelemetryConfig {
+  const decisions = at.section('decisions')
+  const spans = at.section('spans')
+  return {
+    metrics: at.flag('metrics'),
+    decisions: {
+      verifiedShare: decisions.share('verifiedShare'),
+      perReasonPerSecond: decisions.integer('perReasonPerSecond'),
+      keepMs: decisions.durationMs('keep'),
+    },
+    spans: { otlpUrl: spans.optionalText('otlpUrl'), share: spans.share('share') },
+  }
+}

@@ -1,0 +1,121 @@
+import { Type } from 'typebox'
+import {
+  choice,
+  duration,
+  flag,
+  form,
+  integer,
+  item,
+  kind,
+  label,
+  list,
+  listen,
+  path,
+  section,
+  share,
+  size,
+} from './fields.ts'
+import { tls } from './schema-authority.ts'
+import { words } from './words.ts'
+
+const pathForm = {
+  pattern: '^/(?!.*(?:^|/)\\.{1,2}(?:/|$))(?!.*//)[^\\s?#%\\\\]*$',
+  form: 'a path that begins with `/`, without `..`, `//`, `?`, `#` or `%`',
+}
+
+const methods = list(choice(words.method, {}), {
+  description: 'absent: any',
+  minItems: 1,
+  maxItems: 16,
+  absent: true,
+})
+
+const match = Type.Object(
+  {
+    host: Type.Optional(
+      form({
+        description: 'the Host of the request; absent: any',
+        pattern: '^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$',
+        form: 'a host name in lower case, without a port',
+      }),
+    ),
+    path: Type.Optional(
+      form({ ...pathForm, description: 'a prefix that ends where a segment ends', default: '/' }),
+    ),
+    methods: Type.Optional(methods),
+  },
+  { additionalProperties: false, description: 'which requests this route takes', default: {} },
+)
+
+const exempt = list(item({ path: form({ ...pathForm, description: 'the whole path' }) }, { methods }), {
+  description: 'requests that pass without a token: health checks, ACME, CORS preflight',
+  maxItems: 100,
+})
+
+const route = item(
+  {
+    service: kind('service', { description: 'the service behind it, which tokens must be for' }),
+    upstream: kind('origin', { description: '`http://host:port` or `https://host:port`' }),
+  },
+  {
+    match,
+    upstreamCaFile: path({
+      description: 'PEM certificates that an https upstream must chain to; absent: those of the system',
+    }),
+    quarantineUpstream: kind('origin', {
+      description: 'where quarantined requests go; absent: limited by gateway.quarantine',
+    }),
+    policy: label({ description: 'the name of a policy; absent: the built-in one, which rejects' }),
+    forwardToken: flag({ description: 'leave the token on the request', default: false }),
+    standalone: flag({ description: 'take tokens that carry their own signatures', default: false }),
+    exempt,
+  },
+)
+
+/** The gateway. */
+export const gateway = section('the gateway', {
+  name: label({ description: 'the name of this enforcement point', default: 'gateway' }),
+  listen: listen({ description: 'address and port', default: '127.0.0.1:8080' }),
+  tls,
+  threads: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), choice(['auto'], {})], {
+    description: 'threads on one port, `auto` is one per core; more than one needs Linux or BSD',
+    default: 1,
+  }),
+  detail: choice(words.detail, {
+    description: 'how much a refusal tells callers that are not authenticated',
+    default: 'public',
+  }),
+  quarantine: section('quarantined requests, where a route has no quarantineUpstream', {
+    share: share({ description: "of the service's requests", default: '1%' }),
+    inFlight: integer({ description: 'at once, per service', default: 10, minimum: 1, maximum: 100_000 }),
+  }),
+  limits: section('limits', {
+    headerBytes: size({ description: 'of one request', default: '32KiB', min: '16KiB', max: '1MiB' }),
+    connections: integer({
+      description: 'connections at once',
+      default: 10_000,
+      minimum: 1,
+      maximum: 1_000_000,
+    }),
+    inFlight: integer({ description: 'requests at once', default: 5_000, minimum: 1, maximum: 1_000_000 }),
+    upstreamTimeout: duration({
+      description: 'from the end of the request to the beginning of the response',
+      default: '60s',
+      min: '100ms',
+      max: '24h',
+    }),
+    connectTimeout: duration({ description: 'to reach the upstream', default: '5s', min: '10ms', max: '5m' }),
+    idleTimeout: duration({
+      description: 'of a connection without a request',
+      default: '75s',
+      min: '1s',
+      max: '1h',
+    }),
+    stopDeadline: duration({
+      description: 'for requests in flight when it stops',
+      default: '30s',
+      max: '1h',
+    }),
+  }),
+  routes: list(route, { description: 'the first that matches counts', maxItems: 10_000 }),
+})

@@ -1,0 +1,18 @@
+/** The closed sets of words of the configuration: one place for the schema and for what reads it. */
+export const words = {
+  demand: ['off', 'warn', 'on'],
+  tier: ['critical', 'standard', 'low'],
+  stage: ['observed', 'onboarding', 'enforced'],
+  detail: ['public', 'internal'],
+  keyExchange: ['preferred', 'required'],
+  unanchored: ['audit', 'reject', 'accept'],
+  scope: ['single', 'instance'],
+  deepCheck: ['never', 'sampled', 'always'],
+  jwtAlgorithm: ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87', 'ML-DSA-44-Ed25519', 'ML-DSA-65-Ed25519'],
+  method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'],
+} as const
+
+/** The name of one of the sets. */
+export type WordSet = keyof typeof words
+/** A word of that set. */
+export type Word<Set extends WordSet> = (typeof words)[Set][number]
