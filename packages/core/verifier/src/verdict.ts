@@ -54,7 +54,7 @@ export const verdictTable = {
   signature_invalid: { status: 'invalid', when: 'The proof, the head or a signature does not hold.' },
   head_unknown: {
     status: 'invalid',
-    when: 'The log of the fresh trust state is past the end of the head that the token names, and no such head was ever listed.',
+    when: 'The log of the fresh trust state is past the end of the head that the token names, and no such head was ever listed; or the authority itself says that there is none.',
   },
   token_expired: { status: 'invalid', when: 'The token has ended, beyond the clock tolerance.' },
   token_not_yet_valid: {

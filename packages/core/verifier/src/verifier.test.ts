@@ -94,6 +94,8 @@ test('refuses numbers that it cannot work by', async () => {
   ]) {
     assert.throws(() => domain.verifier(options), TypeError, JSON.stringify(options))
   }
+  const attestations = { source: domain.registry, deep: { sample: 1.5 } }
+  assert.throws(() => domain.verifier({ attestations }), TypeError)
 })
 
 test('hears no more of the trust state once it is closed', async () => {

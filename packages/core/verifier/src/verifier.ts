@@ -34,7 +34,7 @@ export interface Verifier {
  * Creates a verifier: the engine behind every enforcement point. Pure: clock, trust state, sources
  * and replay memory are passed in.
  *
- * @throws {TypeError} for a number that is not in its range, or a deep check without a source.
+ * @throws {TypeError} for a number that is not in its range.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   return new Engine(options)

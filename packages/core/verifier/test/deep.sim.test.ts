@@ -193,6 +193,17 @@ test('takes a revocation of a builder’s key, or of the log’s, as of the buil
   }
 })
 
+test('takes a key that is compromised, and nobody knows since when, as compromised from the start', async () => {
+  for (const key of ['builder/pq', 'ledger']) {
+    const domain = await createTestDomain()
+    const { verdict } = deepVerifier(domain)
+    const { build, att } = await domain.registry.attest()
+    assert.equal((await verdict({ bld: build, att })).reason, 'ok')
+    await domain.setKeyState(key, 'compromised')
+    assert.equal((await verdict({ bld: build, att })).reason, 'build_revoked', key)
+  }
+})
+
 test('checks every hop of the chain too', async () => {
   const domain = await createTestDomain()
   const own = await domain.registry.attest()

@@ -167,7 +167,10 @@ test('reads what the token says about build, chain and life into the verdict', a
     ]),
     chn.map((hop) => [hop.sid, hop.attLog, hop.attIndex, hop.log, hop.index]),
   )
-  assert.deepEqual(verdict.token, { log: 'acme.example/tokens/1', index, digest })
+  assert.deepEqual(
+    [verdict.token?.log, verdict.token?.index, verdict.token?.digest],
+    ['acme.example/tokens/1', index, digest],
+  )
   assert.deepEqual([verdict.issuedS, verdict.expiresS], [claims.iat, claims.exp])
   assert.deepEqual([verdict.deep, verdict.oneTime, verdict.binding], [false, false, 'none'])
 })

@@ -256,6 +256,16 @@ test('uses of a staple only the head of the token', async () => {
   assert.equal(await reason(formatStaple([one!.head, two!.head])), 'ok')
 })
 
+test('uses no staple of the right place and another hash, however well it is signed', async () => {
+  const domain = await createTestDomain()
+  const verifier = domain.verifier()
+  const token = await domain.issueOne({}, { publish: false })
+  const forged = await forge(domain, token)
+  const verdict = await verifier.verify(domain.input(forged.text, { staple: token.staple }))
+  assert.equal(verdict.reason, 'head_unavailable')
+  assert.equal(verifier.stats().provisionalHeads, 0)
+})
+
 test('needs every cosigner that the bundle names', async () => {
   const domain = await createTestDomain({ hybrid: true })
   const verifier = domain.verifier()

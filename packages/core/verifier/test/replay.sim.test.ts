@@ -101,14 +101,14 @@ test('looks at the clock and the trust state again after it waited', async () =>
 })
 
 test('accepts each one-time token at most once in any run of uses, restarts, rotations and gaps of the feed', async () => {
-  for (const seed of ['a', 'b', 'c', 'd']) {
+  for (const seed of ['a', 'b', 'c']) {
     const random = seeded(seed)
     const domain = await createTestDomain({ seed })
     const accepted = new Set<string>()
     const tokens: TestToken[] = []
     let verifier = domain.verifier()
     let good = 0
-    for (let step = 0; step < 150; step++) {
+    for (let step = 0; step < 110; step++) {
       const act = random.integer(0, 19)
       if (act < 8)
         tokens.push(

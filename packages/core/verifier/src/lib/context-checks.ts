@@ -4,7 +4,7 @@ import { isAcceptable, type TrustView } from '@quantum-ip/trust'
 import type { Reason } from '../verdict.ts'
 import type { RequestFacts } from '../verify-input.ts'
 import type { Check } from './check.ts'
-import type { TokenFacts } from './token-facts.ts'
+import { type TokenFacts, writeHash } from './token-facts.ts'
 
 /*
  * The steps that depend on who asks, when, and what is revoked by now: evaluated on each request,
@@ -34,6 +34,9 @@ export function checkAudience(check: Check, { aud, cnf }: TokenFacts): Reason | 
   return 'audience_mismatch'
 }
 
+// Filled and looked up before anybody else can.
+const scratch = new Uint8Array(32)
+
 /** Step *revocation*: key, token, identity and build, of the caller and of every hop of its chain. */
 export function checkRevocation(trust: TrustView, check: Check, facts: TokenFacts): Reason | undefined {
   const { key } = check
@@ -42,7 +45,10 @@ export function checkRevocation(trust: TrustView, check: Check, facts: TokenFact
   // Nothing is revoked most of the time.
   if (revocations.size === 0) return facts.hops.length === 0 ? undefined : checkHopKeys(trust, facts)
   if (revocations.isKeyRevokedAt(key.key.kid, facts.log, facts.index)) return 'key_revoked'
-  if (revocations.isTokenRevoked(facts.digest) || revocations.isEntryRevoked(facts.log, facts.index))
+  if (
+    revocations.isTokenRevoked(writeHash(facts.digestText, scratch)) ||
+    revocations.isEntryRevoked(facts.log, facts.index)
+  )
     return 'token_revoked'
   if (revocations.isIdentityRevoked(facts.sub, facts.iat)) return 'identity_revoked'
   if (facts.build !== undefined && revocations.isBuildRevoked(facts.build.digest, facts.iat))

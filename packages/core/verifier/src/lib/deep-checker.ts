@@ -37,9 +37,9 @@ export interface DeepCheckerParts {
 }
 
 /** Whether a deep check of the token with this digest is due: the same answer each time for one token. */
-export function isDeep(mode: DeepMode, digest: Uint8Array): boolean {
+export function isDeep(mode: DeepMode, digestText: string): boolean {
   if (mode === 'always' || mode === 'never') return mode === 'always'
-  const draw = ((digest[0] ?? 0) * 256 + (digest[1] ?? 0)) * 256 + (digest[2] ?? 0)
+  const draw = (digestText.charCodeAt(0) * 256 + digestText.charCodeAt(1)) * 256 + digestText.charCodeAt(2)
   return draw < mode.sample * 2 ** 24
 }
 
@@ -56,6 +56,10 @@ export class DeepChecker {
   readonly #flights = new SingleFlight<void>()
 
   constructor(parts: DeepCheckerParts) {
+    const { deep } = parts.options
+    if (typeof deep === 'object' && !(deep.sample >= 0 && deep.sample <= 1)) {
+      throw new TypeError('a share of deep checks is a number from 0 to 1')
+    }
     this.#parts = parts
     this.#freshMs = parts.options.freshMs ?? 3_600_000
     this.#cacheMax = parts.options.cacheMax ?? 10_000

@@ -26,7 +26,7 @@ import { checkKey, type KeyRules } from './key-check.ts'
 import { evaluatePath } from './proof.ts'
 import { ReferenceResolver } from './reference-resolver.ts'
 import { TokenCache } from './token-cache.ts'
-import type { TokenFacts } from './token-facts.ts'
+import type { HopFacts, TokenFacts } from './token-facts.ts'
 import { TrustFollower } from './trust-follower.ts'
 
 /**
@@ -229,6 +229,7 @@ export class Engine implements Verifier {
     if (facts.head !== undefined) {
       return this.#heads.ask(facts, { sigs: check.sigs, staple: input.staple }, check.nowMs)
     }
+    // A JWT carries no proof of its log entry. What it claims of it (`log`, `idx`) is what it is revoked and used up by.
     if (token?.form !== 'jwt' || key === undefined) throw new TypeError('no signature to ask for')
     const startedMs = this.#stopwatch()
     try {
@@ -264,13 +265,8 @@ export class Engine implements Verifier {
 
   /** Attestation: of exactly the attestations that the token and its chain name, where a deep check is due. */
   #checkAttestation(check: Check, facts: TokenFacts): Reason | Promise<Reason> | undefined {
-    if (
-      facts.attestation === undefined &&
-      !facts.hops.some(({ attestationOrigin }) => attestationOrigin !== '')
-    ) {
-      return undefined
-    }
-    if (!isDeep(check.input.deep ?? this.#options.attestations?.deep ?? 'never', facts.digest)) {
+    if (facts.attestation === undefined && !namesAttestation(facts.hops)) return undefined
+    if (!isDeep(check.input.deep ?? this.#options.attestations?.deep ?? 'never', facts.digestText)) {
       check.isShallow = true
       this.#observer.deepCheck('skipped')
       return undefined
@@ -370,6 +366,11 @@ export class Engine implements Verifier {
       replayPerInstance: this.#options.replay?.scope === 'instance',
     })
   }
+}
+
+function namesAttestation(hops: readonly HopFacts[]): boolean {
+  for (const { attestationOrigin } of hops) if (attestationOrigin !== '') return true
+  return false
 }
 
 function atLeast(min: number, value: number): number {

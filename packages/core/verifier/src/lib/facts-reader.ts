@@ -1,11 +1,17 @@
 import { Buffer } from 'node:buffer'
 import { trustDomainName, trustDomainOf } from '@quantum-ip/base'
+import { sha256Latin1 } from '@quantum-ip/crypto'
 import type { Claims, Confirmation, Hop, JwtToken, MerkleToken } from '@quantum-ip/token'
-import { bindingEvidences, type BuildFacts, type TokenForm } from '../verdict.ts'
+import { type AttestationFacts, bindingEvidences, type BuildFacts, type TokenForm } from '../verdict.ts'
 import { type HopFacts, TokenFacts } from './token-facts.ts'
 
 const sharedMax = 10_000
 const noHops: readonly HopFacts[] = Object.freeze([])
+
+interface SharedBuild {
+  readonly facts: BuildFacts
+  attestation: AttestationFacts | undefined
+}
 
 /**
  * Makes {@link TokenFacts} of parsed tokens. What many tokens have in common, service IDs, builds and origins,
@@ -14,7 +20,7 @@ const noHops: readonly HopFacts[] = Object.freeze([])
 export class FactsReader {
   readonly #td: string
   readonly #texts = new Map<string, readonly [string]>()
-  readonly #builds = new Map<string, BuildFacts>()
+  readonly #builds = new Map<string, SharedBuild>()
   readonly #origins = new Map<string, string>()
 
   /** `td` is the trust domain that most tokens are of. */
@@ -24,7 +30,8 @@ export class FactsReader {
 
   read(token: MerkleToken | JwtToken, form: TokenForm = token.form): TokenFacts {
     const { claims } = token
-    const { cnf, req, att, chn, aud } = claims
+    const { cnf, req, chn, aud } = claims
+    const build = this.#build(claims)
     const [sub] = this.#text(claims.sub)
     const td = this.#domainOf(sub)
     const isJwt = token.form === 'jwt'
@@ -39,9 +46,9 @@ export class FactsReader {
       cnf: cnf && copyConfirmation(cnf),
       req: req && new Uint8Array(req),
       hops: chn === undefined ? noHops : chn.map((hop) => this.#hop(td, hop)),
-      build: this.#build(claims),
-      attestation: att && { log: this.#origin(td, 'attestations', att[0]), index: att[1] },
-      digest: token.digest,
+      build: build?.facts,
+      attestation: this.#attestation(td, claims, build),
+      digestText: sha256Latin1(isJwt ? token.payload : token.claimsBytes),
       index: token.index,
       keyId: isJwt ? 0 : token.keyId,
       start: isJwt ? 0 : token.start,
@@ -62,12 +69,24 @@ export class FactsReader {
     return share(this.#texts, text, [text])
   }
 
-  #build({ bld, bev = 0 }: Claims): BuildFacts | undefined {
+  #build({ bld, bev = 0 }: Claims): SharedBuild | undefined {
     if (bld === undefined) return undefined
     const name = bev + Buffer.from(bld.buffer, bld.byteOffset, 32).toString('latin1')
     const known = this.#builds.get(name)
     if (known !== undefined) return known
-    return share(this.#builds, name, { digest: new Uint8Array(bld), evidence: bindingEvidences[bev] })
+    const facts = { digest: new Uint8Array(bld), evidence: bindingEvidences[bev] }
+    return share(this.#builds, name, { facts, attestation: undefined })
+  }
+
+  // Tokens of one build mostly name one attestation: the last one is kept with the build.
+  #attestation(td: string, { att }: Claims, build: SharedBuild | undefined): AttestationFacts | undefined {
+    if (att === undefined) return undefined
+    const log = this.#origin(td, 'attestations', att[0])
+    const last = build?.attestation
+    if (last?.index === att[1] && last.log === log) return last
+    const attestation = { log, index: att[1] }
+    if (build !== undefined) build.attestation = attestation
+    return attestation
   }
 
   #origin(td: string, kind: 'tokens' | 'attestations', n: number): string {

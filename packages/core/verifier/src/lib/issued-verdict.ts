@@ -15,7 +15,7 @@ import {
 } from '../verdict.ts'
 import type { Check } from './check.ts'
 import type { DeepResult } from './deep-result.ts'
-import type { TokenFacts } from './token-facts.ts'
+import { type TokenFacts, TokenName } from './token-facts.ts'
 
 const noReasons: readonly Reason[] = Object.freeze([])
 
@@ -78,7 +78,7 @@ export class IssuedVerdict implements Verdict {
     this.deep = deep !== undefined
     this.epoch = context.epoch
     this.form = facts?.form
-    this.token = facts?.reference
+    this.token = facts && new TokenName(facts)
     this.issuedS = facts?.iat
     this.expiresS = facts?.exp
     this.notes = notesOf(check, reason, context)

@@ -21,15 +21,25 @@
 
 /** Seconds of `exp` that share a time bucket. */
 export const bucketS = 15
+/** Time buckets that are held at once: eight minutes. A power of two. */
 export const ringPlaces = 32
+/** Logs whose tokens can be held at once. */
 export const logsMax = 1_024
+/** Words of one log's record. */
 export const logWords = 16
+/** Words of one chunk. */
 export const chunkWords = 256
+/** Groups of keys in a chunk. A power of two. */
 export const groups = 8
+/** Keys in a group: one line of the processor's cache. */
 export const groupKeys = 16
+/** From a key to its bitmap, in words. */
 export const bitmapsAt = groups * groupKeys
+/** Chunks under a fan. A power of two. */
 export const fanOut = chunkWords
+/** Retries that are remembered. A power of two. */
 export const retriesMax = 4_096
+/** Words of one remembered retry. */
 export const retryWords = 8
 
 const magic = 0x51_49_50_31

@@ -17,7 +17,7 @@ function facts(exp: number): TokenFacts {
     hops: [],
     build: undefined,
     attestation: undefined,
-    digest: new Uint8Array(32),
+    digestText: '',
     index: 0,
     keyId: 1,
     start: 0,

@@ -23,7 +23,8 @@ export interface TokenFactsParts {
   readonly hops: readonly HopFacts[]
   readonly build: BuildFacts | undefined
   readonly attestation: AttestationFacts | undefined
-  readonly digest: Uint8Array
+  /** SHA-256 of the claims, or of a JWT's payload: a character U+0000..U+00FF for each byte. */
+  readonly digestText: string
   readonly index: number
   /** The C2SP ID of the issuing key; 0 for a JWT. */
   readonly keyId: number
@@ -39,8 +40,9 @@ export interface TokenFactsParts {
  * What a token says and what it rests on: all that does not depend on who asks or when, and the only
  * thing that is cached.
  *
- * It owns its bytes. A view of the decoded token would keep a whole pool of buffers alive, for a
- * hundred thousand entries; and `jti`, the secret, is not kept at all.
+ * Small, since there may be a hundred thousand. It owns its bytes: a view of the decoded token would keep a
+ * pool of buffers alive. The digest is a string of 44 bytes, not an array of 230. `jti`, the secret, is
+ * not kept at all.
  */
 export class TokenFacts implements TokenFactsParts {
   readonly form: TokenForm
@@ -55,7 +57,7 @@ export class TokenFacts implements TokenFactsParts {
   readonly hops: readonly HopFacts[]
   readonly build: BuildFacts | undefined
   readonly attestation: AttestationFacts | undefined
-  readonly digest: Uint8Array
+  readonly digestText: string
   readonly index: number
   readonly keyId: number
   readonly start: number
@@ -66,7 +68,6 @@ export class TokenFacts implements TokenFactsParts {
   head: Uint8Array | undefined = undefined
   /** The head that it relies on, as long as no state has listed it. */
   provisional: ProvisionalHead | undefined = undefined
-  #reference: TokenReference | undefined
 
   constructor(parts: TokenFactsParts) {
     this.form = parts.form
@@ -81,7 +82,7 @@ export class TokenFacts implements TokenFactsParts {
     this.hops = parts.hops
     this.build = parts.build
     this.attestation = parts.attestation
-    this.digest = parts.digest
+    this.digestText = parts.digestText
     this.index = parts.index
     this.keyId = parts.keyId
     this.start = parts.start
@@ -95,11 +96,28 @@ export class TokenFacts implements TokenFactsParts {
     if (this.kid === kid && this.log === log) return
     this.kid = kid
     this.log = log
-    this.#reference = undefined
+  }
+}
+
+/** Writes the bytes of a hash that is written as 32 characters. */
+export function writeHash(text: string, into: Uint8Array): Uint8Array {
+  for (let at = 0; at < 32; at++) into[at] = text.charCodeAt(at)
+  return into
+}
+
+/** What names a token in a verdict. Few readers of verdicts want the digest: it is made when it is asked for. */
+export class TokenName implements TokenReference {
+  readonly log: string
+  readonly index: number
+  readonly #digestText: string
+
+  constructor({ log, index, digestText }: TokenFacts) {
+    this.log = log
+    this.index = index
+    this.#digestText = digestText
   }
 
-  /** What names the token in a verdict. The origin is known from the step *key* on. */
-  get reference(): TokenReference {
-    return (this.#reference ??= { log: this.log, index: this.index, digest: this.digest })
+  get digest(): Uint8Array {
+    return writeHash(this.#digestText, new Uint8Array(32))
   }
 }

@@ -126,6 +126,8 @@ describe('parseConfig', () => {
             builder: 'https://ci.acme.example/release',
             source: 'git+https://git.acme.example/shop/*',
             subject: undefined,
+            ref: undefined,
+            slsaLevel: 0,
           },
         ],
       },
@@ -179,7 +181,7 @@ describe('parseConfig', () => {
       { service: '**', demand: 'on' },
     ])
     assert.deepEqual(config.admission.builders, [
-      { id: 'https://ci.example/b', keyFiles: ['/srv/a.jwk', '/b.jwk'] },
+      { id: 'https://ci.example/b', keyFiles: ['/srv/a.jwk', '/b.jwk'], slsaLevel: 0 },
     ])
     assert.equal(config.gateway.threads, 'auto')
     assert.deepEqual(config.gateway.listen, { host: '::1', port: 0 })

@@ -1,0 +1,74 @@
+import type { Command } from 'commander'
+import type { Run } from './lib/io.ts'
+
+/** A command of `qip`: what the overview says of it, and where it is. */
+export interface CommandRow {
+  readonly summary: string
+  readonly load: () => Promise<(run: Run) => Command>
+}
+
+/**
+ * Every command, in the order of the overview. Only the one that is called is loaded: what a command needs, nobody else waits for.
+ */
+export const commands: Readonly<Record<string, CommandRow>> = {
+  up: {
+    summary: 'start everything in one process',
+    load: async () => (await import('./commands/up.ts')).upCommand,
+  },
+  serve: {
+    summary: 'run one role: authority, gateway, …',
+    load: async () => (await import('./commands/serve.ts')).serveCommand,
+  },
+  attest: {
+    summary: 'sign a build and log the attestation',
+    load: async () => (await import('./commands/attest.ts')).attestCommand,
+  },
+  verify: {
+    summary: 'verify a build, offline from its evidence or online',
+    load: async () => (await import('./commands/verify.ts')).verifyCommand,
+  },
+  token: {
+    summary: 'issue, inspect and verify tokens',
+    load: async () => (await import('./commands/token.ts')).tokenCommand,
+  },
+  ledger: {
+    summary: 'look into logs, prove entries, verify whole logs',
+    load: async () => (await import('./commands/ledger.ts')).ledgerCommand,
+  },
+  revoke: {
+    summary: 'revoke a key, identity, build, token or range of tokens',
+    load: async () => (await import('./commands/revoke.ts')).revokeCommand,
+  },
+  keys: {
+    summary: 'list the keys of the trust domain, rotate the issuing key',
+    load: async () => (await import('./commands/keys.ts')).keysCommand,
+  },
+  'join-token': {
+    summary: 'make a join token, with which one workload is admitted once',
+    load: async () => (await import('./commands/join-token.ts')).joinTokenCommand,
+  },
+  fleet: {
+    summary: 'show who follows the trust state, and how far each one is',
+    load: async () => (await import('./commands/fleet.ts')).fleetCommand,
+  },
+  explain: {
+    summary: 'say why a request was decided as it was',
+    load: async () => (await import('./commands/explain.ts')).explainCommand,
+  },
+  config: {
+    summary: 'check and show the configuration',
+    load: async () => (await import('./commands/config.ts')).configCommand,
+  },
+  policy: {
+    summary: 'write and check policies',
+    load: async () => (await import('./commands/policy.ts')).policyCommand,
+  },
+  conformance: {
+    summary: 'answer test vectors, one JSON line each',
+    load: async () => (await import('./commands/conformance.ts')).conformanceCommand,
+  },
+  bench: {
+    summary: "this machine's figures against peers, as ratios",
+    load: async () => (await import('./commands/bench.ts')).benchCommand,
+  },
+}

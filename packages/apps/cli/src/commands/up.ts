@@ -1,0 +1,142 @@
+import { once } from 'node:events'
+import { relative, resolve } from 'node:path'
+import { type Config, parseConfig, readConfigFile } from '@quantum-ip/http'
+import type { Command } from 'commander'
+import { access } from 'node:fs/promises'
+import { openDemoUpstream } from '../journey/demo-upstream.ts'
+import { demo, type DemoGround, layOutDemo } from '../journey/demo-config.ts'
+import { type CaseResult, gatewayUrl, runJourney, showCases } from '../journey/journey.ts'
+import { answer, newAnswer } from '../lib/command.ts'
+import type { Run } from '../lib/io.ts'
+import { type Output, type OutputOptions, tone } from '../lib/output.ts'
+import type { Outcome } from '../exit-codes.ts'
+import { openNode, type QuantumIpNode } from '../up/node.ts'
+
+interface UpOptions extends OutputOptions {
+  readonly config: string
+  readonly demo?: boolean
+  readonly once?: boolean
+}
+
+const configDefault = 'quantum-ip.yaml'
+const demoFolder = 'data/demo'
+
+/** `qip up`: authority and gateway in one process. */
+export function upCommand(run: Run): Command {
+  return newAnswer('up', 'start everything in one process')
+    .option('--config <file>', 'the configuration; without one, the defaults', configDefault)
+    .option('--demo', 'a trust domain of its own in `data/demo`, and the whole journey of a build on it')
+    .option('--once', 'with --demo: stop after the journey')
+    .action((options: UpOptions) =>
+      answer(run, options, (output) => (options.demo === true ? runDemo(output, options) : runUp(output, options))),
+    )
+}
+
+async function runUp(output: Output, options: UpOptions): Promise<void> {
+  const node = await openNode(await readConfig(options.config), (text) => output.note(text))
+  output.show(whereabouts(node), () => showWhereabouts(output, node))
+  await stopSignal()
+  await node.close()
+}
+
+async function readConfig(file: string): Promise<Config> {
+  const exists = await access(file).then(
+    () => true,
+    () => false,
+  )
+  // Works with no file; but one that was named must be there.
+  return exists || file !== configDefault ? readConfigFile(file) : parseConfig('', configDefault)
+}
+
+function whereabouts(node: QuantumIpNode): Readonly<Record<string, string | null>> {
+  const { authority, config } = node
+  return {
+    trustDomain: config.trustDomain,
+    authority: authority.url,
+    socket: config.authority.socket ?? null,
+    gateway: node.gateway === undefined ? null : gatewayUrl(node),
+    firstAdminCredential: authority.served.firstAdminFile ?? null,
+  }
+}
+
+function showWhereabouts(output: Output, node: QuantumIpNode): void {
+  const { trustDomain, authority, socket, gateway, firstAdminCredential } = whereabouts(node)
+  output.line(tone('strong', 'Quantum IP is up'))
+  output.facts([
+    ['trust domain', trustDomain ?? ''],
+    ['authority', authority ?? ''],
+    ['operators', socket === null || socket === undefined ? 'no socket' : `unix:${socket}`],
+    ['gateway', gateway ?? 'no routes configured'],
+    firstAdminCredential === null || firstAdminCredential === undefined
+      ? undefined
+      : ['first admin', `credential in ${firstAdminCredential}; keep it, and remove the file`],
+  ])
+}
+
+async function runDemo(output: Output, options: UpOptions): Promise<Outcome> {
+  const shop = await openDemoUpstream('shop')
+  const quarantine = await openDemoUpstream('shop, quarantined')
+  const ground = await layOutDemo(resolve(demoFolder), { shop: shop.url, quarantine: quarantine.url })
+  const node = await openNode(ground.config, (text) => output.note(text))
+  try {
+    const started = performance.now()
+    const quiet = options.json === true
+    const { cases, ok } = await runJourney(node, ground, quiet ? silent(output) : output)
+    const ms = Math.round(performance.now() - started)
+    output.show({ ok, ms, ...whereabouts(node), cases: cases.map((one) => ({ ...one })) }, () => {
+      showCases(output, cases)
+      output.line()
+      const text = ok ? 'ten of ten as expected' : `${cases.filter(({ asExpected }) => !asExpected).length} of ten not as expected`
+      output.line(tone(ok ? 'good' : 'bad', text), tone('dim', `in ${(ms / 1_000).toFixed(1)} s`))
+      showNextSteps(output, { node, ground, cases, stays: options.once !== true })
+    })
+    if (options.once !== true) await stopSignal()
+    return ok ? 'ok' : 'no'
+  } finally {
+    await node.close()
+    await Promise.all([shop.close(), quarantine.close()])
+  }
+}
+
+function silent(output: Output): Output {
+  return Object.assign(Object.create(output) as Output, { line: () => undefined, progress: () => undefined })
+}
+
+interface NextSteps {
+  readonly node: QuantumIpNode
+  readonly ground: DemoGround
+  readonly cases: readonly CaseResult[]
+  readonly stays: boolean
+}
+
+function showNextSteps(output: Output, { node, ground, cases, stays }: NextSteps): void {
+  if (!stays) return
+  const url = gatewayUrl(node)
+  const config = relative(process.cwd(), ground.configFile)
+  const refused = cases.findLast(({ action }) => action === 'reject')
+  output.line()
+  output.line(tone('strong', 'It stays up.'), 'Try it from another terminal:')
+  output.line()
+  const commands = [
+    ['no token: refused, with the reason', `curl -i ${url}/orders/42`],
+    ['a health check needs none', `curl -i ${url}/healthz`],
+    [
+      'a fresh token, on a request',
+      `curl -i -H "Quantum-IP: $(npx qip token issue --config ${config} --as ${demo.legacy} --audience ${demo.shop} --raw)" ${url}/orders/42`,
+    ],
+    ['why the last one was refused', `npx qip explain ${refused?.decision ?? ''} --config ${config}`],
+    ['the keys of the trust domain', `npx qip keys list --config ${config}`],
+    ['the log of all tokens', `npx qip ledger info tokens/1 --config ${config}`],
+    ['what is measured', `curl -s ${node.authority.url}/metrics`],
+  ] as const
+  for (const [what, command] of commands) {
+    output.line(tone('dim', `# ${what}`))
+    output.line(tone('accent', command))
+  }
+  output.line()
+  output.line(tone('dim', 'Ctrl-C stops it.'))
+}
+
+async function stopSignal(): Promise<void> {
+  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+}

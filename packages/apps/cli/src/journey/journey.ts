@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock, systemRandom } from '@quantum-ip/base'
+import { createJoinToken } from '@quantum-ip/authority'
+import { admit, openSession, openTransport, requestTokens, type Session, submitAttestation, type Transport } from '@quantum-ip/client'
+import { request } from 'undici'
+import { type Cell, type Output, tone } from '../lib/output.ts'
+import type { QuantumIpNode } from '../up/node.ts'
+import { type CaseParts, type JourneyCase, journeyCases } from './cases.ts'
+import { packArtifact, signArtifact, tamperArtifact } from './demo-artifact.ts'
+import { demo, type DemoGround } from './demo-config.ts'
+
+/** How one case ended. */
+export interface CaseResult {
+  readonly name: string
+  readonly reason: string
+  readonly action: string
+  readonly httpStatus: number
+  /** From the request to the verdict, microseconds. */
+  readonly verifyUs: number
+  readonly requestMs: number
+  readonly decision: string
+  readonly asExpected: boolean
+}
+
+/** What the journey leaves behind. */
+export interface JourneyResult {
+  readonly cases: readonly CaseResult[]
+  readonly ok: boolean
+  /** A session that can go on drawing tokens, of the build that nobody attested. */
+  readonly sessionFile: string
+}
+
+/** Does the whole journey of a build on a running node: signs, logs, admits, calls, and looks at what came of it. */
+export async function runJourney(node: QuantumIpNode, ground: DemoGround, output: Output): Promise<JourneyResult> {
+  const { authority } = node
+  await using transport = openTransport({ url: authority.url })
+  const artifact = await packArtifact(ground.folder)
+  const tampered = await tamperArtifact(artifact)
+  say(output, 'packed', `${basename(artifact.file)}, ${artifact.bytes} bytes, sha256:${artifact.digest.slice(0, 16)}…`)
+  const envelope = await signArtifact(artifact, ground.builderKeys)
+  const { origin, index } = await submitAttestation(transport, envelope)
+  say(output, 'signed', `with ML-DSA-65 and Ed25519, logged as entry ${index} of ${origin}`)
+  const checkout = await admitWorkload(node, transport, { sid: demo.checkout, build: artifact.digest })
+  const legacy = await admitWorkload(node, transport, { sid: demo.legacy, build: tampered.digest })
+  say(output, 'admitted', `${demo.checkout} (attested build)`)
+  say(output, 'admitted', `${demo.legacy} (a build that nobody attested: warned)`)
+  const [ended] = await requestTokens(checkout, { audience: demo.shop, ttlS: 1 })
+  if (ended === undefined) throw new TypeError('no token')
+  say(output, 'token', `${ended.token.length} characters, under one ML-DSA-44 signature for its whole batch`)
+  const parts: CaseParts = {
+    checkout,
+    legacy,
+    ended,
+    // Its end, and the clock tolerance of the demonstration.
+    waitForEnd: () => sleep(Math.max(0, ended.expiresS * 1_000 + 1_200 - Date.now())),
+    async revokeBuild() {
+      const { record, seq } = await authority.authority.revoke({ kind: 'build', value: artifact.digest, reason: 'demonstration' })
+      await until(() => (node.gateway?.follower.status().epoch ?? 0) >= record.epoch, `state ${seq}`)
+    },
+  }
+  const cases: CaseResult[] = []
+  output.line()
+  for (const one of journeyCases(parts)) {
+    cases.push(await runCase(node, one))
+    output.progress(`${cases.length} of 10`)
+  }
+  output.progressDone()
+  checkout.close()
+  legacy.close()
+  return { cases, ok: cases.every(({ asExpected }) => asExpected), sessionFile: '' }
+}
+
+async function admitWorkload(
+  { authority: { authority } }: QuantumIpNode,
+  transport: Transport,
+  { sid, build }: { readonly sid: string; readonly build: string },
+): Promise<Session> {
+  const { token } = await createJoinToken(
+    { sql: authority.store.sql, clock: systemClock, random: systemRandom, td: demo.td },
+    { sid, builds: [build], role: 'workload', ttlS: 60 },
+  )
+  return openSession({ transport, admission: await admit(transport, { method: 'join-token', evidence: { token } }) })
+}
+
+async function runCase(node: QuantumIpNode, { name, expected, fields, twice }: JourneyCase): Promise<CaseResult> {
+  const headers = await fields()
+  if (twice === true) await send(node, headers)
+  const started = performance.now()
+  const answer = await send(node, headers)
+  const requestMs = performance.now() - started
+  const newest = node.gateway?.decisions.newest(1)[0]?.record
+  if (newest === undefined) throw new TypeError('the gateway has no decision')
+  return {
+    name,
+    reason: newest.reason,
+    action: newest.action,
+    httpStatus: answer,
+    verifyUs: Math.round(newest.durationMs * 1_000),
+    requestMs,
+    decision: newest.id,
+    asExpected: newest.reason === expected.reason && newest.action === expected.action,
+  }
+}
+
+async function send(node: QuantumIpNode, headers: Readonly<Record<string, string>>): Promise<number> {
+  const response = await request(`${gatewayUrl(node)}/orders/42`, { headers, reset: true })
+  await response.body.dump()
+  return response.statusCode
+}
+
+/** Where the gateway listens. */
+export function gatewayUrl(node: QuantumIpNode): string {
+  const address = node.gateway?.gateway.addresses[0]
+  return address === undefined ? '' : `${address.secure ? 'https' : 'http'}://${address.host}:${address.port}`
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!holds()) {
+    if (Date.now() > deadline) throw new TypeError(`${what} did not arrive within 10 s`)
+    await sleep(5)
+  }
+}
+
+function say(output: Output, what: string, text: string): void {
+  output.line(tone('dim', what.padEnd(9)), text)
+}
+
+function basename(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+const actionTones = { allow: 'good', reject: 'bad', quarantine: 'warn' } as const
+
+/** Prints one row for each case. */
+export function showCases(output: Output, cases: readonly CaseResult[]): void {
+  const rows = cases.map(({ name, reason, action, httpStatus, verifyUs, requestMs, asExpected }): readonly Cell[] => [
+    asExpected ? tone('good', '✓') : tone('bad', '✗'),
+    name,
+    reason,
+    tone(actionTones[action as keyof typeof actionTones] ?? 'dim', action),
+    String(httpStatus),
+    `${verifyUs} us`,
+    `${requestMs.toFixed(1)} ms`,
+  ])
+  output.table(['', 'request', 'verdict', 'action', 'http', 'verified in', 'request'], rows)
+}

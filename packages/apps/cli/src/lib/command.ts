@@ -1,0 +1,33 @@
+import { Command } from 'commander'
+import type { Outcome } from '../exit-codes.ts'
+import type { Run } from './io.ts'
+import { Output, type OutputOptions } from './output.ts'
+
+/** A command that says nothing by itself: what is wrong with a command line is thrown, and told like every other error. */
+export function newCommand(name: string, summary: string): Command {
+  return new Command(name)
+    .description(summary)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .helpCommand(false)
+    .allowExcessArguments(false)
+}
+
+/** {@link newCommand} for one that answers, with `--json`. */
+export function newAnswer(name: string, summary: string): Command {
+  return newCommand(name, summary).option('--json', 'answer with one JSON object')
+}
+
+/** Runs a command's work and tells how it ended. */
+export async function answer(
+  run: Run,
+  options: OutputOptions,
+  work: (output: Output) => Promise<Outcome | void> | Outcome | void,
+): Promise<void> {
+  run.end((await work(new Output(run, options))) ?? 'ok')
+}
+
+/** Collects an option that may be given several times. */
+export function several(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value]
+}

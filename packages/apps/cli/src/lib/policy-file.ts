@@ -1,0 +1,32 @@
+import type { CodedError } from '@quantum-ip/base'
+import { readYaml, type YamlText } from '@quantum-ip/http'
+import { compilePolicy, type CompiledPolicy, type Locate, parsePolicy } from '@quantum-ip/policy'
+import { readText } from './files.ts'
+
+/**
+ * Reads and compiles a policy file.
+ *
+ * @throws {CliError} `QIP_CLI_FILE_UNREADABLE`
+ * @throws {HttpError} `QIP_HTTP_YAML_MALFORMED`
+ * @throws {PolicyError} for what is no policy, with line and column
+ */
+export async function readPolicyFile(path: string): Promise<CompiledPolicy> {
+  const yaml = readYaml(await readText({ path, what: 'policy' }), { source: path })
+  const locate = locateIn(yaml)
+  return compilePolicy(parsePolicy(yaml.value, { locate }), { locate })
+}
+
+// The policy writes `spec.rules[2].when`, the text knows ['spec', 'rules', 2, 'when'].
+function locateIn(yaml: YamlText): Locate {
+  return (path) => {
+    const parts = path.match(/[^.[\]]+/g) ?? []
+    return yaml.locate(parts.map((part) => (/^\d+$/.test(part) ? Number(part) : part)))
+  }
+}
+
+/** A policy's own errors know line and column, but not which of several files they are about: this says it. */
+export function inFile(error: CodedError, file: string): CodedError {
+  if (!error.code.startsWith('QIP_POLICY_')) return error
+  const { code, fault, details, next, name } = error
+  return { name, code, fault, details, next, message: `${file}: ${error.message}` }
+}

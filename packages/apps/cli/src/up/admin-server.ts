@@ -1,0 +1,58 @@
+import { type Json, type JsonObject } from '@quantum-ip/base'
+import { openServer, requireRole, type Server } from '@quantum-ip/http'
+import type { CompiledPolicy } from '@quantum-ip/policy'
+import { explainDecision } from '@quantum-ip/policy'
+import type { RecentDecision } from '@quantum-ip/telemetry'
+import Type from 'typebox'
+import { CliError } from '../cli-errors.ts'
+
+/** What the operators' socket of an enforcement point answers from. */
+export interface AdminServerOptions {
+  /** The Unix socket: whoever may open it is an operator. */
+  readonly path: string
+  readonly find: (id: string) => Promise<RecentDecision | undefined>
+  readonly newest: (count: number) => Promise<readonly RecentDecision[]>
+  readonly policies: ReadonlyMap<string, CompiledPolicy>
+  readonly status: () => JsonObject
+  readonly metrics: () => string
+}
+
+/**
+ * Opens the operators' socket of an enforcement point: its recent decisions with what explains them, its state and its metrics. It
+ * answers from memory, also while the authority is away.
+ */
+export async function openAdminServer(options: AdminServerOptions): Promise<Server> {
+  const { find, newest, policies, status, metrics } = options
+  const server = await openServer({ title: 'Quantum IP enforcement point', version: '1' })
+  const viewer = requireRole('viewer')
+  server.app.get(
+    '/v1/decisions/:id',
+    {
+      config: viewer,
+      schema: { params: Type.Object({ id: Type.String({ maxLength: 128 }) }, { additionalProperties: false }) },
+    },
+    async (request) => {
+      const found = await find(request.params.id)
+      if (found === undefined) throw new CliError('QIP_CLI_NOT_FOUND', { what: 'decision' })
+      return explained(found, policies)
+    },
+  )
+  server.app.get('/v1/decisions', { config: viewer }, async () => ({
+    decisions: (await newest(100)).map(({ record }) => record as unknown as Json),
+  }))
+  server.app.get('/v1/status', { config: viewer }, () => status())
+  server.app.get('/metrics', { config: viewer }, (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics()),
+  )
+  await server.listen([{ path: options.path }])
+  return server
+}
+
+function explained(
+  { record, facts }: RecentDecision,
+  policies: ReadonlyMap<string, CompiledPolicy>,
+): { readonly record: unknown; readonly facts: unknown; readonly rules: unknown } {
+  const policy = policies.get(record.policy.name)
+  const isSame = policy?.identity.version === record.policy.version
+  return { record, facts, rules: policy !== undefined && isSame ? explainDecision(policy, facts).rules : [] }
+}

@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises'
+import { parseAdmissionRules } from '@quantum-ip/attestation'
+import { parseJson } from '@quantum-ip/base'
+import {
+  Authority,
+  type AuthorityMeter,
+  type AuthorityServer,
+  type BuilderOrder,
+  openAuthorityMeter,
+  serveAuthority,
+} from '@quantum-ip/authority'
+import { parsePublicJwk } from '@quantum-ip/crypto'
+import { type AuthorityConfig, type Config, createListenerTls, type Listener } from '@quantum-ip/http'
+import type { SlsaLevel } from '@quantum-ip/attestation'
+import { CliError } from '../cli-errors.ts'
+import type { Metrics } from '@quantum-ip/telemetry'
+
+/** A running authority with its server. */
+export interface AuthorityPart {
+  readonly authority: Authority
+  readonly served: AuthorityServer
+  readonly meter: AuthorityMeter
+  /** Where members reach it: the TCP listener. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** What the parts of one process share. */
+export interface SharedParts {
+  /** Registered for everything in the process. */
+  readonly metrics: Metrics
+  /** The text of `/metrics`. */
+  readonly metricsText: (refresh: () => void) => string
+  /** Events that an operator must hear of. */
+  readonly onEvent: (text: string) => void
+}
+
+/** Opens the authority of a configuration and serves it. */
+export async function openAuthorityPart(config: Config, shared: SharedParts): Promise<AuthorityPart> {
+  const { store, custody, issuance, admission, trust } = config
+  if (store.kind !== 'sqlite') {
+    throw new CliError('QIP_CLI_NOT_AVAILABLE', {
+      what: 'PostgreSQL as store',
+      next: 'name a directory with `store: { sqlite: … }`',
+    })
+  }
+  const meter = openAuthorityMeter(shared.metrics)
+  const authority = await Authority.open({
+    trustDomain: config.trustDomain,
+    places: {
+      folder: store.directory,
+      highWaterFolder: store.highWaterDirectory,
+      custodyFolder: custody.directory,
+    },
+    rules: parseAdmissionRules(
+      admission.rules.map(({ slsaLevel, ...rule }) => ({ ...rule, slsaLevel: slsaLevel as SlsaLevel })),
+    ),
+    builders: await Promise.all(admission.builders.map((builder) => readBuilder(builder))),
+    requireAttestation: admission.requireAttestation,
+    sessionTtlS: Math.floor(admission.sessionTtlMs / 1_000),
+    tokenTtlS: Math.floor(issuance.tokenTtlMs / 1_000),
+    batchMax: issuance.batchMax,
+    batchIntervalMs: issuance.batchIntervalMs,
+    keyLifeMs: issuance.keyLifeMs,
+    headIntervalMs: trust.headIntervalMs,
+    heartbeatMs: Math.max(250, trust.stateIntervalMs - 500),
+    jwtAlgorithm: issuance.jwt.algorithm,
+    onBatch: (batch) => meter.batch(batch),
+    onEvent: (event, detail) => shared.onEvent(`authority: ${event} ${JSON.stringify(detail)}`),
+  })
+  try {
+    const served = await serveAuthority({
+      authority,
+      services: config.services,
+      listeners: await listenersOf(config),
+      limits: {
+        connectionsMax: config.authority.limits.connectionsMax,
+        inFlightMax: config.authority.limits.inFlightMax,
+        requestTimeoutMs: config.authority.limits.requestTimeoutMs,
+        stopDeadlineMs: config.authority.limits.stopDeadlineMs,
+      },
+      feedClientsMax: config.authority.feed.clientsMax,
+      metrics: () => shared.metricsText(() => meter.refresh(authority)),
+      observer: { onDefect: (error, at) => shared.onEvent(`authority: defect at ${at.route} ${nameOf(error)}`) },
+    })
+    const url = served.bound.find(({ port }) => port !== 0)?.url ?? ''
+    return {
+      authority,
+      served,
+      meter,
+      url,
+      async close() {
+        await served.close()
+        await authority.close()
+      },
+    }
+  } catch (error) {
+    await authority.close()
+    throw error
+  }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : 'unknown'
+}
+
+async function readBuilder({ id, keyFiles, slsaLevel }: Config['admission']['builders'][number]): Promise<BuilderOrder> {
+  const keys = await Promise.all(
+    keyFiles.map(async (path) => {
+      const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+        throw new CliError('QIP_CLI_FILE_MALFORMED', { path, what: 'public key', reason: 'it cannot be read' }, { cause })
+      })
+      return parsePublicJwk(parseJson(text))
+    }),
+  )
+  return { id, keys, slsaLevel: slsaLevel as SlsaLevel }
+}
+
+async function listenersOf(config: Config): Promise<readonly Listener[]> {
+  const { listen, tls, socket, socketMode }: AuthorityConfig = config.authority
+  const tcp: Listener = {
+    host: listen.host,
+    port: listen.port,
+    ...(tls !== undefined && {
+      tls: await createListenerTls({
+        tls,
+        names: ['localhost', listen.host],
+        directory: config.custody.directory,
+      }),
+    }),
+  }
+  return socket === undefined ? [tcp] : [tcp, { path: socket, mode: socketMode }]
+}

@@ -1,0 +1,225 @@
+import { join } from 'node:path'
+import type { JsonObject } from '@quantum-ip/base'
+import { systemClock, systemRandom } from '@quantum-ip/base'
+import {
+  attestationSource,
+  headSource,
+  openDecisionUpload,
+  openTrustFollower,
+  referenceSource,
+  type Session,
+  type TrustFollower,
+} from '@quantum-ip/client'
+import { type Gateway, type GatewayRoute, openGateway } from '@quantum-ip/enforce'
+import { type Config, createListenerTls, type RouteConfig } from '@quantum-ip/http'
+import { type CompiledPolicy } from '@quantum-ip/policy'
+import { DecisionLog, decisionLogObserver, type Metrics, policyObserver, verifierObserver } from '@quantum-ip/telemetry'
+import { type RootPins, TrustStore } from '@quantum-ip/trust'
+import { createVerifier, type DeepMode, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
+import { readPolicyFile } from '../lib/policy-file.ts'
+
+/** What a gateway is opened with, besides its configuration. */
+export interface GatewayPartOptions {
+  readonly config: Config
+  /** A session of the role `verifier`. */
+  readonly session: Session
+  readonly pins: RootPins
+  readonly metrics: Metrics
+  /** Shared by all threads of this gateway. */
+  readonly replayMemory: SharedArrayBuffer
+  /** Which thread this is; 0 for the first or only one. */
+  readonly thread: number
+  /** Whether the authority's clock is this process's own: then its first state sets the floors of the replay filter. */
+  readonly ownAuthority: boolean
+  readonly onEvent: (text: string) => void
+}
+
+/** A running gateway with its verifier and its records. */
+export interface GatewayPart {
+  readonly gateway: Gateway
+  readonly verifier: Verifier
+  readonly follower: TrustFollower
+  readonly decisions: DecisionLog
+  readonly policies: ReadonlyMap<string, CompiledPolicy>
+  /** Sets the gauges to what is true now. */
+  refresh(): void
+  close(): Promise<void>
+}
+
+const flushMs = 1_000
+
+/** Opens the gateway of a configuration: follows the trust state, loads the policies, listens. */
+export async function openGatewayPart(options: GatewayPartOptions): Promise<GatewayPart> {
+  const { config, session, metrics, onEvent } = options
+  const point = config.gateway.name
+  const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
+  const follower = await openTrustFollower({
+    session,
+    store,
+    point: options.thread === 0 ? point : `${point}-${options.thread}`,
+    region: config.region,
+    snapshotFile: join(config.trust.snapshotDirectory, `${point}-${options.thread}.snapshot`),
+    staleAfterMs: config.trust.staleAfterMs,
+    onEvent: (event) => {
+      if ('error' in event) onEvent(`gateway: ${event.kind}: ${event.error.message}`)
+    },
+  })
+  const policies = await readPolicies(config.policies.files)
+  const upload = openDecisionUpload(session)
+  const place = { metrics, point }
+  const decisions = new DecisionLog({
+    point,
+    clock: systemClock,
+    random: systemRandom,
+    sink: {
+      write(record) {
+        if (record.kind !== 'decision') return
+        const { id, timeMs, reason } = record
+        upload.record({ id, timeMs, reason, record: record as unknown as JsonObject })
+      },
+    },
+    observer: decisionLogObserver(place),
+    sampleRatio: config.telemetry.decisions.verifiedShare,
+    perReasonMax: config.telemetry.decisions.perReasonPerSecond,
+    windowMs: 1_000,
+  })
+  const verifier = openVerifier(options, store)
+  const gateway = await openGateway({
+    point,
+    region: config.region,
+    listeners: [await listenerOf(config, options.thread)],
+    routes: config.gateway.routes.map((route) => routeOf(route, config)),
+    verifier,
+    policies,
+    policyObserver: policyObserver(place),
+    decisions,
+    trust: store,
+    clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
+    quarantineInFlightMax: config.gateway.quarantine.inFlightMax,
+    limits: {
+      headBytesMax: config.gateway.limits.headerBytesMax,
+      connectionsMax: config.gateway.limits.connectionsMax,
+      inFlightMax: config.gateway.limits.inFlightMax,
+    },
+    timeouts: {
+      connectMs: config.gateway.limits.connectTimeoutMs,
+      responseMs: config.gateway.limits.upstreamTimeoutMs,
+      idleMs: config.gateway.limits.idleTimeoutMs,
+      stopMs: config.gateway.limits.stopDeadlineMs,
+    },
+  })
+  const flushing = setInterval(() => decisions.flush(), flushMs).unref()
+  return {
+    gateway,
+    verifier,
+    follower,
+    decisions,
+    policies,
+    refresh: () => setGauges(metrics, { verifier, follower }),
+    async close() {
+      clearInterval(flushing)
+      await gateway.close()
+      decisions.flush()
+      await upload.close(2_000)
+      verifier.close()
+      await follower.close()
+    },
+  }
+}
+
+async function readPolicies(files: readonly string[]): Promise<ReadonlyMap<string, CompiledPolicy>> {
+  const read = await Promise.all(files.map((file) => readPolicyFile(file)))
+  return new Map(read.map((policy) => [policy.identity.name, policy]))
+}
+
+function openVerifier(options: GatewayPartOptions, trust: TrustStore): Verifier {
+  const { config, session, metrics, replayMemory, onEvent } = options
+  const observer = verifierObserver({ metrics, point: config.gateway.name }, (event) => onEvent(`verifier: ${event.kind}`))
+  return createVerifier({
+    trust,
+    clock: systemClock,
+    stopwatch: () => performance.now(),
+    observer,
+    replay: new ReplayFilter(replayMemory, {
+      scope: config.replay.scope === 'single' ? 'shared' : 'instance',
+      retryWindowMs: config.replay.retryWindowMs,
+      ...(options.ownAuthority && { floorSkewMs: 0 }),
+    }),
+    heads: {
+      source: headSource(session),
+      unanchored: config.heads.unanchored,
+      listedWithinMs: config.heads.listedWithinMs,
+      fetchesPerS: config.heads.fetchesPerSecond,
+      batchTokensMax: config.issuance.batchMax,
+    },
+    attestations: {
+      source: attestationSource(session),
+      deep: deepMode(config),
+      freshMs: config.attestations.freshForMs,
+      cacheMax: config.attestations.cacheMax,
+      slsaLevels: new Map(
+        config.admission.builders.map(({ id, slsaLevel }) => [id, slsaLevel as 0 | 1 | 2 | 3]),
+      ),
+    },
+    references: { source: referenceSource(session) },
+    staleAfterMs: config.trust.staleAfterMs,
+    clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
+    cacheMax: config.verifier.cacheMax,
+  })
+}
+
+function deepMode({ attestations }: Config): DeepMode {
+  return attestations.deepCheck === 'sampled' ? { sample: attestations.sampling } : attestations.deepCheck
+}
+
+async function listenerOf(config: Config, thread: number) {
+  const { listen, tls, name } = config.gateway
+  const many = config.gateway.threads !== 1
+  const identity =
+    tls &&
+    (await createListenerTls({
+      tls,
+      names: ['localhost', listen.host],
+      directory: join(config.custody.directory, `gateway-${name}`),
+    }))
+  return {
+    name: `${name}/${thread}`,
+    host: listen.host,
+    port: listen.port,
+    reusePort: many,
+    detail: config.gateway.detail,
+    ...(identity !== undefined && { tls: { key: identity.key, cert: identity.certificate } }),
+  }
+}
+
+function routeOf(route: RouteConfig, config: Config): GatewayRoute {
+  const service = config.services.find(({ id }) => id === route.service)
+  return {
+    match: route.match,
+    exempt: route.exempt,
+    service: route.service,
+    upstream: { url: route.upstream },
+    ...(route.quarantineUpstream !== undefined && { quarantineUpstream: { url: route.quarantineUpstream } }),
+    policy: route.policy,
+    forwardToken: route.forwardToken,
+    accept: {
+      standalone: route.standalone,
+      reference: true,
+      jwt: config.issuance.jwt.enabled,
+      domainAudience: service?.acceptDomainAudience,
+    },
+    tier: service?.tier,
+    stage: service?.stage,
+  }
+}
+
+function setGauges(metrics: Metrics, parts: Pick<GatewayPart, 'verifier' | 'follower'>): void {
+  const { ageMs, epoch } = parts.follower.status()
+  const { cacheEntries, attestations } = parts.verifier.stats()
+  if (Number.isFinite(ageMs)) metrics.gauge('trust_snapshot_age_seconds').set(0, ageMs / 1_000)
+  metrics.gauge('revocation_epoch').set(0, epoch)
+  const caches = metrics.gauge('cache_entries')
+  const place = caches.places(0)
+  caches.set(place('token'), cacheEntries)
+  caches.set(place('attestation'), attestations)
+}

@@ -1,0 +1,67 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { base64url, parseBase64url } from '@quantum-ip/base'
+import { admit, type Admission, createAdmission, openSession, openTransport, type Session, type Transport } from '@quantum-ip/client'
+import type { Config } from '@quantum-ip/http'
+import type { RootPins } from '@quantum-ip/trust'
+import { CliError } from '../cli-errors.ts'
+
+/** A connection of an enforcement point to its authority. */
+export interface MemberLink {
+  readonly session: Session
+  readonly transport: Transport
+  readonly pins: RootPins
+  close(): Promise<void>
+}
+
+/**
+ * Connects an enforcement point that runs apart from its authority. It is admitted once, by a join token; the session is kept in a 0600
+ * file beside the snapshot, so that a restart needs no other token.
+ *
+ * @throws {CliError} `QIP_CLI_USAGE` where configuration or token are missing
+ */
+export async function openMemberLink(config: Config, joinToken: string | undefined): Promise<MemberLink> {
+  const { url, caFile } = config.authority
+  if (url === undefined) throw usage('`authority.url` is not configured', 'write where the authority is: `authority: { url: https://… }`')
+  if (config.trust.rootThumbprints.length === 0) {
+    throw usage('`trust.rootThumbprints` is empty', 'pin the root keys: the authority shows them at /.well-known/quantum-ip')
+  }
+  const transport = openTransport({ url, ...(caFile !== undefined && { ca: await readFile(caFile, 'utf8') }) })
+  const file = join(config.trust.snapshotDirectory, `${config.gateway.name}.session`)
+  const admission = (await readAdmission(file)) ?? (await joinBy(transport, joinToken))
+  await keepAdmission(file, admission)
+  const session = openSession({ transport, admission })
+  return {
+    session,
+    transport,
+    pins: { thumbprints: config.trust.rootThumbprints, threshold: 1 },
+    async close() {
+      session.close()
+      await transport.close()
+    },
+  }
+}
+
+async function joinBy(transport: Transport, token: string | undefined): Promise<Admission> {
+  if (token !== undefined) return admit(transport, { method: 'join-token', evidence: { token } })
+  throw usage('there is no session yet, and no join token', 'make one with `qip join-token --role verifier`, and pass it with --join-token-file')
+}
+
+async function readAdmission(file: string): Promise<Admission | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  const { key, ...rest } = JSON.parse(text) as Omit<Admission, 'key'> & { readonly key: string }
+  if (rest.expiresS * 1_000 <= Date.now()) return undefined
+  return createAdmission({ ...rest, key: parseBase64url(key) })
+}
+
+async function keepAdmission(file: string, admission: Admission): Promise<void> {
+  await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
+  const draft = `${file}.draft`
+  await writeFile(draft, JSON.stringify({ ...admission, key: base64url(admission.key) }), { mode: 0o600 })
+  await rename(draft, file)
+}
+
+function usage(reason: string, next: string): CliError {
+  return new CliError('QIP_CLI_USAGE', { reason, next })
+}

@@ -1,0 +1,59 @@
+import { metadataNames } from '@quantum-ip/token'
+
+/** Names of the fields that the gateway itself reads and writes, lower case: the relay gives them to nobody else. */
+export const reservedNames: readonly string[] = [
+  metadataNames.token,
+  metadataNames.head,
+  metadataNames.status,
+  'tracestate',
+  'traceparent',
+]
+
+/** What a request carries for the gateway. */
+export interface Carried {
+  readonly token: string | undefined
+  /** Two are malformed, also two equal ones: which one somebody on the way looked at cannot be known. */
+  readonly tokenCount: number
+  readonly staple: string | undefined
+  readonly tracestate: string | undefined
+  readonly traceparent: string | undefined
+}
+
+/** Reads the reserved fields of a request: flat, lower-case names. An inbound status is not read; it is worth nothing. */
+export function readCarried(reserved: readonly string[]): Carried {
+  let token: string | undefined
+  let tokenCount = 0
+  let staple: string | undefined
+  let staples = 0
+  let tracestate: string | undefined
+  let traceparent: string | undefined
+  let traceparents = 0
+  for (let i = 0; i < reserved.length; i += 2) {
+    const value = reserved[i + 1] as string
+    switch (reserved[i] ?? '') {
+      case metadataNames.token:
+        token = value
+        tokenCount++
+        break
+      case metadataNames.head:
+        staple = value
+        staples++
+        break
+      case 'tracestate':
+        tracestate = tracestate === undefined ? value : `${tracestate},${value}`
+        break
+      case 'traceparent':
+        traceparent = value
+        traceparents++
+        break
+    }
+  }
+  return {
+    token: tokenCount === 1 ? token : undefined,
+    tokenCount,
+    // A staple only ever helps a token that holds without it: of two, none helps.
+    staple: staples === 1 ? staple : undefined,
+    tracestate,
+    traceparent: traceparents === 1 ? traceparent : undefined,
+  }
+}

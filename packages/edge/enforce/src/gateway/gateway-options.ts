@@ -1,0 +1,84 @@
+import type { ServiceId } from '@quantum-ip/base'
+import type { CompiledPolicy, Decision as PolicyDecision, Facts, PolicyObserver } from '@quantum-ip/policy'
+import type { DecisionInput, SpanExporter } from '@quantum-ip/telemetry'
+import type { DeepMode, Verdict, Verifier, VerifyInput } from '@quantum-ip/verifier'
+import type { RelayOptions } from './relay-options.ts'
+import type { RoutePattern } from './route-table.ts'
+import type { UpstreamOptions } from './upstream.ts'
+
+/** One route: which requests, for which service, to where, by which policy. */
+export interface GatewayRoute extends RoutePattern {
+  /** The service behind it: what tokens must be for. */
+  readonly service: ServiceId
+  readonly upstream: UpstreamOptions
+  /** Where quarantined requests go, unless the policy names something else. Absent: to the upstream, limited. */
+  readonly quarantineUpstream?: UpstreamOptions | undefined
+  /** Name of a policy. Absent: the built-in one, which refuses everything that is not verified. */
+  readonly policy?: string | undefined
+  /** Leave the token on the request: for a route whose upstream is the consuming point. Default false. */
+  readonly forwardToken?: boolean | undefined
+  /** Forms of tokens besides the compact one. */
+  readonly accept?:
+    | {
+        readonly standalone?: boolean | undefined
+        readonly jwt?: boolean | undefined
+        readonly reference?: boolean | undefined
+        readonly domainAudience?: boolean | undefined
+      }
+    | undefined
+  /** Deep checks for this service, where they differ from the verifier's. */
+  readonly deep?: DeepMode | undefined
+  /**
+   * Bodies up to this many bytes are held until the token has been checked, so that tokens bound to the
+   * content can be. Default 0: bodies stream, and such tokens are `binding_mismatch`.
+   */
+  readonly bodyBytesHeld?: number | undefined
+  /** Facts of the service. */
+  readonly tier?: string | undefined
+  readonly stage?: 'observed' | 'onboarding' | 'enforced' | undefined
+}
+
+/** Keeps decisions: `DecisionLog` of telemetry is one. */
+export interface DecisionRecorder {
+  /** Returns the decision ID, or `null` for a decision that is not recorded. Must not throw. */
+  record(input: DecisionInput): string | null
+}
+
+/** Says when revocations and compromised keys take effect: `TrustStore` of trust is one. */
+export interface RevocationFeed {
+  subscribe(listener: { onEpoch?(epoch: number): void; onCompromised?(): void }): () => void
+}
+
+/** What openGateway needs. All parts are passed in; the gateway makes none of its own. */
+export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' | 'name'> {
+  /** Name of this enforcement point, in decision IDs, facts and `Via`. */
+  readonly point: string
+  readonly region?: string | null
+  readonly routes: readonly GatewayRoute[]
+  readonly verifier: Verifier
+  readonly policies: ReadonlyMap<string, CompiledPolicy>
+  /** Policies that decide too, by the name of the route's policy, without effect. */
+  readonly candidates?: ReadonlyMap<string, CompiledPolicy>
+  /** Hears what candidates would have done. */
+  readonly shadow?: (candidate: PolicyDecision, active: PolicyDecision, facts: Facts) => void
+  /** Upstreams that policies name for quarantine. */
+  readonly quarantineUpstreams?: ReadonlyMap<string, UpstreamOptions>
+  /** Quarantined requests in flight per service, where the policy gives a share. Default 10. */
+  readonly quarantineInFlightMax?: number
+  readonly policyObserver?: PolicyObserver
+  readonly decisions?: DecisionRecorder
+  readonly spans?: SpanExporter
+  /** Checks the attestation after the reply, where a policy lets a request through before that. */
+  readonly deferred?: (verdict: Verdict, input: VerifyInput) => void
+  /** Cuts open streams when a revocation takes effect. Without it they last until their token ends. */
+  readonly trust?: RevocationFeed
+  /** Whether an incident is open. */
+  readonly incident?: () => boolean
+  /** Seconds that clocks may differ: how long after its token's end a stream is cut. Default 30. */
+  readonly clockToleranceS?: number
+  /**
+   * Service IDs or common names of proxies in front that may repeat a request with its one-time token, by their
+   * client certificate, and the field with the request's ID. Default none.
+   */
+  readonly retries?: { readonly proxies: readonly string[]; readonly requestIdField: string }
+}

@@ -1,0 +1,165 @@
+import { statusOf } from '@quantum-ip/verifier'
+import type { Verdict, Verifier } from '@quantum-ip/verifier'
+import type { CompiledPolicy } from '@quantum-ip/policy'
+import { reservedNames } from './carried.ts'
+import type { GatewayOptions } from './gateway-options.ts'
+import { GatewayGuard } from './guard.ts'
+import type { BoundAddress } from './listener.ts'
+import { type Relay, openRelay } from './relay.ts'
+import { QuarantineLimiters, type ReadyRoute, assignPolicies, readyRoutes } from './route-setup.ts'
+import { compileRoutes } from './route-table.ts'
+import { type Upstream, type UpstreamOptions, parseUpstreamAddress } from './upstream.ts'
+
+/** A running gateway. */
+export interface Gateway {
+  /** Where it listens, in the order of the options. */
+  readonly addresses: readonly BoundAddress[]
+  /** Requests and tunnels in flight. */
+  readonly inFlight: number
+  /**
+   * Takes new policies, all or none, for requests that arrive from now on.
+   *
+   * @throws {EnforceError} `QIP_ENFORCE_ROUTE_INVALID`; the former ones stay.
+   */
+  usePolicies(
+    policies: ReadonlyMap<string, CompiledPolicy>,
+    candidates?: ReadonlyMap<string, CompiledPolicy>,
+  ): void
+  /** Asks again about every open request and tunnel, and cuts those whose token no longer holds. Returns how many. */
+  recheckStreams(): number
+  /** Stops gracefully; see {@link Relay.close}. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Opens the gateway: a streaming reverse proxy that verifies each request, lets the policy of its route
+ * decide, and allows, rejects or quarantines.
+ *
+ * Closed by default: no route, no policy, a guard that fails or a request with two readings end in a refusal.
+ *
+ * @throws {EnforceError} `QIP_ENFORCE_ROUTE_INVALID`, `QIP_ENFORCE_ROUTE_CONFLICT`,
+ * `QIP_ENFORCE_UPSTREAM_INVALID`, `QIP_ENFORCE_OPTION_INVALID`, `QIP_ENFORCE_LISTEN_FAILED`
+ */
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  // What can be refused is refused before anything listens.
+  compileRoutes(options.routes)
+  for (const route of options.routes) checkUpstreams([route.upstream, route.quarantineUpstream])
+  checkUpstreams([...(options.quarantineUpstreams?.values() ?? [])])
+  // Requests that come before the last part is in its place wait for it.
+  const ready = Promise.withResolvers<GatewayGuard>()
+  let guard: GatewayGuard | undefined
+  const relay = await openRelay({
+    ...options,
+    name: options.point,
+    reserved: reservedNames,
+    guard: (head) => guard?.judge(head) ?? ready.promise.then((opened) => opened.judge(head)),
+  })
+  try {
+    const routes = setUp(options, relay)
+    const upstreams = openEach(options.quarantineUpstreams, relay)
+    assignPolicies(routes, options.policies, upstreams)
+    assignCandidates(routes, options.candidates)
+    guard = new GatewayGuard({
+      options,
+      routes: compileRoutes(routes),
+      quarantineUpstreams: upstreams,
+      limiters: new QuarantineLimiters(options.quarantineInFlightMax ?? 10),
+    })
+    ready.resolve(guard)
+    return new OpenGateway({ options, relay, routes, upstreams })
+  } catch (error) {
+    await relay.close()
+    throw error
+  }
+}
+
+function checkUpstreams(upstreams: readonly (UpstreamOptions | undefined)[]): void {
+  for (const upstream of upstreams)
+    if (upstream !== undefined) parseUpstreamAddress(upstream.url, upstream.tls ?? {})
+}
+
+// Routes to one address share its connections and its limit.
+function setUp(options: GatewayOptions, relay: Relay): readonly ReadyRoute[] {
+  const opened = new Map<UpstreamOptions, Upstream>()
+  const plain = new Map<string, Upstream>()
+  return readyRoutes(options, (wanted) => {
+    const isPlain = Object.keys(wanted).length === 1
+    const known = isPlain ? plain.get(wanted.url) : opened.get(wanted)
+    if (known !== undefined) return known
+    const upstream = relay.openUpstream(wanted)
+    if (isPlain) plain.set(wanted.url, upstream)
+    else opened.set(wanted, upstream)
+    return upstream
+  })
+}
+
+function openEach(
+  named: ReadonlyMap<string, UpstreamOptions> | undefined,
+  relay: Relay,
+): ReadonlyMap<string, Upstream> {
+  return new Map([...(named ?? [])].map(([name, upstream]) => [name, relay.openUpstream(upstream)]))
+}
+
+function assignCandidates(
+  routes: readonly ReadyRoute[],
+  candidates: ReadonlyMap<string, CompiledPolicy> | undefined,
+): void {
+  for (const route of routes) route.candidate = candidates?.get(route.options.policy ?? '')
+}
+
+class OpenGateway implements Gateway {
+  readonly #relay: Relay
+  readonly #verifier: Verifier
+  readonly #routes: readonly ReadyRoute[]
+  readonly #upstreams: ReadonlyMap<string, Upstream>
+  readonly #unsubscribe: (() => void) | undefined
+
+  constructor(parts: {
+    readonly options: GatewayOptions
+    readonly relay: Relay
+    readonly routes: readonly ReadyRoute[]
+    readonly upstreams: ReadonlyMap<string, Upstream>
+  }) {
+    this.#relay = parts.relay
+    this.#verifier = parts.options.verifier
+    this.#routes = parts.routes
+    this.#upstreams = parts.upstreams
+    const recheck = (): void => {
+      this.recheckStreams()
+    }
+    this.#unsubscribe = parts.options.trust?.subscribe({ onEpoch: recheck, onCompromised: recheck })
+  }
+
+  get addresses(): readonly BoundAddress[] {
+    return this.#relay.addresses
+  }
+
+  get inFlight(): number {
+    return this.#relay.inFlight
+  }
+
+  usePolicies(
+    policies: ReadonlyMap<string, CompiledPolicy>,
+    candidates?: ReadonlyMap<string, CompiledPolicy>,
+  ): void {
+    assignPolicies(this.#routes, policies, this.#upstreams)
+    assignCandidates(this.#routes, candidates)
+  }
+
+  recheckStreams(): number {
+    // What can't be asked about now was good when it began; only what is known to be bad is cut.
+    return this.#relay.cutStreams(
+      (subject) => statusOf(this.#verifier.recheck(subject as Verdict)) === 'invalid',
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe?.()
+    await this.#relay.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

@@ -1,0 +1,260 @@
+import { createHash } from 'node:crypto'
+import { type Clock, systemClock, systemRandom } from '@quantum-ip/base'
+import {
+  type Decision as PolicyDecision,
+  type Facts,
+  type PolicyRequest,
+  decide,
+  factsOf,
+} from '@quantum-ip/policy'
+import { type ContinuedTrace, continueTrace, formatTraceparent, verifySpan } from '@quantum-ip/telemetry'
+import { canonicalAuthority, metadataNames, removeTracestateHint } from '@quantum-ip/token'
+import type { Verdict, VerifyInput } from '@quantum-ip/verifier'
+import { type Carried, readCarried } from './carried.ts'
+import type { Decision, Pass, StreamTerms } from './decision.ts'
+import type { GatewayOptions } from './gateway-options.ts'
+import { problemAnswer, relayProblem } from './problem.ts'
+import { refusalAnswer } from './refusal.ts'
+import type { ClientCertificate, RequestHead } from './request-head.ts'
+import { type QuarantineLimiters, type ReadyRoute } from './route-setup.ts'
+import { type RouteTable, isExempt } from './route-table.ts'
+import { exemptStatus, statusValue } from './status-value.ts'
+import type { Upstream } from './upstream.ts'
+
+/** What the guard works with. */
+export interface GuardParts {
+  readonly options: GatewayOptions
+  readonly routes: RouteTable<ReadyRoute>
+  readonly quarantineUpstreams: ReadonlyMap<string, Upstream>
+  readonly limiters: QuarantineLimiters
+}
+
+// One request on its way through the guard.
+interface Case {
+  readonly head: RequestHead
+  readonly route: ReadyRoute
+  readonly carried: Carried
+  readonly input: VerifyInput
+  readonly certificate: ClientCertificate | undefined
+  readonly trace: ContinuedTrace | undefined
+  readonly beganMs: number
+}
+
+/**
+ * Verify, decide, act: the gateway's guard.
+ *
+ * The verdict is about the request as it arrived, before any rewriting. The token, its head and the hint
+ * go no further unless the route forwards them, and `Quantum-IP-Status` always says what was found here:
+ * every inbound spelling of it was dropped before.
+ */
+export class GatewayGuard {
+  readonly #parts: GuardParts
+  readonly #clock: Clock
+  readonly #toleranceMs: number
+
+  constructor(parts: GuardParts) {
+    this.#parts = parts
+    this.#clock = parts.options.clock ?? systemClock
+    this.#toleranceMs = (parts.options.clockToleranceS ?? 30) * 1_000
+  }
+
+  /** Decides about a request. */
+  judge(head: RequestHead): Decision | Promise<Decision> {
+    const route = this.#parts.routes.find(head)
+    if (route === undefined) return relayProblem('no_route')
+    route.load.requests++
+    const carried = readCarried(head.reserved)
+    if (route.exempt.length > 0 && isExempt(route.exempt, head)) {
+      return { action: 'pass', upstream: route.upstream, fields: this.#fields(exemptStatus, carried, route) }
+    }
+    const held = route.options.bodyBytesHeld ?? 0
+    if (held > 0 && head.hasBody && carried.tokenCount === 1) return this.#judgeWithBody(head, route, carried)
+    return this.#verify(this.#caseOf(head, route, carried))
+  }
+
+  async #judgeWithBody(head: RequestHead, route: ReadyRoute, carried: Carried): Promise<Decision> {
+    const body = await head.body(route.options.bodyBytesHeld ?? 0)
+    const digest = body && createHash('sha256').update(body).digest()
+    return this.#verify(this.#caseOf(head, route, carried, digest))
+  }
+
+  // oxlint-disable-next-line max-params -- one step of a request that has four parts
+  #caseOf(head: RequestHead, route: ReadyRoute, carried: Carried, contentDigest?: Uint8Array): Case {
+    const { tls } = head.listener
+    const certificate =
+      tls !== undefined && (tls.clientCertificate ?? 'off') !== 'off' ? head.certificate() : undefined
+    const { spans } = this.#parts.options
+    return {
+      head,
+      route,
+      carried,
+      input: this.#inputOf({ head, route, carried, certificate, contentDigest }),
+      certificate,
+      trace: spans && continueTrace(carried.traceparent, { random: systemRandom }),
+      beganMs: this.#clock.now(),
+    }
+  }
+
+  #inputOf(parts: {
+    readonly head: RequestHead
+    readonly route: ReadyRoute
+    readonly carried: Carried
+    readonly certificate: ClientCertificate | undefined
+    readonly contentDigest: Uint8Array | undefined
+  }): VerifyInput {
+    const { head, carried, certificate } = parts
+    const { service, accept, deep } = parts.route.options
+    const { retries } = this.#parts.options
+    const proxy = retries && certificate && trustedName(certificate, retries.proxies)
+    return {
+      token: carried.token,
+      tokenCount: carried.tokenCount,
+      staple: carried.staple,
+      tracestate: carried.tracestate,
+      audience: service,
+      clientCertificateThumbprint: certificate?.thumbprint,
+      request: {
+        method: head.method,
+        authority: canonicalAuthority(head.authority, head.scheme),
+        target: head.target,
+        contentDigest: parts.contentDigest,
+      },
+      requestId: proxy === undefined ? undefined : fieldOf(head.fields, retries?.requestIdField ?? ''),
+      proxy,
+      acceptDomainAudience: accept?.domainAudience,
+      acceptStandalone: accept?.standalone,
+      acceptJwt: accept?.jwt,
+      acceptReference: accept?.reference,
+      deep,
+    }
+  }
+
+  #verify(asked: Case): Decision | Promise<Decision> {
+    const verdict = this.#parts.options.verifier.verify(asked.input)
+    if (!(verdict instanceof Promise)) return this.#conclude(asked, verdict)
+    return verdict.then((settled) => this.#conclude(asked, settled))
+  }
+
+  #conclude(asked: Case, verdict: Verdict): Decision {
+    const { options } = this.#parts
+    const { route } = asked
+    const facts = factsOf({
+      verdict,
+      request: requestFacts(asked),
+      environment: route.environment,
+      nowMs: this.#clock.now(),
+    })
+    const decision = decide(route.policy, facts, options.policyObserver)
+    if (route.candidate !== undefined) options.shadow?.(decide(route.candidate, facts), decision, facts)
+    const traceId = asked.trace?.context.traceId ?? traceIdOf(asked.carried.traceparent)
+    const id = options.decisions?.record({ verdict, decision, facts, traceId }) ?? null
+    if (asked.trace !== undefined) this.#span(asked, verdict, { decision, id })
+    if (decision.deferred) options.deferred?.(verdict, asked.input)
+    return this.#act(asked, verdict, { decision, id, facts })
+  }
+
+  #span(
+    asked: Case,
+    verdict: Verdict,
+    { decision, id }: { decision: PolicyDecision; id: string | null },
+  ): void {
+    const trace = asked.trace as ContinuedTrace
+    const times = { startMs: asked.beganMs, endMs: this.#clock.now() }
+    if (trace.context.isSampled) {
+      this.#parts.options.spans?.export(verifySpan({ trace, ...times, verdict, decision, decisionId: id }))
+    }
+  }
+
+  #act(
+    asked: Case,
+    verdict: Verdict,
+    decided: { decision: PolicyDecision; id: string | null; facts: Facts },
+  ): Decision {
+    const { route, carried } = asked
+    const { decision, id } = decided
+    if (decision.action === 'reject') {
+      const explains = verdict.authenticated || asked.head.listener.detail === 'internal'
+      return refusalAnswer({ verdict, decision, id, explains, stapled: carried.staple !== undefined })
+    }
+    const pass: Pass = {
+      action: 'pass',
+      upstream: route.upstream,
+      fields: this.#fields(statusValue(verdict, decision, id), carried, route, asked.trace),
+      ...(decision.enforced && verdict.authenticated && { terms: this.#terms(verdict) }),
+    }
+    return decision.action === 'quarantine' ? this.#quarantine(pass, route, decision) : pass
+  }
+
+  // Monitor mode lets everything through, so it cuts nothing either.
+  #terms(verdict: Verdict): StreamTerms {
+    if (verdict.expiresS === undefined) return { subject: verdict }
+    return { endsAtMs: verdict.expiresS * 1_000 + this.#toleranceMs, subject: verdict }
+  }
+
+  #quarantine(pass: Pass, route: ReadyRoute, { quarantine }: PolicyDecision): Decision {
+    if (quarantine === null) return problemAnswer(quarantineFull)
+    if (quarantine.kind === 'upstream') {
+      const upstream = this.#parts.quarantineUpstreams.get(quarantine.upstream)
+      return upstream === undefined ? problemAnswer(quarantineFull) : { ...pass, upstream }
+    }
+    if (quarantine.kind === 'share' && route.quarantineUpstream !== undefined) {
+      return { ...pass, upstream: route.quarantineUpstream }
+    }
+    const limiter = this.#parts.limiters.for(quarantine, route.load)
+    if (!limiter.admit(this.#clock.now())) return problemAnswer(quarantineFull)
+    return { ...pass, release: () => limiter.leave() }
+  }
+
+  // oxlint-disable-next-line max-params -- on the hot path an options object costs more than it says
+  #fields(status: string, carried: Carried, route: ReadyRoute, trace?: ContinuedTrace): string[] {
+    const fields = [metadataNames.status, status]
+    const forwards = route.options.forwardToken === true
+    if (forwards && carried.token !== undefined) {
+      fields.push(metadataNames.token, carried.token)
+      if (carried.staple !== undefined) fields.push(metadataNames.head, carried.staple)
+    }
+    const { tracestate, traceparent } = carried
+    if (tracestate !== undefined) {
+      // The hint belongs to the token, and goes where it goes.
+      const rest = forwards ? tracestate : removeTracestateHint(tracestate)
+      if (rest !== '') fields.push('tracestate', rest)
+    }
+    if (trace !== undefined) fields.push('traceparent', formatTraceparent(trace.context))
+    else if (traceparent !== undefined) fields.push('traceparent', traceparent)
+    return fields
+  }
+}
+
+const quarantineFull = {
+  status: 503,
+  title: 'quarantined calls get a small share of this service, and it is used up',
+  code: 'quarantine_full',
+}
+
+function requestFacts({ head, route, certificate }: Case): PolicyRequest {
+  return {
+    method: head.method,
+    host: head.host,
+    path: head.path,
+    route: route.name,
+    mtls: certificate?.authorized === true ? (certificate.serviceId ?? certificate.commonName ?? null) : null,
+    jwt: null,
+  }
+}
+
+function trustedName(certificate: ClientCertificate, proxies: readonly string[]): string | undefined {
+  if (!certificate.authorized) return undefined
+  const { serviceId, commonName } = certificate
+  return [serviceId, commonName].find((name) => name !== undefined && proxies.includes(name))
+}
+
+function fieldOf(fields: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < fields.length; i += 2) if (fields[i]?.toLowerCase() === name) return fields[i + 1]
+  return undefined
+}
+
+const traceForm = /^[0-9a-f]{2}-([0-9a-f]{32})-/
+
+function traceIdOf(traceparent: string | undefined): string | undefined {
+  return traceparent === undefined ? undefined : traceForm.exec(traceparent)?.[1]
+}

@@ -1,0 +1,89 @@
+import { BlockList, isIP } from 'node:net'
+import { EnforceError } from '../enforce-errors.ts'
+import type { FieldScan } from './field-scan.ts'
+
+/** Which peers are proxies of ours, so that what they say about the client is believed. */
+export interface TrustedPeers {
+  /** Whether `address` is one of them. */
+  includes(address: string | undefined): boolean
+}
+
+/**
+ * Compiles a list of addresses and CIDR blocks. The word `unix` stands for peers on a Unix socket.
+ *
+ * @throws {EnforceError} `QIP_ENFORCE_OPTION_INVALID` for what is neither.
+ */
+export function parseTrustedPeers(texts: readonly string[]): TrustedPeers {
+  if (texts.length === 0) return { includes: () => false }
+  const list = new BlockList()
+  let unix = false
+  for (const text of texts) {
+    if (text === 'unix') unix = true
+    else addBlock(list, text)
+  }
+  return {
+    includes(address) {
+      if (address === undefined || address === '') return unix
+      const family = isIP(address)
+      return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4')
+    },
+  }
+}
+
+function addBlock(list: BlockList, text: string): void {
+  const [address = '', bits, more] = text.split('/')
+  const family = isIP(address)
+  const width = family === 6 ? 128 : 32
+  const prefix = bits === undefined ? width : Number(bits)
+  const digits = bits === undefined || /^[0-9]{1,3}$/.test(bits)
+  if (family === 0 || more !== undefined || !digits || prefix > width) {
+    const reason = `\`${text}\` is not an address, a CIDR block or \`unix\``
+    throw new EnforceError('QIP_ENFORCE_OPTION_INVALID', { option: 'trustedProxies', reason })
+  }
+  list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** An address without the IPv4-in-IPv6 prefix; empty for a Unix socket. */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return ''
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}
+
+/**
+ * The client's address: that of the peer, or, behind trusted proxies, the rightmost address in
+ * `X-Forwarded-For` that is not one of theirs.
+ */
+export function clientAddress(peer: string, forwardedFor: string | undefined, trusted: TrustedPeers): string {
+  if (forwardedFor === undefined || !trusted.includes(peer)) return peer
+  const hops = forwardedFor.split(',')
+  let client = peer
+  for (let i = hops.length - 1; i >= 0; i--) {
+    const hop = plainAddress((hops[i] ?? '').trim())
+    if (isIP(hop) === 0) break
+    client = hop
+    if (!trusted.includes(hop)) break
+  }
+  return client
+}
+
+/**
+ * Appends what this proxy says about the request: `X-Forwarded-For`, `-Proto`, `-Host` and `Via`
+ * (RFC 9110, section 7.6.3). `scan` holds values from a trusted peer, or nothing.
+ */
+export function addForwarding(
+  fields: string[],
+  scan: FieldScan,
+  own: { readonly peer: string; readonly scheme: string; readonly authority: string; readonly via: string },
+): void {
+  const peer = own.peer === '' ? 'unix' : own.peer
+  fields.push(
+    'x-forwarded-for',
+    scan.forwardedFor === undefined ? peer : `${scan.forwardedFor}, ${peer}`,
+    'x-forwarded-proto',
+    scan.forwardedProto ?? own.scheme,
+    'x-forwarded-host',
+    scan.forwardedHost ?? own.authority,
+    'via',
+    own.via,
+  )
+}

@@ -1,0 +1,148 @@
+import { nearest } from '@quantum-ip/base'
+import {
+  type CompiledPolicy,
+  type PolicyEnvironment,
+  type PolicyMode,
+  type Quarantine,
+  builtinPolicy,
+} from '@quantum-ip/policy'
+import { EnforceError } from '../enforce-errors.ts'
+import type { GatewayOptions, GatewayRoute } from './gateway-options.ts'
+import { type QuarantineLimiter, type ServiceLoad, quarantineLimiter } from './quarantine-limiter.ts'
+import { type ExemptRule, checkRouteService, routeName } from './route-table.ts'
+import type { Upstream, UpstreamOptions } from './upstream.ts'
+
+/** A route with everything that a request of it needs, looked up once. */
+export interface ReadyRoute {
+  readonly name: string
+  readonly match: GatewayRoute['match']
+  readonly exempt: readonly ExemptRule[]
+  readonly options: GatewayRoute
+  readonly upstream: Upstream
+  readonly quarantineUpstream: Upstream | undefined
+  readonly load: ServiceLoad
+  readonly environment: PolicyEnvironment
+  policy: CompiledPolicy
+  candidate: CompiledPolicy | undefined
+}
+
+/** Opens upstreams, one for each address and way of speaking to it. */
+export type UpstreamOpener = (options: UpstreamOptions) => Upstream
+
+/**
+ * Makes routes ready.
+ *
+ * @throws {EnforceError} `QIP_ENFORCE_ROUTE_INVALID`, `QIP_ENFORCE_UPSTREAM_INVALID`
+ */
+export function readyRoutes(options: GatewayOptions, open: UpstreamOpener): readonly ReadyRoute[] {
+  const loads = new Map<string, ServiceLoad>()
+  return options.routes.map((route) => {
+    checkRouteService(route)
+    const load = loads.get(route.service) ?? { requests: 0 }
+    loads.set(route.service, load)
+    const ready: ReadyRoute = {
+      name: routeName(route),
+      match: route.match,
+      exempt: route.exempt ?? [],
+      options: route,
+      upstream: open(route.upstream),
+      quarantineUpstream: route.quarantineUpstream && open(route.quarantineUpstream),
+      load,
+      environment: new RouteEnvironment(options, route, () => ready.policy.document.mode),
+      policy: builtinPolicy,
+      candidate: undefined,
+    }
+    return ready
+  })
+}
+
+class RouteEnvironment implements PolicyEnvironment {
+  readonly point: string
+  readonly region: string | null
+  readonly service: string
+  readonly tier: string | null
+  readonly stage: 'observed' | 'onboarding' | 'enforced'
+  readonly #incident: () => boolean
+  readonly #mode: () => PolicyMode
+
+  constructor(options: GatewayOptions, route: GatewayRoute, mode: () => PolicyMode) {
+    this.point = options.point
+    this.region = options.region ?? null
+    this.service = route.service
+    this.tier = route.tier ?? null
+    this.stage = route.stage ?? 'enforced'
+    this.#incident = options.incident ?? (() => false)
+    this.#mode = mode
+  }
+
+  get incident(): boolean {
+    return this.#incident()
+  }
+
+  get mode(): PolicyMode {
+    return this.#mode()
+  }
+}
+
+/**
+ * Finds the policies of routes, all before any of them is put in its place.
+ *
+ * @throws {EnforceError} `QIP_ENFORCE_ROUTE_INVALID` for a policy that is not there, or one that names a
+ * quarantine upstream that is not there.
+ */
+export function assignPolicies(
+  routes: readonly ReadyRoute[],
+  policies: ReadonlyMap<string, CompiledPolicy>,
+  upstreams: ReadonlyMap<string, unknown>,
+): void {
+  const found = routes.map((route) => policyOf(route, policies, upstreams))
+  for (const [at, route] of routes.entries()) route.policy = found[at] ?? builtinPolicy
+}
+
+function policyOf(
+  { name: route, options }: ReadyRoute,
+  policies: ReadonlyMap<string, CompiledPolicy>,
+  upstreams: ReadonlyMap<string, unknown>,
+): CompiledPolicy {
+  const { policy: name } = options
+  if (name === undefined) return builtinPolicy
+  const policy = policies.get(name)
+  if (policy === undefined) {
+    const meant = nearest(name, policies.keys())
+    const reason = `there is no policy \`${name}\`${meant === undefined ? '' : `; there is \`${meant}\``}`
+    throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
+  }
+  for (const upstream of quarantineNames(policy)) {
+    if (upstreams.has(upstream)) continue
+    const reason = `policy \`${name}\` names the quarantine upstream \`${upstream}\`, which is not there`
+    throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
+  }
+  return policy
+}
+
+function quarantineNames({ rules, defaults }: CompiledPolicy): Set<string> {
+  const names = new Set<string>()
+  for (const { quarantine } of [...rules, ...defaults.values()]) {
+    if (quarantine?.kind === 'upstream') names.add(quarantine.upstream)
+  }
+  return names
+}
+
+/** The limiters of quarantines, each made when it is first needed. A policy that is replaced takes its own with it. */
+export class QuarantineLimiters {
+  readonly #concurrency: number
+  readonly #limiters = new WeakMap<Quarantine, Map<ServiceLoad, QuarantineLimiter>>()
+
+  constructor(concurrency: number) {
+    this.#concurrency = concurrency
+  }
+
+  for(quarantine: Quarantine, load: ServiceLoad): QuarantineLimiter {
+    let byService = this.#limiters.get(quarantine)
+    if (byService === undefined) this.#limiters.set(quarantine, (byService = new Map()))
+    let limiter = byService.get(load)
+    if (limiter === undefined)
+      byService.set(load, (limiter = quarantineLimiter(quarantine, load, this.#concurrency)))
+    return limiter
+  }
+}

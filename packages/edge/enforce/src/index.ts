@@ -1,0 +1,43 @@
+export { EnforceError, type EnforceErrorDetails } from './enforce-errors.ts'
+export { type Answer, type Decision, type Guard, type Pass, type StreamTerms } from './gateway/decision.ts'
+export { type Gateway, openGateway } from './gateway/gateway.ts'
+export {
+  type DecisionRecorder,
+  type GatewayOptions,
+  type GatewayRoute,
+  type RevocationFeed,
+} from './gateway/gateway-options.ts'
+export { type BoundAddress } from './gateway/listener.ts'
+export {
+  type Problem,
+  type RelayProblem,
+  problemType,
+  relayProblem,
+  relayProblems,
+} from './gateway/problem.ts'
+export { type Relay, openRelay } from './gateway/relay.ts'
+export { type CutCause, type RelayObserver } from './gateway/relay-observer.ts'
+export {
+  type ListenerOptions,
+  type ListenerTls,
+  type RelayLimits,
+  type RelayOptions,
+  type RelayTimeouts,
+  relayLimits,
+  relayTimeouts,
+} from './gateway/relay-options.ts'
+export { type ClientCertificate, type RequestHead } from './gateway/request-head.ts'
+export { type ExemptRule, type RouteMatch, type RoutePattern } from './gateway/route-table.ts'
+export {
+  type Upstream,
+  type UpstreamAddress,
+  type UpstreamOptions,
+  type UpstreamTls,
+} from './gateway/upstream.ts'
+export {
+  type GatewayThread,
+  type GatewayThreads,
+  type GatewayThreadsOptions,
+  openGatewayThreads,
+  serveGatewayThread,
+} from './gateway/threads.ts'

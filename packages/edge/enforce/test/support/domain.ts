@@ -1,0 +1,6 @@
+export {
+  createTestDomain,
+  type TestClaims,
+  type TestDomain,
+  type TestToken,
+} from '../../../../core/verifier/test/fixture.ts'

@@ -1,0 +1,72 @@
+import type { Clock } from '@quantum-ip/base'
+import type { Staleness, TrustStore } from '@quantum-ip/trust'
+import type { FollowerEvent, FollowerMode } from './follower-events.ts'
+import type { Session } from './session.ts'
+
+/** How often things are done; milliseconds. */
+export interface FollowerTiming {
+  /** Between polls of the state while there is no feed. Default 2,000. */
+  readonly pollMs?: number
+  /** Before the feed is opened again: first, and at most. Default 500 and 15,000. */
+  readonly reconnectMs?: number
+  readonly reconnectMaxMs?: number
+  /** Without an event, after which the feed counts as lost. Default 20,000. */
+  readonly feedIdleMs?: number
+  /** At most, before the history is asked for after a gap: spread, so that not all followers ask at once. Default 500. */
+  readonly gapJitterMs?: number
+  /** Age of the state from which a gap in the heads is accepted rather than waited out. Default 30,000. */
+  readonly gapAfterMs?: number
+  /** Between snapshots. Default 5,000; longer where writing one takes long. */
+  readonly snapshotMs?: number
+  /** Between acknowledgements. Default 5,000. */
+  readonly acknowledgeMs?: number
+  /** Between looks at the root document. Default 600,000. */
+  readonly rootCheckMs?: number
+}
+
+/** What a follower works with. */
+export interface TrustFollowerOptions {
+  /** A member's session: role `verifier`. Its transport knows the authority's addresses. */
+  readonly session: Session
+  /** Holds nothing yet. */
+  readonly store: TrustStore
+  /** The name of this enforcement point, for acknowledgements. */
+  readonly point: string
+  readonly region?: string
+  /** Where the trust is kept over restarts. */
+  readonly snapshotFile?: string
+  /** Default: the system's. */
+  readonly clock?: Clock
+  /** Age from which {@link FollowerStatus.staleness} says so. Default 300,000. */
+  readonly staleAfterMs?: number
+  readonly onEvent?: (event: FollowerEvent) => void
+  readonly timing?: FollowerTiming
+}
+
+/** How things stand. */
+export interface FollowerStatus {
+  readonly mode: FollowerMode
+  /** The address that is asked. */
+  readonly authority: string
+  readonly seq: number | undefined
+  readonly epoch: number
+  readonly bundleSequence: number | undefined
+  /** Milliseconds since the held state was signed, `Infinity` without one. */
+  readonly ageMs: number
+  /** Why the trust held is not to be relied on, `undefined` if it is. */
+  readonly staleness: Staleness | undefined
+  /** How often the history was applied. */
+  readonly caughtUp: number
+  /** How often the feed was lost. */
+  readonly feedsLost: number
+  /** The sequence that the authority knows this point to hold. */
+  readonly acknowledgedSeq: number | undefined
+}
+
+/** Keeps a trust store up to date. */
+export interface TrustFollower extends AsyncDisposable {
+  readonly store: TrustStore
+  status(): FollowerStatus
+  /** Stops, and writes a last snapshot. */
+  close(): Promise<void>
+}

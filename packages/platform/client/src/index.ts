@@ -1,0 +1,56 @@
+export {
+  type Admission,
+  type AdmissionRequest,
+  type AdmittedBuild,
+  admit,
+  type BuildEvidence,
+  createAdmission,
+  type SessionRole,
+} from './admission.ts'
+export { type RegisteredAttestation, submitAttestation } from './attestations.ts'
+export { bearer } from './bearer.ts'
+export { ClientError, type ClientErrorDetails } from './client-errors.ts'
+export {
+  type DecisionReport,
+  type DecisionUpload,
+  type DecisionUploadOptions,
+  openDecisionUpload,
+} from './decision-upload.ts'
+export { type FollowerEvent, type FollowerMode } from './follower-events.ts'
+export type {
+  FollowerStatus,
+  FollowerTiming,
+  TrustFollower,
+  TrustFollowerOptions,
+} from './follower-options.ts'
+export { IssuedToken } from './issued-token.ts'
+export {
+  fetchCheckpoint,
+  fetchEntries,
+  fetchTile,
+  type Ledger,
+  type LedgerOptions,
+  openLedger,
+  type ProvenEntry,
+} from './ledger.ts'
+export { AnswerReader, type JsonRequest, requestJson, requestObject } from './read-answer.ts'
+export {
+  type AuthorityAnswer,
+  type AuthorityRequest,
+  type AuthorityStream,
+  type Requester,
+} from './request.ts'
+export {
+  formatSessionProof,
+  matchesSession,
+  parseSessionProof,
+  type ProvedRequest,
+  type SessionProof,
+} from './session-proof.ts'
+export { openSession, type Session, type SessionOptions } from './session.ts'
+export { attestationSource, headSource, referenceSource } from './sources.ts'
+export { type TokenKind, type TokenOrder, type TokenOrderForm } from './token-order.ts'
+export { openTokenPool, type TokenPool, type TokenPoolOptions } from './token-pool.ts'
+export { exchangeToken, requestTokens, type TokenExchange, tokenType } from './tokens.ts'
+export { openTransport, type Transport, type TransportOptions } from './transport.ts'
+export { openTrustFollower } from './trust-follower.ts'

@@ -1,0 +1,181 @@
+import { ClientError } from '../client-errors.ts'
+import type { IssuedToken } from '../issued-token.ts'
+import type { TokenPool } from '../token-pool.ts'
+import { backoffMs } from './backoff.ts'
+import { FailFast } from './fail-fast.ts'
+import type { Ordering } from './refreshed-token.ts'
+
+/** How a stock of one-time tokens is kept. */
+export interface StockOptions extends Ordering {
+  readonly drawMin: number
+  readonly drawMax: number
+  readonly lowWater: number
+  readonly waitersMax: number
+}
+
+interface Waiter {
+  readonly resolve: (token: IssuedToken) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface StockedToken {
+  readonly token: IssuedToken
+  /** Not handed out from then on. */
+  readonly endsMs: number
+}
+
+const failureBackoff = { firstMs: 500, maxMs: 30_000 }
+
+/**
+ * One-time tokens, drawn in bulk.
+ *
+ * INVARIANT: a token leaves the stock in the same step in which it is handed out, so nobody gets one twice. One draw at a time.
+ */
+export class OneTimeStock implements TokenPool {
+  readonly #options: StockOptions
+  readonly #failFast: FailFast
+  // Handed out from the front: those drawn first end first.
+  #stock: StockedToken[] = []
+  #front = 0
+  #waiters: Waiter[] = []
+  #isDrawing = false
+  #draw: number
+  #lastDrawMs = Number.NEGATIVE_INFINITY
+  #lastDrawn = 0
+  #wasted = 0
+  #failures = 0
+  #notBeforeMs = 0
+  #closed = false
+
+  constructor(options: StockOptions) {
+    this.#options = options
+    this.#failFast = new FailFast(options.clock)
+    this.#draw = options.drawMin
+  }
+
+  async take(): Promise<IssuedToken> {
+    if (this.#closed) throw closed()
+    const token = this.#pop()
+    if (token !== undefined) {
+      if (this.#left() < this.#lastDrawn * this.#options.lowWater) this.#refill(true)
+      return token
+    }
+    if (!this.#isDrawing) this.#failFast.check()
+    const { waitersMax } = this.#options
+    if (this.#waiters.length >= waitersMax) {
+      throw new ClientError('QIP_CLIENT_POOL_EXHAUSTED', { waitersMax })
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject })
+      this.#refill(false)
+    })
+  }
+
+  /** A one-time token is let go by not using it. */
+  discard(): void {}
+
+  close(): void {
+    this.#closed = true
+    this.#stock = []
+    this.#front = 0
+    this.#refuseWaiters(closed())
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #left(): number {
+    return this.#stock.length - this.#front
+  }
+
+  #pop(): IssuedToken | undefined {
+    const now = this.#options.clock.now()
+    while (this.#front < this.#stock.length) {
+      const { token, endsMs } = this.#stock[this.#front++] as StockedToken
+      if (now < endsMs) return token
+      this.#wasted++
+    }
+    return undefined
+  }
+
+  /** Draws, unless a draw is under way. Nobody waits for a patient one, so after a failure it is put off. */
+  #refill(patient: boolean): void {
+    if (this.#isDrawing || this.#closed) return
+    if (patient && this.#options.clock.now() < this.#notBeforeMs) return
+    this.#isDrawing = true
+    void this.#drawOnce(patient)
+  }
+
+  async #drawOnce(patient: boolean): Promise<void> {
+    const { order, clock, onRefreshFailed, drawMax } = this.#options
+    this.#adapt()
+    try {
+      const tokens = await order(Math.min(drawMax, Math.max(this.#draw, this.#waiters.length)), patient)
+      this.#failures = 0
+      this.#notBeforeMs = 0
+      this.#failFast.succeeded()
+      this.#isDrawing = false
+      this.#store(tokens)
+    } catch (error) {
+      this.#isDrawing = false
+      this.#failures++
+      this.#notBeforeMs = clock.now() + backoffMs(failureBackoff, this.#failures)
+      if (this.#closed) return
+      if (this.#waiters.length === 0) onRefreshFailed(error)
+      else this.#failFast.failed(error)
+      this.#refuseWaiters(error)
+    }
+  }
+
+  #store(tokens: readonly IssuedToken[]): void {
+    if (this.#closed) return
+    const { clock, marginMs } = this.#options
+    const now = clock.now()
+    this.#lastDrawn = tokens.length
+    this.#lastDrawMs = now
+    this.#stock = this.#stock.slice(this.#front)
+    this.#front = 0
+    for (const token of tokens) {
+      const expiresMs = token.expiresS * 1_000
+      const endsMs = expiresMs - Math.min(marginMs, Math.max(0, expiresMs - now) / 10)
+      this.#stock.push({ token, endsMs })
+    }
+    this.#serve()
+  }
+
+  #serve(): void {
+    let served = 0
+    for (; served < this.#waiters.length; served++) {
+      const token = this.#pop()
+      if (token === undefined) break
+      this.#waiters[served]?.resolve(token)
+    }
+    this.#waiters = this.#waiters.slice(served)
+    // Tokens that ended on the way serve nobody: then the order failed, and trying at once would go round in circles.
+    if (served === 0 && this.#waiters.length > 0) {
+      const reason = 'the tokens that it issued have ended already; the clocks differ'
+      const details = { operation: 'tokens', reason }
+      this.#refuseWaiters(new ClientError('QIP_CLIENT_AUTHORITY_UNAVAILABLE', details))
+    } else if (this.#waiters.length > 0) this.#refill(false)
+  }
+
+  #refuseWaiters(error: unknown): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const { reject } of waiters) reject(error)
+  }
+
+  /** Doubles the draw where the last one was gone within seconds, halves it where more than half of one ended unused. */
+  #adapt(): void {
+    const { clock, drawMin, drawMax } = this.#options
+    const isShort = this.#waiters.length > 1 || clock.now() - this.#lastDrawMs < 10_000
+    if (this.#wasted > this.#lastDrawn / 2) this.#draw = Math.max(drawMin, Math.floor(this.#draw / 2))
+    else if (isShort) this.#draw = Math.min(drawMax, this.#draw * 2)
+    this.#wasted = 0
+  }
+}
+
+function closed(): ClientError {
+  return new ClientError('QIP_CLIENT_CLOSED', { what: 'token pool' })
+}
