@@ -32,6 +32,8 @@ export interface CliErrorDetails {
   QIP_CLI_TRUST_UNPINNED: { readonly authority: string }
   /** What was asked for is not there. */
   QIP_CLI_NOT_FOUND: { readonly what: string; readonly next?: string | undefined }
+  /** A build was attested, and has been revoked since. */
+  QIP_CLI_BUILD_REVOKED: { readonly build: string }
   /** What verified is not what was demanded. */
   QIP_CLI_EXPECTATION_MISSED: { readonly what: string; readonly found: string; readonly expected: string }
   /** A token was judged, and is not good. */
@@ -44,7 +46,6 @@ export interface CliErrorDetails {
   QIP_CLI_DEFECT: { readonly reason: string }
 }
 
-/** How a command that failed with one of these ends; what is absent ends by the error's fault. */
 const cliErrors: ErrorTable<CliErrorDetails> = {
   QIP_CLI_USAGE: {
     fault: 'caller',
@@ -115,6 +116,11 @@ const cliErrors: ErrorTable<CliErrorDetails> = {
     fault: 'conflict',
     message: ({ what }) => `there is no ${what}`,
     next: ({ next }) => next ?? 'check the spelling, and that you ask the right authority',
+  },
+  QIP_CLI_BUILD_REVOKED: {
+    fault: 'denied',
+    message: ({ build }) => `build \`${build}\` was attested, and is revoked`,
+    next: () => 'deploy another build',
   },
   QIP_CLI_EXPECTATION_MISSED: {
     fault: 'denied',

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { nearest } from '@quantum-ip/base'
-import { Command, CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { CliError } from './cli-errors.ts'
 import { commands } from './commands.ts'
 import { exitCodes, type Outcome } from './exit-codes.ts'

@@ -12,7 +12,8 @@ export function runFromSource(module: string): void {
   if (given.some((option) => option.includes(condition))) return
   const options = [`--conditions=${condition}`, ...process.execArgv, ...process.argv.slice(1)]
   // The same process: nothing stands between signals, terminal or pipes and the program.
-  if (process.platform !== 'win32') process.execve?.(process.execPath, [process.execPath, ...options], process.env)
+  if (process.platform !== 'win32')
+    process.execve?.(process.execPath, [process.execPath, ...options], process.env)
   const done = spawnSync(process.execPath, options, { stdio: 'inherit' })
   process.exit(done.status ?? 70)
 }

@@ -44,7 +44,7 @@ function jsonOf({ mediaType, body }: AuthorityAnswer, operation: string): Json {
 
 /**
  * The JSON of an answer that may be large, by the engine's own parser: for lists that nobody signed as JSON and whose members
- * are checked one by one afterwards. 20 times faster than the strict one, on the event loop of an enforcement point.
+ * are checked one by one afterwards. 2.5 ms per MB instead of 17 (measured), on the event loop of an enforcement point.
  *
  * @throws {ClientError} `QIP_CLIENT_AUTHORITY_UNAVAILABLE`
  */

@@ -32,7 +32,10 @@ const buildTypeDefault = 'https://quantum-ip.dev/build-types/qip-attest/v1'
 
 /** `qip attest`: signs what a build made, has it logged, and keeps the evidence. */
 export function attestCommand(run: Run): Command {
-  const command = newAnswer('attest', 'sign a build and log the attestation: in-toto statement, SLSA provenance, two signatures')
+  const command = newAnswer(
+    'attest',
+    'sign a build and log the attestation: in-toto statement, SLSA provenance, two signatures',
+  )
     .argument('[artifact]', 'a file, or `sha256:` and its digest')
     .option('--builder <uri>', 'who built it, as the authority knows the builder')
     .option('--name <name>', "the artifact's name (default: the file's)")
@@ -42,7 +45,10 @@ export function attestCommand(run: Run): Command {
     .option('--build-type <uri>', 'what kind of build it was', buildTypeDefault)
     .option('--invocation <id>', 'the run of the pipeline')
     .option('--key <file>', 'a private JWK to sign with; once for each key of the builder', several)
-    .option('--new-keys <folder>', 'draw a pair of keys (ML-DSA-65 and Ed25519) into that folder, and sign with them')
+    .option(
+      '--new-keys <folder>',
+      'draw a pair of keys (ML-DSA-65 and Ed25519) into that folder, and sign with them',
+    )
     .option('-o, --out <file>', 'the evidence file (default: <artifact>.evidence.json)')
     .option('--no-submit', 'sign only, and write the envelope')
   return withAuthority(command).action((artifact: string | undefined, options: AttestOptions) => {
@@ -50,7 +56,11 @@ export function attestCommand(run: Run): Command {
   })
 }
 
-async function attest(output: Output, argument: string | undefined, options: AttestOptions): Promise<Outcome | void> {
+async function attest(
+  output: Output,
+  argument: string | undefined,
+  options: AttestOptions,
+): Promise<Outcome | void> {
   if (argument === undefined) return drawKeys(output, options)
   const artifact = await readArtifact(argument)
   const envelope = await sign(output, artifact, options)
@@ -63,7 +73,11 @@ async function attest(output: Output, argument: string | undefined, options: Att
   const { origin, index, known } = registered
   const facts = factsOf(artifact, options)
   output.show({ ...facts, log: origin, index, known, evidence: out, signers: signersOf(envelope) }, () => {
-    output.line(tone('good', 'ok'), known ? 'was attested already' : 'attested', tone('strong', artifact.name))
+    output.line(
+      tone('good', 'ok'),
+      known ? 'was attested already' : 'attested',
+      tone('strong', artifact.name),
+    )
     output.facts([
       ['build', `sha256:${hex(artifact.build)}`],
       ['builder', options.builder ?? ''],
@@ -77,14 +91,21 @@ async function attest(output: Output, argument: string | undefined, options: Att
 
 async function drawKeys(output: Output, { newKeys }: AttestOptions): Promise<void> {
   if (newKeys === undefined) {
-    throw new CliError('QIP_CLI_USAGE', { reason: 'there is no artifact to attest', next: 'qip attest <file> …' })
+    throw new CliError('QIP_CLI_USAGE', {
+      reason: 'there is no artifact to attest',
+      next: 'qip attest <file> …',
+    })
   }
   const { signers, privateFiles, publicFiles } = await createKeyFiles(newKeys)
   const kids = signers.map(({ publicKey }) => publicKey.kid)
   output.show({ privateFiles: [...privateFiles], publicFiles: [...publicFiles], kids }, () => {
     output.line(tone('good', 'ok'), 'two keys of a builder, both needed for each attestation')
-    for (const [at, file] of privateFiles.entries()) output.line(' ', file, tone('dim', `kid ${kids[at] ?? ''}`))
-    output.line('  next:', 'make them known: `qip keys register <builder URI> <folder>/*.public.jwk`, or `admission.builders`')
+    for (const [at, file] of privateFiles.entries())
+      output.line(' ', file, tone('dim', `kid ${kids[at] ?? ''}`))
+    output.line(
+      '  next:',
+      'make them known: `qip keys register <builder URI> <folder>/*.public.jwk`, or `admission.builders`',
+    )
   })
 }
 
@@ -117,7 +138,10 @@ function sourceOf({ source, ref, commit }: AttestOptions) {
   return { uri: source, commit, ...(ref !== undefined && { ref }) }
 }
 
-async function signersFor(output: Output, { key = [], newKeys }: AttestOptions): Promise<readonly PrivateKey[]> {
+async function signersFor(
+  output: Output,
+  { key = [], newKeys }: AttestOptions,
+): Promise<readonly PrivateKey[]> {
   if (newKeys !== undefined) return (await createKeyFiles(newKeys)).signers
   if (key.length === 0) {
     throw new CliError('QIP_CLI_USAGE', {
@@ -127,17 +151,25 @@ async function signersFor(output: Output, { key = [], newKeys }: AttestOptions):
   }
   for (const file of key) {
     const signer = await readPrivateKeyFile(file)
-    if (await isExposed(file)) output.note(`qip: others may read the private key ${file} (kid ${signer.publicKey.kid}): chmod 600`)
+    if (await isExposed(file))
+      output.note(`qip: others may read the private key ${file} (kid ${signer.publicKey.kid}): chmod 600`)
   }
   return Promise.all(key.map((file) => readPrivateKeyFile(file)))
 }
 
 // What is kept for years must be about what was sent.
-function checkReceipt({ evidence }: RegisteredAttestation, sent: { envelope: Envelope; artifact: Artifact }): void {
+function checkReceipt(
+  { evidence }: RegisteredAttestation,
+  sent: { envelope: Envelope; artifact: Artifact },
+): void {
   const { envelope, receipt } = parseEvidence(evidence)
   const isOurs =
-    equalBytes(envelope.payload, sent.envelope.payload) && equalBytes(receipt.entry.build, sent.artifact.build)
-  if (!isOurs) throw new CliError('QIP_CLI_DEFECT', { reason: 'the receipt of the authority is for another attestation' })
+    equalBytes(envelope.payload, sent.envelope.payload) &&
+    equalBytes(receipt.entry.build, sent.artifact.build)
+  if (!isOurs)
+    throw new CliError('QIP_CLI_DEFECT', {
+      reason: 'the receipt of the authority is for another attestation',
+    })
 }
 
 async function keepEnvelope(
@@ -151,7 +183,10 @@ async function keepEnvelope(
   })
 }
 
-function factsOf({ build, name }: Artifact, { builder = '', source, ref, commit }: AttestOptions): JsonObject {
+function factsOf(
+  { build, name }: Artifact,
+  { builder = '', source, ref, commit }: AttestOptions,
+): JsonObject {
   return {
     name,
     build: hex(build),
@@ -164,7 +199,12 @@ function factsOf({ build, name }: Artifact, { builder = '', source, ref, commit 
 
 function sourceRows({ source, ref, commit }: AttestOptions): readonly (readonly [string, string])[] {
   if (source === undefined) return []
-  return [['source', `${source}${ref === undefined ? '' : `@${ref}`}${commit === undefined ? '' : `, commit ${commit}`}`]]
+  return [
+    [
+      'source',
+      `${source}${ref === undefined ? '' : `@${ref}`}${commit === undefined ? '' : `, commit ${commit}`}`,
+    ],
+  ]
 }
 
 function signersOf({ signatures }: Envelope): string[] {

@@ -16,7 +16,8 @@ export function benchCommand(run: Run): Command {
     .action(async (_rows: readonly string[], _options: unknown, command: Command) => {
       const script = fileURLToPath(new URL('../../../../../bench/main.ts', import.meta.url))
       if (!existsSync(script)) {
-        const next = 'clone the repository and run `npm run bench`: the peers that it measures against are not installed with qip'
+        const next =
+          'clone the repository and run `npm run bench`: the peers that it measures against are not installed with qip'
         throw new CliError('QIP_CLI_NOT_AVAILABLE', { what: 'the benchmark', next })
       }
       const args = [...(command.opts<{ json?: boolean }>().json === true ? ['--json'] : []), ...command.args]

@@ -1,7 +1,14 @@
 import { access } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { type CodedError, isQipError } from '@quantum-ip/base'
-import { checkConfig, type Config, configJsonSchema, formatConfig, listConfig, parseConfig } from '@quantum-ip/http'
+import {
+  checkConfig,
+  type Config,
+  configJsonSchema,
+  formatConfig,
+  listConfig,
+  parseConfig,
+} from '@quantum-ip/http'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import type { Outcome } from '../exit-codes.ts'
@@ -18,10 +25,14 @@ const configFile = 'quantum-ip.yaml'
 export function configCommand(run: Run): Command {
   const check = newAnswer('check', 'check a configuration, and the policies that it names')
     .argument('[file]', 'the configuration', configFile)
-    .action((file: string, options: OutputOptions) => answer(run, options, (output) => checkFile(output, file)))
+    .action((file: string, options: OutputOptions) =>
+      answer(run, options, (output) => checkFile(output, file)),
+    )
   const show = newAnswer('show', 'show every effective value, and where it comes from')
     .argument('[file]', 'the configuration; without one, the defaults', configFile)
-    .action((file: string, options: OutputOptions) => answer(run, options, (output) => showFile(output, file)))
+    .action((file: string, options: OutputOptions) =>
+      answer(run, options, (output) => showFile(output, file)),
+    )
   const schema = newCommand('schema', 'print the JSON Schema, for editors').action(() => {
     run.stdout.write(`${JSON.stringify(configJsonSchema(), null, 2)}\n`)
   })
@@ -63,7 +74,12 @@ async function policyFaults({ policies, gateway }: Config, file: string): Promis
   if (faults.length > 0) return faults
   for (const [at, { policy }] of gateway.routes.entries()) {
     if (policy === undefined || names.has(policy)) continue
-    faults.push(malformed(file, `gateway.routes[${at}] names the policy \`${policy}\`, which no file of \`policies.files\` holds`))
+    faults.push(
+      malformed(
+        file,
+        `gateway.routes[${at}] names the policy \`${policy}\`, which no file of \`policies.files\` holds`,
+      ),
+    )
   }
   return faults
 }
@@ -73,9 +89,14 @@ function malformed(path: string, reason: string): CliError {
 }
 
 async function showFile(output: Output, file: string): Promise<Outcome> {
-  const text = (await exists(file)) || file !== configFile ? await readText({ path: file, what: 'configuration' }) : ''
+  const text =
+    (await exists(file)) || file !== configFile ? await readText({ path: file, what: 'configuration' }) : ''
   const options = { directory: dirname(resolve(file)) }
-  const values = listConfig(text, file, options).map(({ path, value, line }) => ({ path, value, line: line ?? null }))
+  const values = listConfig(text, file, options).map(({ path, value, line }) => ({
+    path,
+    value,
+    line: line ?? null,
+  }))
   output.show({ file: text === '' ? null : file, values }, () => {
     output.line(formatConfig(text, file, options).trimEnd())
   })

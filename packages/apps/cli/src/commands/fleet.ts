@@ -5,7 +5,8 @@ import { type AuthorityOptions, withAuthority } from '../lib/authority-options.t
 import { answer, newAnswer } from '../lib/command.ts'
 import { fetchFleet } from '../lib/fleet.ts'
 import type { Run } from '../lib/io.ts'
-import { type Output, tone } from '../lib/output.ts'
+import { type Cell, type Output, tone } from '../lib/output.ts'
+import { plural } from '../lib/plural.ts'
 import { formatSpan } from '../lib/times.ts'
 
 /** `qip fleet`: who follows the trust state, and how far each one is. */
@@ -24,32 +25,41 @@ async function showFleet(output: Output, requester: Requester): Promise<void> {
   const seq = new AnswerReader(json, 'the fleet').integer('seq')
   const nowMs = Date.now()
   output.show(json, () => {
-    output.line('state', tone('strong', String(seq)), tone('dim', `${members.length} members`))
+    output.line('state', tone('strong', String(seq)), tone('dim', plural(members.length, 'member', 'members')))
     if (members.length === 0) {
       output.line('  nobody follows the trust state yet')
       output.line('  next:', 'qip join-token <service> --role verifier admits an enforcement point')
       return
     }
     output.table(
-      ['point', 'region', 'service', 'state', 'behind', 'epoch', 'last heard'],
+      ['point', 'region', 'service', 'state', 'epoch', 'last heard'],
       members.map((member) => memberRow(member, { seq, nowMs })),
     )
   })
 }
 
-// States come every few seconds, more often while tokens are drawn; some behind is the way to the member and back.
-const behindMax = 40
+// A state is due every 5 s, more often while tokens are drawn; what is further behind than two of them has lost the feed.
+const lateMs = 12_000
 
-function memberRow(member: AnswerReader, { seq, nowMs }: { seq: number; nowMs: number }) {
-  const behind = seq - (member.has('seq') ? member.integer('seq') : 0)
+function memberRow(
+  member: AnswerReader,
+  { seq, nowMs }: { readonly seq: number; readonly nowMs: number },
+): readonly Cell[] {
   const seenMs = ['seenMs', 'lastSeenMs'].find((name) => member.has(name))
   return [
     member.optionalText('point') ?? '',
     member.optionalText('region') ?? '',
     member.text('sid'),
-    member.has('seq') ? String(member.integer('seq')) : 'none',
-    tone(behind > behindMax ? 'bad' : behind > 0 ? 'dim' : 'good', String(behind)),
+    behindText(member, seq),
     member.has('epoch') ? String(member.integer('epoch')) : '',
     seenMs === undefined ? '' : `${formatSpan(nowMs - member.integer(seenMs))} ago`,
   ]
+}
+
+/** Sequences of states are at least the milliseconds of their time, so their difference is how old a state was. */
+function behindText(member: AnswerReader, seq: number): Cell {
+  if (!member.has('seq')) return tone('bad', 'holds none')
+  const behind = seq - member.integer('seq')
+  if (behind <= 0) return tone('good', 'newest')
+  return tone(behind > lateMs ? 'bad' : 'good', `${formatSpan(behind)} behind`)
 }

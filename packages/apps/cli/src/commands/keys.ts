@@ -9,6 +9,7 @@ import { answer, newAnswer, newCommand } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import { readPublicKeyFile } from '../lib/key-files.ts'
 import { type Cell, type Output, type Tone, tone } from '../lib/output.ts'
+import { plural } from '../lib/plural.ts'
 import { formatSpan } from '../lib/times.ts'
 
 interface ListOptions extends AuthorityOptions {
@@ -25,8 +26,14 @@ export function keysCommand(run: Run): Command {
   const list = newAnswer('list', 'list the keys of the trust domain')
     .option('--use <use>', 'only keys of this use, such as qip-token')
     .option('--all', 'retired and compromised ones too')
-  const rotate = newAnswer('rotate', 'go over to the next issuing key; verifiers hold it already, so nothing is refused')
-  const register = newAnswer('register', "make a builder's keys known; all keys of a set are needed for each attestation")
+  const rotate = newAnswer(
+    'rotate',
+    'go over to the next issuing key; verifiers hold it already, so nothing is refused',
+  )
+  const register = newAnswer(
+    'register',
+    "make a builder's keys known; all keys of a set are needed for each attestation",
+  )
     .argument('<builder>', "the builder's URI, as provenance names it")
     .argument('<files...>', 'public JWKs')
     .option('--set <name>', 'the set that they belong to, while a builder changes its keys')
@@ -59,7 +66,11 @@ async function fetchKeys(requester: Requester): Promise<JsonObject> {
   return (await requestJson(requester, { operation, method: 'GET', target: '/v1/keys' })) as JsonObject
 }
 
-async function listKeys(output: Output, requester: Requester, { use, all = false }: ListOptions): Promise<void> {
+async function listKeys(
+  output: Output,
+  requester: Requester,
+  { use, all = false }: ListOptions,
+): Promise<void> {
   const whole = await fetchKeys(requester)
   const keys = new AnswerReader(whole, 'the keys').objects('keys', keysMax)
   const shown = keys.filter((key) => {
@@ -95,13 +106,21 @@ function keyRow(key: AnswerReader, nowMs: number): readonly Cell[] {
 }
 
 async function rotateKey(output: Output, requester: Requester): Promise<void> {
-  const request = { operation: 'rotation', method: 'POST', target: '/v1/keys/rotate', json: { use: 'qip-token' } } as const
+  const request = {
+    operation: 'rotation',
+    method: 'POST',
+    target: '/v1/keys/rotate',
+    json: { use: 'qip-token' },
+  } as const
   const whole = (await requestJson(requester, request)) as JsonObject
   const keys = new AnswerReader(whole, 'rotation').objects('keys', keysMax)
   const issuing = keys.filter((key) => key.text('use') === 'qip-token' && !over.has(key.text('state')))
   output.show(whole, () => {
     output.line(tone('good', 'ok'), 'the issuing key was rotated')
-    output.table(['use', 'state', 'algorithm', 'age', 'thumbprint', 'for'], issuing.map((key) => keyRow(key, Date.now())))
+    output.table(
+      ['use', 'state', 'algorithm', 'age', 'thumbprint', 'for'],
+      issuing.map((key) => keyRow(key, Date.now())),
+    )
     output.line('  next:', 'qip fleet shows who holds the new state')
   })
 }
@@ -128,7 +147,7 @@ async function registerKeys(
   }
   const kids = keys.map(({ kid }) => kid)
   output.show({ builder, kids }, () => {
-    output.line(tone('good', 'ok'), `${keys.length} keys of`, tone('strong', builder))
+    output.line(tone('good', 'ok'), `${plural(keys.length, 'key', 'keys')} of`, tone('strong', builder))
     for (const { alg, kid } of keys) output.line(' ', alg, kid)
     if (keys.every(({ alg }) => alg === 'Ed25519')) {
       output.line(tone('warn', '  nothing counts yet:'), 'a builder needs a post-quantum key beside Ed25519')

@@ -4,13 +4,15 @@ import { formatTlogProof, leafHash } from '@quantum-ip/log'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import { askAuthority } from '../lib/authority.ts'
+import { readAuthorityKeys } from '../lib/authority-trust.ts'
 import { answer, newAnswer, newCommand } from '../lib/command.ts'
 import { decodeEntry } from '../lib/entry-text.ts'
 import { writeText } from '../lib/files.ts'
 import type { Run } from '../lib/io.ts'
 import type { VerifiedLog } from '../lib/log-reader.ts'
-import { authorityTrust, type LogChoice, withLog, withOpenLog } from '../lib/open-log.ts'
+import { type LogChoice, withLog, withOpenLog } from '../lib/open-log.ts'
 import { type Output, tone } from '../lib/output.ts'
+import { plural } from '../lib/plural.ts'
 import { formatMoment, formatSpan } from '../lib/times.ts'
 
 interface ProveOptions extends LogChoice {
@@ -20,7 +22,9 @@ interface ProveOptions extends LogChoice {
 /** `qip ledger info|get|prove|verify`. */
 export function ledgerCommand(run: Run): Command {
   const logText = 'a log of the authority: tokens/1, attestations/1, or the whole origin'
-  const info = withLog(newAnswer('info', 'show a log: origin, size, root, who signs it; without a name all logs'))
+  const info = withLog(
+    newAnswer('info', 'show a log: origin, size, root, who signs it; without a name all logs'),
+  )
     .argument('[log]', logText)
     .action((log: string | undefined, options: LogChoice) => {
       return answer(run, options, (output) => showInfo(output, { ...options, log }))
@@ -33,19 +37,25 @@ export function ledgerCommand(run: Run): Command {
         return withOpenLog({ ...options, log }, (opened) => showEntry(output, opened, index))
       })
     })
-  const prove = withLog(newAnswer('prove', 'write the proof that an entry is in the log: a tlog-proof, which holds offline'))
+  const prove = withLog(
+    newAnswer('prove', 'write the proof that an entry is in the log: a tlog-proof, which holds offline'),
+  )
     .arguments('<log-and-index...>')
     .option('-o, --out <file>', 'the file to write; without one, it is printed')
     .action((words: readonly string[], options: ProveOptions) => {
       const { log, index } = parsePlace(words)
       return answer(run, options, (output) => {
-        return withOpenLog({ ...options, log }, (opened) => writeProof(output, opened, { index, out: options.out }))
+        return withOpenLog({ ...options, log }, (opened) =>
+          writeProof(output, opened, { index, out: options.out }),
+        )
       })
     })
   const verify = withLog(newAnswer('verify', 'verify a log whole: every entry and every tile'))
     .argument('[log]', logText)
     .action((log: string | undefined, options: LogChoice) => {
-      return answer(run, options, (output) => withOpenLog({ ...options, log }, (opened) => verifyWhole(output, opened)))
+      return answer(run, options, (output) =>
+        withOpenLog({ ...options, log }, (opened) => verifyWhole(output, opened)),
+      )
     })
   return newCommand('ledger', 'look into logs, prove entries, verify whole logs')
     .addCommand(info)
@@ -57,8 +67,11 @@ export function ledgerCommand(run: Run): Command {
 /** `tokens/1 42`; `42` where --directory names the log. */
 function parsePlace(words: readonly string[]): { readonly log: string | undefined; readonly index: number } {
   const [first = '', second, more] = words
-  if (more !== undefined) throw new CliError('QIP_CLI_USAGE', { reason: 'a log and an index are all that is taken' })
-  return second === undefined ? { log: undefined, index: parseIndex(first) } : { log: first, index: parseIndex(second) }
+  if (more !== undefined)
+    throw new CliError('QIP_CLI_USAGE', { reason: 'a log and an index are all that is taken' })
+  return second === undefined
+    ? { log: undefined, index: parseIndex(first) }
+    : { log: first, index: parseIndex(second) }
 }
 
 function parseIndex(text: string): number {
@@ -84,7 +97,7 @@ async function showInfo(output: Output, options: LogChoice): Promise<void> {
     output.show(json, () => {
       output.line(tone('strong', origin))
       output.facts([
-        ['size', `${size} entries`],
+        ['size', plural(size, 'entry', 'entries')],
         ['root', base64(root)],
         ['signed by', signers.join(', ')],
         ['as of', timeS === 0 ? 'the checkpoint does not say when' : formatMoment(timeS * 1_000, Date.now())],
@@ -102,15 +115,17 @@ function shortVkey(vkey: NoteVerifierKey): string {
 
 async function listLogs(output: Output, options: LogChoice): Promise<void> {
   await using asked = await askAuthority(options)
-  const { store } = await authorityTrust(asked, options)
-  const logs = [...(store.state?.logs ?? [])].map(([origin, { size, hash }]) => ({ origin, size, root: base64(hash) }))
-  const ageMs = store.ageMs(Date.now())
-  output.show({ seq: store.state?.seq ?? 0, ageMs, logs }, () => {
+  const nowMs = Date.now()
+  const { state } = await readAuthorityKeys(asked, options, nowMs)
+  const logs = [...state.logs].map(([origin, { size, hash }]) => ({ origin, size, root: base64(hash) }))
+  const ageMs = Math.max(0, nowMs - state.timeMs)
+  output.show({ seq: state.seq, ageMs, logs }, () => {
     output.table(
       ['log', 'size', 'root'],
       logs.map(({ origin, size, root }) => [origin, String(size), root]),
     )
-    output.line(tone('dim', `by signed state ${store.state?.seq ?? 0}, ${formatSpan(ageMs)} old; \`qip ledger info <log>\` shows who signs one`))
+    const by = `by the signed state of ${formatSpan(ageMs)} ago; \`qip ledger info <log>\` shows who signs one`
+    output.line(tone('dim', by))
   })
 }
 
@@ -118,13 +133,16 @@ async function showEntry(output: Output, log: VerifiedLog, index: number): Promi
   const { entry, proof } = await log.prove(index)
   const { json, rows } = decodeEntry(entry, Date.now())
   const { origin, size } = log.checkpoint
-  output.show({ origin, index, ...json, leafHash: hex(leafHash(entry)), proof: proof.map(base64), size }, () => {
-    output.line(tone('strong', `${origin}, entry ${index}`))
-    output.facts([
-      ...rows,
-      ['in the log', tone('good', `proven by ${proof.length} hashes against the tree of ${size} entries`)],
-    ])
-  })
+  output.show(
+    { origin, index, ...json, leafHash: hex(leafHash(entry)), proof: proof.map(base64), size },
+    () => {
+      output.line(tone('strong', `${origin}, entry ${index}`))
+      output.facts([
+        ...rows,
+        ['in the log', tone('good', `proven by ${plural(proof.length, 'hash', 'hashes')} against the tree of ${plural(size, 'entry', 'entries')}`)],
+      ])
+    },
+  )
 }
 
 async function writeProof(
@@ -136,10 +154,20 @@ async function writeProof(
   const text = formatTlogProof({ index, proof, checkpoint: log.note })
   if (out !== undefined) await writeText({ path: out, what: 'proof', content: text })
   const { origin, size } = log.checkpoint
-  const json = { origin, index, size, entry: base64(entry), ...(out === undefined ? { proof: text } : { file: out }) }
+  const json = {
+    origin,
+    index,
+    size,
+    entry: base64(entry),
+    ...(out === undefined ? { proof: text } : { file: out }),
+  }
   output.show(json, () => {
     if (out === undefined) output.line(text.trimEnd())
-    else output.line(tone('good', 'written'), `${out}: entry ${index} of ${origin}, against the tree of ${size} entries`)
+    else
+      output.line(
+        tone('good', 'written'),
+        `${out}: entry ${index} of ${origin}, against the tree of ${plural(size, 'entry', 'entries')}`,
+      )
   })
 }
 
@@ -155,7 +183,11 @@ async function verifyWhole(output: Output, log: VerifiedLog): Promise<void> {
   output.progressDone()
   const tookMs = performance.now() - started
   output.show({ ok: true, origin, size, root: base64(root), entries: Object.fromEntries(kinds) }, () => {
-    output.line(tone('good', 'verified'), tone('strong', origin), `whole: ${size} entries, every tile, in ${formatSpan(tookMs)}`)
+    output.line(
+      tone('good', 'verified'),
+      tone('strong', origin),
+      `whole: ${plural(size, 'entry', 'entries')}, every tile, in ${formatSpan(tookMs)}`,
+    )
     output.facts([
       ['root', base64(root)],
       ...[...kinds].map(([kind, count]) => [kind, String(count)] as const),
@@ -165,5 +197,9 @@ async function verifyWhole(output: Output, log: VerifiedLog): Promise<void> {
 
 function kindOf(entry: Uint8Array): string {
   if (entry[0] !== 1) return 'others'
-  return ({ 0: 'null entries', 1: 'tokens', 2: 'JWT tokens', 0x10: 'attestations' } as Record<number, string>)[entry[1] ?? -1] ?? 'others'
+  return (
+    ({ 0: 'null entries', 1: 'tokens', 2: 'JWT tokens', 0x10: 'attestations' } as Record<number, string>)[
+      entry[1] ?? -1
+    ] ?? 'others'
+  )
 }

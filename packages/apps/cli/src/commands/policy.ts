@@ -16,7 +16,10 @@ interface NewOptions extends OutputOptions {
 
 /** `qip policy new|check`. */
 export function policyCommand(run: Run): Command {
-  const create = newAnswer('new', 'write a new policy in mode monitor: it decides and records, and lets everything through')
+  const create = newAnswer(
+    'new',
+    'write a new policy in mode monitor: it decides and records, and lets everything through',
+  )
     .argument('[name]', 'the name of the policy', 'default')
     .option('-o, --out <file>', 'the file to write; without one, it is printed')
     .action((name: string, options: NewOptions) => {
@@ -58,19 +61,18 @@ function policyText(name: string): string {
 async function checkPolicies(output: Output, files: readonly string[]): Promise<Outcome> {
   const faults: CodedError[] = []
   const policies: JsonObject[] = []
+  const good: string[] = []
   for (const file of files) {
     try {
       const { document } = await readPolicyFile(file)
       const { name, version, mode, rules } = document
       policies.push({ file, name, version, mode, rules: rules.length })
+      good.push(`${name} version ${version}: ${rules.length} rules, mode ${mode}`)
     } catch (error) {
       if (!isQipError(error) || isQipError(error, 'QIP_CLI_FILE_UNREADABLE')) throw error
       faults.push(inFile(error, file))
     }
   }
-  const good = policies.map(({ name, version, mode, rules }) => {
-    return `${String(name)} version ${Number(version)}: ${Number(rules)} rules, mode ${String(mode)}`
-  })
   return showCheck(output, {
     what: files.length === 1 ? `\`${files[0] ?? ''}\`` : 'the policies',
     faults,

@@ -28,15 +28,16 @@ interface Aim {
   readonly from?: number
 }
 
+function one(name: Aim['kind'], summary: string): Command {
+  return withAuthority(
+    newAnswer(name, summary)
+      .requiredOption('--reason <text>', 'why, for people; it is not secret')
+      .option('--wait <duration>', 'how long to watch until the fleet holds it', '5s'),
+  )
+}
+
 /** `qip revoke key|identity|build|token|range`. */
 export function revokeCommand(run: Run): Command {
-  const one = (name: Aim['kind'], summary: string): Command => {
-    return withAuthority(
-      newAnswer(name, summary)
-        .requiredOption('--reason <text>', 'why, for people; it is not secret')
-        .option('--wait <duration>', 'how long to watch until the fleet holds it', '5s'),
-    )
-  }
   const carryOut = (options: RevokeOptions, aim: () => Promise<Aim> | Aim) => {
     return answer(run, options, async (output) => revoke(output, await aim(), options))
   }
@@ -86,7 +87,11 @@ export function revokeCommand(run: Run): Command {
         .requiredOption('--log <name>', 'the token log, tokens/1')
         .option(...expires)
         .action((from: string, end: string, options: RevokeOptions) => {
-          return carryOut(options, () => ({ kind: 'range', value: String(indexOf(end)), from: indexOf(from) }))
+          return carryOut(options, () => ({
+            kind: 'range',
+            value: String(indexOf(end)),
+            from: indexOf(from),
+          }))
         }),
     )
 }
@@ -134,14 +139,25 @@ async function revoke(output: Output, aim: Aim, options: RevokeOptions): Promise
     ...(expires !== undefined && { expires: seconds(expires) }),
     reason,
   }
-  const done = await requestObject(requester, { operation: 'revocation', method: 'POST', target: '/v1/revocations', json })
+  const done = await requestObject(requester, {
+    operation: 'revocation',
+    method: 'POST',
+    target: '/v1/revocations',
+    json,
+  })
   const epoch = done.integer('epoch')
   const sessionsEnded = done.integer('sessionsEnded')
   const propagation = await awaitPropagation(requester, { epoch, waitMs }, ({ members, current }) => {
     output.progress(`${current} of ${members} members hold epoch ${epoch}`)
   })
   output.progressDone()
-  const answered = { epoch, seq: done.integer('seq'), sessionsEnded, ...propagation, behind: [...propagation.behind] }
+  const answered = {
+    epoch,
+    seq: done.integer('seq'),
+    sessionsEnded,
+    ...propagation,
+    behind: [...propagation.behind],
+  }
   output.show({ ...json, ...answered }, () => {
     output.line(tone('good', 'revoked'), aim.kind, tone('strong', shown(aim)))
     output.facts([

@@ -2,16 +2,15 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { type Config, readConfigFile } from '@quantum-ip/http'
 import { formatMetrics } from '@quantum-ip/telemetry'
-import { allocateReplayMemory } from '@quantum-ip/verifier'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import { answer, newAnswer } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import type { Output, OutputOptions } from '../lib/output.ts'
 import { openAuthorityPart } from '../up/authority-part.ts'
-import { openGatewayPart } from '../up/gateway-part.ts'
+import { openGatewayRole } from '../up/gateway-role.ts'
 import { openMemberLink } from '../up/member-link.ts'
-import { openAdmin, registerMetrics, socketOf } from '../up/node.ts'
+import { registerMetrics } from '../up/register-metrics.ts'
 
 interface ServeOptions extends OutputOptions {
   readonly role: string
@@ -26,7 +25,10 @@ export function serveCommand(run: Run): Command {
   return newAnswer('serve', 'run one role: authority or gateway')
     .requiredOption('--role <role>', `one of ${roles.join(', ')}`)
     .option('--config <file>', 'the configuration', 'quantum-ip.yaml')
-    .option('--join-token-file <file>', 'with --role gateway: a join token of role `verifier`, for the first start')
+    .option(
+      '--join-token-file <file>',
+      'with --role gateway: a join token of role `verifier`, for the first start',
+    )
     .action((options: ServeOptions) => answer(run, options, (output) => serve(output, options)))
 }
 
@@ -34,7 +36,9 @@ async function serve(output: Output, options: ServeOptions): Promise<void> {
   const config = await readConfigFile(options.config)
   const tell = (text: string): void => output.note(text)
   const opened = await openRole(config, options, tell)
-  output.show({ role: options.role, url: opened.url }, () => output.line(`${options.role} listens on ${opened.url}`))
+  output.show({ role: options.role, url: opened.url }, () =>
+    output.line(`${options.role} listens on ${opened.url}`),
+  )
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   await opened.close()
 }
@@ -44,7 +48,11 @@ interface OpenedRole {
   close(): Promise<void>
 }
 
-async function openRole(config: Config, options: ServeOptions, tell: (text: string) => void): Promise<OpenedRole> {
+async function openRole(
+  config: Config,
+  options: ServeOptions,
+  tell: (text: string) => void,
+): Promise<OpenedRole> {
   switch (options.role) {
     case 'authority': {
       const metrics = registerMetrics(config)
@@ -55,7 +63,7 @@ async function openRole(config: Config, options: ServeOptions, tell: (text: stri
       return openAuthorityPart(config, { metrics, metricsText, onEvent: tell })
     }
     case 'gateway':
-      return openGatewayRole(config, options, tell)
+      return serveGateway(config, options, tell)
     default:
       throw new CliError('QIP_CLI_USAGE', {
         reason: `\`${options.role}\` is no role`,
@@ -64,31 +72,26 @@ async function openRole(config: Config, options: ServeOptions, tell: (text: stri
   }
 }
 
-async function openGatewayRole(config: Config, options: ServeOptions, tell: (text: string) => void): Promise<OpenedRole> {
+async function serveGateway(config: Config, options: ServeOptions, tell: (text: string) => void): Promise<OpenedRole> {
   const joinToken = options.joinTokenFile === undefined ? undefined : (await readFile(options.joinTokenFile, 'utf8')).trim()
   const link = await openMemberLink(config, joinToken)
-  const metrics = registerMetrics(config)
-  const gateway = await openGatewayPart({
-    config,
-    session: link.session,
-    pins: link.pins,
-    metrics,
-    replayMemory: allocateReplayMemory({ bytes: config.replay.bytesMax, startedMs: Date.now() }),
-    thread: 0,
-    ownAuthority: false,
-    onEvent: tell,
-  })
-  const admin = await openAdmin(gateway, socketOf(config), () => {
-    gateway.refresh()
-    return formatMetrics(metrics)
-  })
-  const address = gateway.gateway.addresses[0]
-  return {
-    url: address === undefined ? '' : `${address.secure ? 'https' : 'http'}://${address.host}:${address.port}`,
-    async close() {
-      await admin.close()
-      await gateway.close()
-      await link.close()
-    },
+  try {
+    const gateway = await openGatewayRole({
+      config,
+      link,
+      metrics: registerMetrics(config),
+      ownAuthority: false,
+      onEvent: tell,
+    })
+    return {
+      url: gateway.url,
+      async close() {
+        await gateway.close()
+        await link.close()
+      },
+    }
+  } catch (error) {
+    await link.close()
+    throw error
   }
 }

@@ -39,7 +39,9 @@ export interface IssueOptions extends AuthorityOptions {
 
 /** Draws tokens. They go to stdout, and what is said about them to stderr, so that a shell can take them. */
 export async function issueTokens(output: Output, io: Io, options: IssueOptions): Promise<void> {
-  const builds = await Promise.all((options.build ?? []).map(async (argument) => hex((await readArtifact(argument)).build)))
+  const builds = await Promise.all(
+    (options.build ?? []).map(async (argument) => hex((await readArtifact(argument)).build)),
+  )
   const order = orderOf(options, builds)
   await using asked = await askAuthority(options)
   const admission = await admissionFor(asked, { io, options, builds })
@@ -58,7 +60,9 @@ export async function issueTokens(output: Output, io: Io, options: IssueOptions)
   output.show(json, () => {
     for (const token of issued) printToken(output, token, options)
     if (options.raw === true || options.headers === true || first === undefined) return
-    output.note(`for ${options.audience.join(', ')}, as ${admission.sid}, until ${formatMoment(first.expiresS * 1_000, Date.now())}`)
+    output.note(
+      `for ${options.audience.join(', ')}, as ${admission.sid}, until ${formatMoment(first.expiresS * 1_000, Date.now())}`,
+    )
   })
 }
 
@@ -76,7 +80,8 @@ const forms = ['compact', 'standalone', 'jwt', 'reference'] as const satisfies r
 function orderOf(options: IssueOptions, builds: readonly string[]): TokenOrder {
   const { audience, ttl, oneTime, jkt } = options
   const form = forms.find((known) => known === options.form)
-  if (form === undefined) throw usage(`there is no form \`${options.form.slice(0, 32)}\``, `one of ${forms.join(', ')}`)
+  if (form === undefined)
+    throw usage(`there is no form \`${options.form.slice(0, 32)}\``, `one of ${forms.join(', ')}`)
   const count = Number(options.count)
   if (!/^\d{1,4}$/.test(options.count) || count < 1 || count > 1_000) throw usage('--count is 1 to 1000')
   const audiences = audience.map((id) => parseServiceId(id))
@@ -107,7 +112,10 @@ async function admissionFor(asked: AskedAuthority, { io, options, builds }: Admi
     return admission
   }
   if (session !== undefined) return readSessionFile(session, Date.now())
-  throw usage('nothing says as whom to draw tokens', '--session <file>, --join-token <token>, or as an operator --as <service>')
+  throw usage(
+    'nothing says as whom to draw tokens',
+    '--session <file>, --join-token <token>, or as an operator --as <service>',
+  )
 }
 
 async function readJoinToken(io: Io, argument: string): Promise<string> {
@@ -118,14 +126,21 @@ async function readJoinToken(io: Io, argument: string): Promise<string> {
   } catch (cause) {
     throw new CliError(
       'QIP_CLI_USAGE',
-      { reason: '--join-token is neither a join token nor a file that holds one', next: '`qip join-token <service>` makes one' },
+      {
+        reason: '--join-token is neither a join token nor a file that holds one',
+        next: '`qip join-token <service>` makes one',
+      },
       { cause },
     )
   }
 }
 
 /** An operator needs no join token from anybody: one is made, and used at once. */
-async function admitAs(asked: AskedAuthority, service: string, builds: readonly string[]): Promise<Admission> {
+async function admitAs(
+  asked: AskedAuthority,
+  service: string,
+  builds: readonly string[],
+): Promise<Admission> {
   const made = await requestObject(asked.requester, {
     operation: 'a join token',
     method: 'POST',

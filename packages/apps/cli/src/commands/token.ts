@@ -20,7 +20,11 @@ function issueCommand(run: Run): Command {
     .option('--session <file>', 'a session that was kept; with --join-token, where to keep the new one')
     .option('--join-token <token>', 'admit with it first: the token, a file that holds it, or - for stdin')
     .option('--as <service>', 'as an operator: admit that service first, with a join token made for it')
-    .option('--build <artifact>', 'with --as: a build that it runs; else which of the session the token names', several)
+    .option(
+      '--build <artifact>',
+      'with --as: a build that it runs; else which of the session the token names',
+      several,
+    )
     .option('--count <n>', 'how many', '1')
     .option('--ttl <duration>', 'how long they hold (default: as the trust domain has it)')
     .option('--one-time', 'good for one request')
@@ -29,7 +33,9 @@ function issueCommand(run: Run): Command {
     .option('--headers', 'print header fields, for `curl -H @-`')
     .option('--raw', 'print the token and nothing else')
   return withAuthority(command).action((options: IssueOptions) => {
-    return answer(run, options, async (output) => (await import('./token-issue.ts')).issueTokens(output, run, options))
+    return answer(run, options, async (output) =>
+      (await import('./token-issue.ts')).issueTokens(output, run, options),
+    )
   })
 }
 

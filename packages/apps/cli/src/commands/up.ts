@@ -28,7 +28,9 @@ export function upCommand(run: Run): Command {
     .option('--demo', 'a trust domain of its own in `data/demo`, and the whole journey of a build on it')
     .option('--once', 'with --demo: stop after the journey')
     .action((options: UpOptions) =>
-      answer(run, options, (output) => (options.demo === true ? runDemo(output, options) : runUp(output, options))),
+      answer(run, options, (output) =>
+        options.demo === true ? runDemo(output, options) : runUp(output, options),
+      ),
     )
 }
 
@@ -86,7 +88,9 @@ async function runDemo(output: Output, options: UpOptions): Promise<Outcome> {
     output.show({ ok, ms, ...whereabouts(node), cases: cases.map((one) => ({ ...one })) }, () => {
       showCases(output, cases)
       output.line()
-      const text = ok ? 'ten of ten as expected' : `${cases.filter(({ asExpected }) => !asExpected).length} of ten not as expected`
+      const text = ok
+        ? 'ten of ten as expected'
+        : `${cases.filter(({ asExpected }) => !asExpected).length} of ten not as expected`
       output.line(tone(ok ? 'good' : 'bad', text), tone('dim', `in ${(ms / 1_000).toFixed(1)} s`))
       showNextSteps(output, { node, ground, cases, stays: options.once !== true })
     })

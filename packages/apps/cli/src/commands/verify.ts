@@ -31,7 +31,10 @@ interface VerifyOptions extends TrustOptions, OfflineTrust {
 
 /** `qip verify`: whether a build was attested, by whom, and as of when that is known. */
 export function verifyCommand(run: Run): Command {
-  const command = newAnswer('verify', 'verify a build: offline from an evidence file, or by what the authority has logged')
+  const command = newAnswer(
+    'verify',
+    'verify a build: offline from an evidence file, or by what the authority has logged',
+  )
     .argument('<artifact>', 'a file, or `sha256:` and its digest')
     .option('--evidence <file>', 'the evidence file that `qip attest` wrote')
     .option('--builder <pattern>', 'the builder that it must be of')
@@ -52,11 +55,18 @@ async function verify(output: Output, argument: string, options: VerifyOptions):
   const timeMs = parseMoment(options.at ?? 'now', nowMs)
   if (isOffline(options)) {
     if (options.evidence === undefined) {
-      throw new CliError('QIP_CLI_USAGE', { reason: 'offline there must be an --evidence file', next: 'qip verify <file> --evidence <file> …' })
+      throw new CliError('QIP_CLI_USAGE', {
+        reason: 'offline there must be an --evidence file',
+        next: 'qip verify <file> --evidence <file> …',
+      })
     }
     const trust = await readOfflineTrust(options, timeMs)
     const evidence = await readText({ path: options.evidence, what: 'evidence file' })
-    return showVerified(output, artifact, { verified: await check(evidence, artifact, { trust, options }), nowMs, mode: 'offline' })
+    return showVerified(output, artifact, {
+      verified: await check(evidence, artifact, { trust, options }),
+      nowMs,
+      mode: 'offline',
+    })
   }
   await using asked = await askAuthority(options)
   const { store } = await readAuthorityTrust(asked, options, nowMs)
@@ -66,7 +76,7 @@ async function verify(output: Output, argument: string, options: VerifyOptions):
       ? await fetchEvidence(asked.requester, artifact)
       : [await readText({ path: options.evidence, what: 'evidence file' })]
   const verified = await firstVerified(evidence, artifact, { trust, options })
-  if (isRevoked(store, artifact, nowMs)) return showRevoked(output, artifact)
+  checkRevoked(store, artifact, nowMs)
   return showVerified(output, artifact, { verified, nowMs, mode: 'online' })
 }
 
@@ -75,7 +85,11 @@ interface Checking {
   readonly options: VerifyOptions
 }
 
-async function check(evidence: string, { build }: Artifact, { trust, options }: Checking): Promise<VerifiedEvidence> {
+async function check(
+  evidence: string,
+  { build }: Artifact,
+  { trust, options }: Checking,
+): Promise<VerifiedEvidence> {
   const verified = await verifyEvidence({ ...trust(evidence), evidence, build })
   const { builder, source } = verified.facts
   expect('builder', builder, options.builder)
@@ -120,20 +134,10 @@ async function fetchEvidence(requester: Requester, { build }: Artifact): Promise
   return found.objects('attestations', 1_000).map((attestation) => attestation.text('evidence'))
 }
 
-// What was issued to a workload of this build just now would be refused.
-function isRevoked(store: TrustStore, { build }: Artifact, nowMs: number): boolean {
-  return store.revocations.isBuildRevoked(build, Math.floor(nowMs / 1_000))
-}
-
-function showRevoked(output: Output, { build, name }: Artifact): Outcome {
-  const message = `build \`${hex(build)}\` was attested, and is revoked`
-  const next = 'deploy another build; `qip ledger` and the revocation records say why'
-  output.show({ ok: false, code: 'QIP_CLI_BUILD_REVOKED', message, next, build: hex(build) }, () => {
-    output.line(tone('bad', 'revoked'), tone('strong', name))
-    output.line(' ', message)
-    output.line('  next:', next)
-  })
-  return 'no'
+// As for a token that was issued just now.
+function checkRevoked(store: TrustStore, { build }: Artifact, nowMs: number): void {
+  if (!store.revocations.isBuildRevoked(build, Math.floor(nowMs / 1_000))) return
+  throw new CliError('QIP_CLI_BUILD_REVOKED', { build: hex(build) })
 }
 
 interface Shown {

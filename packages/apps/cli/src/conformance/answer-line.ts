@@ -1,6 +1,7 @@
 import { isQipError, type Json, type JsonObject, nearest, parseJson } from '@quantum-ip/base'
 import { CliError } from '../cli-errors.ts'
-import { Fields, isObject } from './fields.ts'
+import { isObject } from '../lib/json.ts'
+import { Fields } from './fields.ts'
 import { type Operation, operations } from './operations.ts'
 
 /**
@@ -49,7 +50,8 @@ function idOfRefused(line: string): Json {
 
 async function operationOf(name: Json | undefined): Promise<Operation> {
   if (name === undefined) throw new CliError('QIP_CLI_FIELD_MISSING', { field: 'op' })
-  if (typeof name !== 'string') throw new CliError('QIP_CLI_FIELD_INVALID', { field: 'op', expected: 'a text' })
+  if (typeof name !== 'string')
+    throw new CliError('QIP_CLI_FIELD_INVALID', { field: 'op', expected: 'a text' })
   const row = Object.hasOwn(operations, name) ? operations[name] : undefined
   if (row !== undefined) return row.load()
   const similar = nearest(name, Object.keys(operations))

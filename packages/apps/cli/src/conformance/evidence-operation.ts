@@ -1,4 +1,10 @@
-import { type Builder, parseEvidence, parseProvenance, parseStatement, verifyEvidence } from '@quantum-ip/attestation'
+import {
+  type Builder,
+  parseEvidence,
+  parseProvenance,
+  parseStatement,
+  verifyEvidence,
+} from '@quantum-ip/attestation'
 import { base64, type JsonObject } from '@quantum-ip/base'
 import { type NoteVerifierKey, parsePublicJwk, parseVkey, type PublicKey } from '@quantum-ip/crypto'
 import { type TrustStore, verifierKeyOf } from '@quantum-ip/trust'

@@ -1,5 +1,6 @@
 import { isQipError, type Json, type JsonObject, parseBase64 } from '@quantum-ip/base'
 import { CliError } from '../cli-errors.ts'
+import { isObject } from '../lib/json.ts'
 
 /** Reads the fields of one request. What an operation does not know is passed over. */
 export class Fields {
@@ -85,11 +86,6 @@ export class Fields {
     if (!isObject(value)) throw invalid(name, 'an object, or the text of one')
     return JSON.stringify(value)
   }
-}
-
-/** Whether `value` is a JSON object. */
-export function isObject(value: Json): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function bytesOf(value: Json, name: string): Uint8Array {

@@ -10,7 +10,8 @@ import {
   TrustStore,
 } from '@quantum-ip/trust'
 import { CliError } from '../cli-errors.ts'
-import { type Fields, isObject } from './fields.ts'
+import { isObject } from '../lib/json.ts'
+import type { Fields } from './fields.ts'
 
 /** The time of a request, which the driver chooses. @returns milliseconds */
 export function timeMsOf(fields: Fields): number {
@@ -51,7 +52,10 @@ export async function trustOf(fields: Fields, timeMs: number): Promise<TrustStor
 function revocationsOf(fields: Fields): readonly RevocationRecord[] {
   return fields.list('revocations').map((record, at) => {
     if (isObject(record)) return parseRevocation(record)
-    throw new CliError('QIP_CLI_FIELD_INVALID', { field: `revocations[${at}]`, expected: 'a revocation record' })
+    throw new CliError('QIP_CLI_FIELD_INVALID', {
+      field: `revocations[${at}]`,
+      expected: 'a revocation record',
+    })
   })
 }
 

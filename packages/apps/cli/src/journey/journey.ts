@@ -55,7 +55,7 @@ export async function runJourney(node: QuantumIpNode, ground: DemoGround, output
     waitForEnd: () => sleep(Math.max(0, ended.expiresS * 1_000 + 1_200 - Date.now())),
     async revokeBuild() {
       const { record, seq } = await authority.authority.revoke({ kind: 'build', value: artifact.digest, reason: 'demonstration' })
-      await until(() => (node.gateway?.follower.status().epoch ?? 0) >= record.epoch, `state ${seq}`)
+      await until(() => epochOf(node).then((epoch) => epoch >= record.epoch), `state ${seq}`)
     },
   }
   const cases: CaseResult[] = []
@@ -88,7 +88,7 @@ async function runCase(node: QuantumIpNode, { name, expected, fields, twice }: J
   const started = performance.now()
   const answer = await send(node, headers)
   const requestMs = performance.now() - started
-  const newest = node.gateway?.decisions.newest(1)[0]?.record
+  const newest = (await node.gateway?.newest(1))?.[0]?.record
   if (newest === undefined) throw new TypeError('the gateway has no decision')
   return {
     name,
@@ -109,14 +109,18 @@ async function send(node: QuantumIpNode, headers: Readonly<Record<string, string
 }
 
 /** Where the gateway listens. */
-export function gatewayUrl(node: QuantumIpNode): string {
-  const address = node.gateway?.gateway.addresses[0]
-  return address === undefined ? '' : `${address.secure ? 'https' : 'http'}://${address.host}:${address.port}`
+export function gatewayUrl({ gateway }: QuantumIpNode): string {
+  return gateway?.url ?? ''
 }
 
-async function until(holds: () => boolean, what: string): Promise<void> {
+async function epochOf({ gateway }: QuantumIpNode): Promise<number> {
+  const states = (await gateway?.status()) ?? []
+  return Math.min(...states.map(({ epoch }) => Number(epoch)))
+}
+
+async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + 10_000
-  while (!holds()) {
+  while (!(await holds())) {
     if (Date.now() > deadline) throw new TypeError(`${what} did not arrive within 10 s`)
     await sleep(5)
   }

@@ -12,7 +12,11 @@ export interface AuthorityOptions extends OutputOptions, AuthorityChoice {
 /** Adds the options of {@link AuthorityOptions} to a command. */
 export function withAuthority(command: Command): Command {
   return command
-    .option('--authority <url>', 'https://host:port, http://127.0.0.1:port or unix:/path (several: the first that answers)', several)
+    .option(
+      '--authority <url>',
+      'https://host:port, http://127.0.0.1:port or unix:/path (several: the first that answers)',
+      several,
+    )
     .option('--credential-file <file>', "an operator's credential; not needed over the Unix socket")
     .option('--ca <file>', "PEM certificates to trust for the authority's address")
     .option('--config <file>', 'the configuration to find it by (default: quantum-ip.yaml, if there is one)')
@@ -28,7 +32,11 @@ export interface TrustOptions extends AuthorityOptions {
 /** Adds the options of {@link TrustOptions} to a command. */
 export function withTrust(command: Command): Command {
   return withAuthority(command)
-    .option('--root <thumbprint>', 'a root key that trust starts from; once for each (default: of the configuration)', several)
+    .option(
+      '--root <thumbprint>',
+      'a root key that trust starts from; once for each (default: of the configuration)',
+      several,
+    )
     .option('--root-threshold <n>', 'how many of them must have signed')
     .option('--trust-authority', 'take the root keys that the authority names, this once')
 }

@@ -1,9 +1,18 @@
 import { isQipError, type Json } from '@quantum-ip/base'
 import { AnswerReader, requestJson, requestObject, type Requester } from '@quantum-ip/client'
 import { parseEnvelope } from '@quantum-ip/crypto'
-import { parseHead, parseRevocation, parseRootDocument, type RootPins, TrustStore } from '@quantum-ip/trust'
+import {
+  parseHead,
+  parseRevocation,
+  parseRootDocument,
+  type RootPins,
+  type State,
+  TrustStore,
+  verifyBundle,
+  verifyState,
+} from '@quantum-ip/trust'
 import { CliError } from '../cli-errors.ts'
-import { isObject } from '../conformance/fields.ts'
+import { isObject } from './json.ts'
 import type { AskedAuthority } from './authority.ts'
 import type { TrustOptions } from './authority-options.ts'
 
@@ -31,17 +40,49 @@ export async function readAuthorityTrust(
   timeMs: number,
 ): Promise<AuthorityTrust> {
   const { requester } = asked
-  const discovery = await requestObject(requester, {
-    operation: 'discovery',
-    method: 'GET',
-    target: '/.well-known/quantum-ip',
-  })
-  const { pins, pinned } = choosePins(asked, options, discovery)
-  const store = new TrustStore({ td: discovery.text('trustDomain'), pins, composites: true })
-  await applyRoots(store, requester, timeMs)
+  const { store, pinned } = await pinnedStore(asked, options, timeMs)
   const isWhole = await applyHistory(store, requester, timeMs)
   if (!isWhole) await applyNewest(store, requester, timeMs)
   return { store, pinned, isWhole }
+}
+
+/** What an authority has signed of its keys and logs: all of it is open to everybody. */
+export interface AuthorityKeys {
+  /** Holds root document and bundle, and no state: it says nothing about revocation. */
+  readonly store: TrustStore
+  readonly state: State
+}
+
+/**
+ * Reads and verifies root document, bundle and newest state, without the revocations, which are for members and operators only.
+ *
+ * @throws {CliError} as {@link readAuthorityTrust}
+ */
+export async function readAuthorityKeys(
+  asked: AskedAuthority,
+  options: TrustOptions,
+  timeMs: number,
+): Promise<AuthorityKeys> {
+  const { requester } = asked
+  const { store } = await pinnedStore(asked, options, timeMs)
+  const envelope = await fetchDocument(requester, 'bundle')
+  await store.applyBundle({ envelope, timeMs })
+  const { root } = store
+  if (root === undefined) throw new CliError('QIP_CLI_DEFECT', { reason: 'there is no root document' })
+  const bundle = await verifyBundle({ envelope, root, timeS: timeMs / 1_000, composites: true })
+  const state = await verifyState({ envelope: await fetchDocument(requester, 'state'), bundle, timeMs })
+  return { store, state: state.document }
+}
+
+/** A store that holds the root document of the authority, under pins that somebody vouches for. */
+async function pinnedStore(asked: AskedAuthority, options: TrustOptions, timeMs: number) {
+  const { requester } = asked
+  const request = { operation: 'discovery', method: 'GET', target: '/.well-known/quantum-ip' } as const
+  const discovery = await requestObject(requester, request)
+  const { pins, pinned } = choosePins(asked, options, discovery)
+  const store = new TrustStore({ td: discovery.text('trustDomain'), pins, composites: true })
+  await applyRoots(store, requester, timeMs)
+  return { store, pinned }
 }
 
 function choosePins(
@@ -51,11 +92,17 @@ function choosePins(
 ): { pins: RootPins; pinned: AuthorityTrust['pinned'] } {
   const given = root.length > 0 ? root : (config?.trust.rootThumbprints ?? [])
   if (given.length > 0) {
-    return { pins: { thumbprints: given, threshold: thresholdOf(rootThreshold, given.length) }, pinned: 'pinned' }
+    return {
+      pins: { thumbprints: given, threshold: thresholdOf(rootThreshold, given.length) },
+      pinned: 'pinned',
+    }
   }
   if (!isSocket && !trustAuthority) throw new CliError('QIP_CLI_TRUST_UNPINNED', { authority: address })
   return {
-    pins: { thumbprints: discovery.texts('rootThumbprints', 64), threshold: discovery.integer('rootThreshold') },
+    pins: {
+      thumbprints: discovery.texts('rootThumbprints', 64),
+      threshold: discovery.integer('rootThreshold'),
+    },
     pinned: isSocket ? 'own socket' : 'word of the authority',
   }
 }
@@ -70,7 +117,8 @@ function thresholdOf(text: string | undefined, count: number): number {
 async function fetchDocument(requester: Requester, name: string): Promise<Uint8Array> {
   const operation = name.startsWith('root') ? 'the root document' : `the ${name}`
   const target = `/v1/${name}`
-  return (await requester.request({ operation, method: 'GET', target, answerBytesMax: documentBytesMax })).body
+  return (await requester.request({ operation, method: 'GET', target, answerBytesMax: documentBytesMax }))
+    .body
 }
 
 /** The newest root document; where its keys are not the pinned ones, all of them from the first on. */
@@ -97,7 +145,8 @@ async function applyFormer(
     await store.applyRoot({ envelope: await fetchDocument(requester, `root?sequence=${at}`), timeMs })
   } catch (error) {
     // Sequences leave numbers out, and only one of them has the pinned keys.
-    if (!isQipError(error, 'QIP_TRUST_ROOT_NOT_PINNED') && !isQipError(error, 'QIP_CLIENT_AUTHORITY_REFUSED')) throw error
+    if (!isQipError(error, 'QIP_TRUST_ROOT_NOT_PINNED') && !isQipError(error, 'QIP_CLIENT_AUTHORITY_REFUSED'))
+      throw error
   }
 }
 
@@ -112,7 +161,8 @@ async function applyHistory(store: TrustStore, requester: Requester, timeMs: num
     })
   } catch (error) {
     // For members and operators only; everybody else sees the newest state.
-    if (isQipError(error, 'QIP_CLI_CREDENTIAL_MISSING') || isQipError(error, 'QIP_CLIENT_AUTHORITY_REFUSED')) return false
+    if (isQipError(error, 'QIP_CLI_CREDENTIAL_MISSING') || isQipError(error, 'QIP_CLIENT_AUTHORITY_REFUSED'))
+      return false
     throw error
   }
   const history = new AnswerReader(answer, 'the history')

@@ -38,7 +38,8 @@ export async function askAuthority(options: AuthorityOptions): Promise<AskedAuth
   })
   const address = urls[0] ?? ''
   const { credentialFile } = options
-  const named = credentialFile === undefined ? transport : bearer(transport, await readCredential(credentialFile))
+  const named =
+    credentialFile === undefined ? transport : bearer(transport, await readCredential(credentialFile))
   return {
     requester: explaining(named, { address, hasCredential: credentialFile !== undefined }),
     transport,
@@ -52,7 +53,11 @@ export async function askAuthority(options: AuthorityOptions): Promise<AskedAuth
 async function readCredential(path: string): Promise<string> {
   const text = (await readText({ path, what: 'credential', bytesMax: 4_096 })).trim()
   if (/^qipo1\.[A-Za-z0-9_.-]{1,200}$/.test(text)) return text
-  throw new CliError('QIP_CLI_FILE_MALFORMED', { path, what: 'credential', reason: 'it does not begin with `qipo1.`' })
+  throw new CliError('QIP_CLI_FILE_MALFORMED', {
+    path,
+    what: 'credential',
+    reason: 'it does not begin with `qipo1.`',
+  })
 }
 
 /** A requester whose failures say what to do at a command line. */

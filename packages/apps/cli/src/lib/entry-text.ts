@@ -18,7 +18,8 @@ export function decodeEntry(entry: Uint8Array, nowMs: number): DecodedEntry {
   if (entry.length === tokenEntryBytes && entry[0] === 1 && (entry[1] === 1 || entry[1] === 2)) {
     return tokenRows(entry, nowMs)
   }
-  if (entry.length === attestationEntrySize && entry[0] === 1 && entry[1] === 0x10) return attestationRows(entry, nowMs)
+  if (entry.length === attestationEntrySize && entry[0] === 1 && entry[1] === 0x10)
+    return attestationRows(entry, nowMs)
   return {
     json: { kind: 'unknown', bytes: hex(entry) },
     rows: [

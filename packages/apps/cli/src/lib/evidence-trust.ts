@@ -78,7 +78,7 @@ export function storeTrust(store: TrustStore, text: string): EvidenceTrust {
 async function namedKeys(vkeys: readonly string[], builderFiles: readonly string[]): Promise<TrustEvidence> {
   if (builderFiles.length === 0) {
     throw new CliError('QIP_CLI_USAGE', {
-      reason: "--log-key says who keeps the log, and nothing says who the builder is",
+      reason: '--log-key says who keeps the log, and nothing says who the builder is',
       next: "--builder-key <file> for each of the builder's public keys, or --root-document and --bundle in place of both",
     })
   }

@@ -30,7 +30,10 @@ const defaultUrl = 'http://127.0.0.1:7600'
  *
  * @throws {CliError} `QIP_CLI_FILE_UNREADABLE` · {@link HttpError} for a configuration that is not good
  */
-export async function findAuthority({ authority = [], config: file }: AuthorityChoice): Promise<AuthorityPlace> {
+export async function findAuthority({
+  authority = [],
+  config: file,
+}: AuthorityChoice): Promise<AuthorityPlace> {
   const config = await readConfig(file)
   const caFile = config?.authority.caFile
   if (authority.length > 0) return { urls: authority.map((url) => absolute(url)), caFile, config }

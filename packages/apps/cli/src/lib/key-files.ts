@@ -10,7 +10,7 @@ import {
   type PublicKey,
   publicJwk,
 } from '@quantum-ip/crypto'
-import { isObject } from '../conformance/fields.ts'
+import { isObject } from './json.ts'
 import { malformedAs, readJson, writeText } from './files.ts'
 
 /** A pair of builder keys in files: hybrid is both of them together. */

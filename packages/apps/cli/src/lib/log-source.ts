@@ -53,7 +53,10 @@ export function sourceOf(read: ReadPath, place: string): LogSource {
 function parsePrefix(url: string): URL {
   const prefix = URL.parse(url.endsWith('/') ? url : `${url}/`)
   if (prefix === null || !/^https?:$/.test(prefix.protocol)) {
-    throw new CliError('QIP_CLI_LOG_UNREADABLE', { path: url.slice(0, 256), reason: 'it is no http or https URL' })
+    throw new CliError('QIP_CLI_LOG_UNREADABLE', {
+      path: url.slice(0, 256),
+      reason: 'it is no http or https URL',
+    })
   }
   return prefix
 }
@@ -72,7 +75,11 @@ async function fetchPath(url: URL): Promise<Uint8Array | undefined> {
     return await readLimited(response, url)
   } catch (cause) {
     if (cause instanceof CliError) throw cause
-    throw new CliError('QIP_CLI_UNREACHABLE', { what: `\`${url.origin}\``, reason: fetchReason(cause) }, { cause })
+    throw new CliError(
+      'QIP_CLI_UNREACHABLE',
+      { what: `\`${url.origin}\``, reason: fetchReason(cause) },
+      { cause },
+    )
   }
 }
 

@@ -4,9 +4,9 @@ import { type NoteVerifierKey, parseVkey } from '@quantum-ip/crypto'
 import { type TrustStore, verifierKeyOf } from '@quantum-ip/trust'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
-import { type AskedAuthority, askAuthority } from './authority.ts'
+import { askAuthority } from './authority.ts'
 import { type TrustOptions, withTrust } from './authority-options.ts'
-import { readAuthorityTrust } from './authority-trust.ts'
+import { readAuthorityKeys } from './authority-trust.ts'
 import { several } from './command.ts'
 import { openVerifiedLog, type VerifiedLog } from './log-reader.ts'
 import { openLogFolder, openLogUrl } from './log-source.ts'
@@ -24,7 +24,7 @@ export function withLog(command: Command): Command {
   return withTrust(
     command
       .option('--directory <path>', 'a log in a directory, or behind a URL (c2sp.org/tlog-tiles)')
-      .option('--log-key <vkey>', "a verifier key of the log (default: what the trust bundle says)", several),
+      .option('--log-key <vkey>', 'a verifier key of the log (default: what the trust bundle says)', several),
   )
 }
 
@@ -43,11 +43,11 @@ export async function withOpenLog<Value>(
     if (vkeys.length === 0) {
       throw new CliError('QIP_CLI_USAGE', {
         reason: 'nothing says who signs the log in that directory',
-        next: "--log-key <vkey>; `qip ledger info` of its authority prints it",
+        next: '--log-key <vkey>; `qip ledger info` of its authority prints it',
       })
     }
     const source = /^https?:\/\//.test(directory) ? openLogUrl(directory) : openLogFolder(directory)
-    return work(await openVerifiedLog(source, vkeys), vkeys)
+    return await work(await openVerifiedLog(source, vkeys), vkeys)
   }
   if (log === undefined) {
     throw new CliError('QIP_CLI_USAGE', {
@@ -56,20 +56,16 @@ export async function withOpenLog<Value>(
     })
   }
   await using asked = await askAuthority(options)
-  const { store } = await authorityTrust(asked, options)
+  const { store } = await readAuthorityKeys(asked, options, Date.now())
   const origin = originOf(store, log)
   const vkeys = keysOf(options, store, origin)
   const contents = openLedger(asked.requester, { origin, logKeys: vkeys }).contents()
-  return work(await openVerifiedLog(contents, vkeys, origin), vkeys)
-}
-
-/** Trust of an authority for reading logs. */
-export function authorityTrust(asked: AskedAuthority, options: LogChoice) {
-  return readAuthorityTrust(asked, options, Date.now())
+  // Awaited here: the way to the authority is closed when this returns.
+  return await work(await openVerifiedLog(contents, vkeys, origin), vkeys)
 }
 
 /** The origin of a log by its short or its whole name. */
-export function originOf({ td }: TrustStore, name: string): string {
+function originOf({ td }: TrustStore, name: string): string {
   const domain = trustDomainName(td)
   const origin = name.startsWith(`${domain}/`) ? name : `${domain}/${name}`
   if (/^[^/]+\/(?:tokens|attestations)\/[1-9]\d{0,9}$/.test(origin)) return origin
@@ -90,7 +86,7 @@ function keysOf(options: LogChoice, store: TrustStore, origin: string): readonly
 }
 
 /** The verifier keys that the bundle names for a log. */
-export function bundleKeys(store: TrustStore, origin: string): readonly NoteVerifierKey[] {
+function bundleKeys(store: TrustStore, origin: string): readonly NoteVerifierKey[] {
   const records = [...store.keysOf('qip-log'), ...store.keysOf('qip-token')]
   return records.filter(({ log }) => log === origin).map((record) => verifierKeyOf(record))
 }

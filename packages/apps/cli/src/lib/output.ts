@@ -39,7 +39,12 @@ export class Output {
   }
 
   line(...words: readonly Cell[]): void {
-    this.#io.stdout.write(`${words.map((word) => this.#paint(word)).join(' ').trimEnd()}\n`)
+    this.#io.stdout.write(
+      `${words
+        .map((word) => this.#paint(word))
+        .join(' ')
+        .trimEnd()}\n`,
+    )
   }
 
   /** Names and what they are, aligned, indented by two. */
@@ -56,7 +61,8 @@ export class Output {
     const widths = head.map((name, at) => {
       return Math.max(name.length, ...rows.map((row) => widthOf(row[at] ?? '')))
     })
-    const write = (cells: readonly Cell[]) => this.line(...cells.map((cell, at) => pad(cell, widths[at] ?? 0)))
+    const write = (cells: readonly Cell[]) =>
+      this.line(...cells.map((cell, at) => pad(cell, widths[at] ?? 0)))
     write(head.map((name) => tone('dim', name)))
     for (const row of rows) write(row)
   }

@@ -2,7 +2,7 @@ import { rename, writeFile } from 'node:fs/promises'
 import { base64url, type Json, type JsonObject, parseBase64url } from '@quantum-ip/base'
 import { type Admission, AnswerReader, createAdmission } from '@quantum-ip/client'
 import { CliError } from '../cli-errors.ts'
-import { isObject } from '../conformance/fields.ts'
+import { isObject } from './json.ts'
 import { fileReason, readJson } from './files.ts'
 
 const what = 'session file'
@@ -15,7 +15,14 @@ const what = 'session file'
  */
 export async function writeSessionFile(path: string, admission: Admission): Promise<void> {
   const { id, key, sid, role, builds, expiresS } = admission
-  const json = { session: id, key: base64url(key), sid, role, builds: builds.map((build) => ({ ...build })), expires: expiresS }
+  const json = {
+    session: id,
+    key: base64url(key),
+    sid,
+    role,
+    builds: builds.map(({ digest, evidence }) => ({ digest, evidence })),
+    expires: expiresS,
+  }
   const fresh = `${path}.${process.pid}.new`
   try {
     await writeFile(fresh, `${JSON.stringify(json)}\n`, { mode: 0o600, flag: 'wx' })
@@ -37,7 +44,11 @@ export async function readSessionFile(path: string, nowMs: number): Promise<Admi
     throw new CliError('QIP_CLI_FILE_MALFORMED', { path, what, reason: 'it is not what qip writes' })
   }
   if (admission.expiresS * 1_000 > nowMs) return admission
-  throw new CliError('QIP_CLI_FILE_MALFORMED', { path, what: 'session that still holds', reason: 'it has ended: admit again with --join-token' })
+  throw new CliError('QIP_CLI_FILE_MALFORMED', {
+    path,
+    what: 'session that still holds',
+    reason: 'it has ended: admit again with --join-token',
+  })
 }
 
 function admissionOf(json: JsonObject): Admission | undefined {

@@ -3,7 +3,9 @@ import { CliError } from '../cli-errors.ts'
 /** A moment for people, in UTC: `2026-11-22 10:00:00Z`. */
 export function formatTime(ms: number): string {
   const date = new Date(ms)
-  return Number.isNaN(date.getTime()) ? 'an unknown time' : `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`
+  return Number.isNaN(date.getTime())
+    ? 'an unknown time'
+    : `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`
 }
 
 const units: readonly (readonly [ms: number, name: string])[] = [
@@ -48,7 +50,13 @@ export function parseMoment(text: string, nowMs: number): number {
   })
 }
 
-const spanUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const spanUnits: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
 
 /**
  * Reads a span of the command line: `300s`, `5m`, `1h`, `7d`, `500ms`. Milliseconds.

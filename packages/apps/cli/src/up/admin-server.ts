@@ -13,7 +13,7 @@ export interface AdminServerOptions {
   readonly find: (id: string) => Promise<RecentDecision | undefined>
   readonly newest: (count: number) => Promise<readonly RecentDecision[]>
   readonly policies: ReadonlyMap<string, CompiledPolicy>
-  readonly status: () => JsonObject
+  readonly status: () => Promise<JsonObject>
   readonly metrics: () => string
 }
 

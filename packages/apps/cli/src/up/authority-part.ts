@@ -22,6 +22,8 @@ export interface AuthorityPart {
   readonly meter: AuthorityMeter
   /** Where members reach it: the TCP listener. */
   readonly url: string
+  /** Its certificate, PEM, where it serves TLS. */
+  readonly certificate: string | undefined
   close(): Promise<void>
 }
 
@@ -69,10 +71,11 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
     onEvent: (event, detail) => shared.onEvent(`authority: ${event} ${JSON.stringify(detail)}`),
   })
   try {
+    const listeners = await listenersOf(config)
     const served = await serveAuthority({
       authority,
       services: config.services,
-      listeners: await listenersOf(config),
+      listeners,
       limits: {
         connectionsMax: config.authority.limits.connectionsMax,
         inFlightMax: config.authority.limits.inFlightMax,
@@ -89,6 +92,7 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
       served,
       meter,
       url,
+      certificate: listeners.map((listener) => ('tls' in listener ? listener.tls?.certificate : undefined)).find(Boolean),
       async close() {
         await served.close()
         await authority.close()

@@ -10,13 +10,12 @@ import {
   type Session,
   type TrustFollower,
 } from '@quantum-ip/client'
-import { type Gateway, type GatewayRoute, openGateway } from '@quantum-ip/enforce'
+import { type Gateway, type GatewayRoute, type ListenerOptions, openGateway } from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type RouteConfig } from '@quantum-ip/http'
 import { type CompiledPolicy } from '@quantum-ip/policy'
 import { DecisionLog, decisionLogObserver, type Metrics, policyObserver, verifierObserver } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { createVerifier, type DeepMode, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
-import { readPolicyFile } from '../lib/policy-file.ts'
 
 /** What a gateway is opened with, besides its configuration. */
 export interface GatewayPartOptions {
@@ -27,8 +26,11 @@ export interface GatewayPartOptions {
   readonly metrics: Metrics
   /** Shared by all threads of this gateway. */
   readonly replayMemory: SharedArrayBuffer
+  readonly policies: ReadonlyMap<string, CompiledPolicy>
   /** Which thread this is; 0 for the first or only one. */
   readonly thread: number
+  /** Whether other threads listen on the same port. */
+  readonly sharesPort: boolean
   /** Whether the authority's clock is this process's own: then its first state sets the floors of the replay filter. */
   readonly ownAuthority: boolean
   readonly onEvent: (text: string) => void
@@ -40,7 +42,6 @@ export interface GatewayPart {
   readonly verifier: Verifier
   readonly follower: TrustFollower
   readonly decisions: DecisionLog
-  readonly policies: ReadonlyMap<string, CompiledPolicy>
   /** Sets the gauges to what is true now. */
   refresh(): void
   close(): Promise<void>
@@ -64,7 +65,6 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
       if ('error' in event) onEvent(`gateway: ${event.kind}: ${event.error.message}`)
     },
   })
-  const policies = await readPolicies(config.policies.files)
   const upload = openDecisionUpload(session)
   const place = { metrics, point }
   const decisions = new DecisionLog({
@@ -87,10 +87,10 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
   const gateway = await openGateway({
     point,
     region: config.region,
-    listeners: [await listenerOf(config, options.thread)],
+    listeners: [await listenerOf(options)],
     routes: config.gateway.routes.map((route) => routeOf(route, config)),
     verifier,
-    policies,
+    policies: options.policies,
     policyObserver: policyObserver(place),
     decisions,
     trust: store,
@@ -114,7 +114,6 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     verifier,
     follower,
     decisions,
-    policies,
     refresh: () => setGauges(metrics, { verifier, follower }),
     async close() {
       clearInterval(flushing)
@@ -125,11 +124,6 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
       await follower.close()
     },
   }
-}
-
-async function readPolicies(files: readonly string[]): Promise<ReadonlyMap<string, CompiledPolicy>> {
-  const read = await Promise.all(files.map((file) => readPolicyFile(file)))
-  return new Map(read.map((policy) => [policy.identity.name, policy]))
 }
 
 function openVerifier(options: GatewayPartOptions, trust: TrustStore): Verifier {
@@ -172,9 +166,8 @@ function deepMode({ attestations }: Config): DeepMode {
   return attestations.deepCheck === 'sampled' ? { sample: attestations.sampling } : attestations.deepCheck
 }
 
-async function listenerOf(config: Config, thread: number) {
+async function listenerOf({ config, thread, sharesPort }: GatewayPartOptions): Promise<ListenerOptions> {
   const { listen, tls, name } = config.gateway
-  const many = config.gateway.threads !== 1
   const identity =
     tls &&
     (await createListenerTls({
@@ -186,7 +179,7 @@ async function listenerOf(config: Config, thread: number) {
     name: `${name}/${thread}`,
     host: listen.host,
     port: listen.port,
-    reusePort: many,
+    reusePort: sharesPort,
     detail: config.gateway.detail,
     ...(identity !== undefined && { tls: { key: identity.key, cert: identity.certificate } }),
   }

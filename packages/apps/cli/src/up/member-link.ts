@@ -1,16 +1,13 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { base64url, parseBase64url } from '@quantum-ip/base'
-import { admit, type Admission, createAdmission, openSession, openTransport, type Session, type Transport } from '@quantum-ip/client'
+import { admit, type Admission, createAdmission, openSession, openTransport, type Transport } from '@quantum-ip/client'
 import type { Config } from '@quantum-ip/http'
-import type { RootPins } from '@quantum-ip/trust'
 import { CliError } from '../cli-errors.ts'
+import type { GatewayLink } from './gateway-role.ts'
 
 /** A connection of an enforcement point to its authority. */
-export interface MemberLink {
-  readonly session: Session
-  readonly transport: Transport
-  readonly pins: RootPins
+export interface MemberLink extends GatewayLink {
   close(): Promise<void>
 }
 
@@ -26,14 +23,17 @@ export async function openMemberLink(config: Config, joinToken: string | undefin
   if (config.trust.rootThumbprints.length === 0) {
     throw usage('`trust.rootThumbprints` is empty', 'pin the root keys: the authority shows them at /.well-known/quantum-ip')
   }
-  const transport = openTransport({ url, ...(caFile !== undefined && { ca: await readFile(caFile, 'utf8') }) })
+  const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8')
+  const transport = openTransport({ url, ...(ca !== undefined && { ca }) })
   const file = join(config.trust.snapshotDirectory, `${config.gateway.name}.session`)
   const admission = (await readAdmission(file)) ?? (await joinBy(transport, joinToken))
   await keepAdmission(file, admission)
   const session = openSession({ transport, admission })
   return {
     session,
-    transport,
+    authority: { url, ca },
+    // A session that was lost takes another join token: an operator decides.
+    readmit: undefined,
     pins: { thumbprints: config.trust.rootThumbprints, threshold: 1 },
     async close() {
       session.close()

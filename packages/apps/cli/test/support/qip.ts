@@ -10,6 +10,12 @@ export interface QipRun {
   readonly stderr: string
 }
 
+async function collect(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
+
 /** Runs the real `qip`: with this input, in this folder. */
 export function qip(
   args: readonly string[],
@@ -20,11 +26,6 @@ export function qip(
     env: { ...process.env, ...env },
     timeout: 50_000,
   })
-  const collect = async (stream: AsyncIterable<Buffer>) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of stream) chunks.push(chunk)
-    return Buffer.concat(chunks).toString()
-  }
   const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', resolve)

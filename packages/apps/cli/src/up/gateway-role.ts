@@ -1,0 +1,88 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Admission, Session } from '@quantum-ip/client'
+import type { Config } from '@quantum-ip/http'
+import type { CompiledPolicy } from '@quantum-ip/policy'
+import { formatMetrics, type Metrics } from '@quantum-ip/telemetry'
+import type { RootPins } from '@quantum-ip/trust'
+import { allocateReplayMemory } from '@quantum-ip/verifier'
+import { openAdminServer } from './admin-server.ts'
+import { openGatewayThreads, threadsOf } from './gateway-threads.ts'
+import { readPolicies } from './read-policies.ts'
+import { openGatewayHere, type RunningGateway } from './running-gateway.ts'
+
+/** How a gateway reaches its authority. */
+export interface GatewayLink {
+  readonly session: Session
+  readonly pins: RootPins
+  readonly authority: { readonly url: string; readonly ca: string | undefined }
+  readonly readmit: (() => Promise<Admission>) | undefined
+}
+
+/** What a gateway is run with. */
+export interface GatewayRoleOptions {
+  readonly config: Config
+  readonly link: GatewayLink
+  readonly metrics: Metrics
+  readonly ownAuthority: boolean
+  readonly onEvent: (text: string) => void
+}
+
+/** A gateway in as many threads as configured, with its operators' socket. */
+export interface GatewayRole extends RunningGateway {
+  /** The operators' socket. */
+  readonly socket: string
+  /** Metrics of all threads. */
+  metricsText(): string
+}
+
+/** Where the operators' socket of the gateway is: beside its snapshot, under its name. */
+export function gatewaySocketOf(config: Config): string {
+  return join(config.trust.snapshotDirectory, `${config.gateway.name}.sock`)
+}
+
+/** Opens the gateway of a configuration. */
+export async function openGatewayRole(options: GatewayRoleOptions): Promise<GatewayRole> {
+  const { config, metrics } = options
+  const policies = await readPolicies(config.policies.files)
+  const socket = gatewaySocketOf(config)
+  await mkdir(join(socket, '..'), { recursive: true, mode: 0o700 })
+  const gateway = await openThreads(options, policies)
+  const metricsText = (): string => formatMetrics(metrics, gateway.refresh())
+  try {
+    const admin = await openAdminServer({
+      path: socket,
+      find: (id) => gateway.find(id),
+      newest: (count) => gateway.newest(count),
+      policies,
+      status: async () => ({ threads: [...(await gateway.status())] }),
+      metrics: metricsText,
+    })
+    return {
+      ...gateway,
+      socket,
+      metricsText,
+      async close() {
+        await admin.close()
+        await gateway.close()
+      },
+    }
+  } catch (error) {
+    await gateway.close()
+    throw error
+  }
+}
+
+async function openThreads(
+  { config, link, metrics, ownAuthority, onEvent }: GatewayRoleOptions,
+  policies: ReadonlyMap<string, CompiledPolicy>,
+): Promise<RunningGateway> {
+  const replayMemory = allocateReplayMemory({ bytes: config.replay.bytesMax, startedMs: Date.now() })
+  const shared = { config, pins: link.pins, replayMemory, ownAuthority, onEvent }
+  const threads = threadsOf(config)
+  if (threads === 1) {
+    return openGatewayHere({ ...shared, session: link.session, policies, metrics, thread: 0, sharesPort: false })
+  }
+  const { authority, readmit } = link
+  return openGatewayThreads({ ...shared, authority, readmit, admission: link.session.admission }, threads)
+}

@@ -1,0 +1,58 @@
+import type { JsonObject } from '@quantum-ip/base'
+import type { RecentDecision } from '@quantum-ip/telemetry'
+import { type GatewayPart, type GatewayPartOptions, openGatewayPart } from './gateway-part.ts'
+
+/** A gateway that runs, in this thread or in several. */
+export interface RunningGateway {
+  readonly url: string
+  /** The decision of this ID, if one of the threads made it lately. */
+  find(id: string): Promise<RecentDecision | undefined>
+  /** The newest decisions, newest first. */
+  newest(count: number): Promise<readonly RecentDecision[]>
+  /** What each thread holds of the trust state. */
+  status(): Promise<readonly JsonObject[]>
+  /** Sets the gauges; returns the metric cells of other threads. */
+  refresh(): readonly Float64Array[]
+  close(): Promise<void>
+}
+
+/** Runs a gateway in this thread. */
+export async function openGatewayHere(options: GatewayPartOptions): Promise<RunningGateway> {
+  const part = await openGatewayPart(options)
+  return {
+    url: urlOf(part),
+    find: (id) => Promise.resolve(part.decisions.find(id)),
+    newest: (count) => Promise.resolve(part.decisions.newest(count)),
+    status: () => Promise.resolve([statusOf(part)]),
+    refresh() {
+      part.refresh()
+      return []
+    },
+    close: () => part.close(),
+  }
+}
+
+/** Where a gateway listens. */
+export function urlOf({ gateway }: GatewayPart): string {
+  const address = gateway.addresses[0]
+  if (address === undefined) return ''
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host
+  return `${address.secure ? 'https' : 'http'}://${host}:${address.port}`
+}
+
+/** The trust state that a gateway holds, as JSON. */
+export function statusOf({ follower, verifier }: GatewayPart): JsonObject {
+  const { mode, seq, epoch, bundleSequence, ageMs, staleness, caughtUp, feedsLost } = follower.status()
+  return {
+    mode,
+    seq: seq ?? null,
+    epoch,
+    bundleSequence: bundleSequence ?? null,
+    ageMs: Number.isFinite(ageMs) ? ageMs : null,
+    staleness: staleness ?? null,
+    caughtUp,
+    feedsLost,
+    ready: verifier.ready(),
+    ...verifier.stats(),
+  }
+}
