@@ -18,7 +18,7 @@ export function leaveServerCore(): void {
 
 /** Starts `file` and waits for its first line. */
 export async function startServer<Info>(file: string, args: readonly string[] = []): Promise<BenchServer<Info>> {
-  const node = [process.execPath, '--conditions=quantum-ip-source', file, ...args]
+  const node = [process.execPath, ...(process.env["QIP_BENCH_NODE"]?.split(" ") ?? []), '--conditions=quantum-ip-source', file, ...args]
   const [command = '', ...rest] = hasTaskset ? ['taskset', '-c', '0', ...node] : node
   const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] }) as unknown as ChildProcessWithoutNullStreams
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()

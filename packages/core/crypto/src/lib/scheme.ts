@@ -33,8 +33,10 @@ export function signPlain({ key, message, context }: PlainSigning): Promise<Uint
   })
 }
 
-/** Whether a signature holds, found out on the thread pool: 0.1 to 0.3 ms. */
-export function checkPlain({ key, message, context, signature }: PlainChecking): Promise<boolean> {
+/** Whether a signature holds. Found out on the thread pool, 0.1 to 0.3 ms, but for Ed25519: 0.08 ms, as much as the way there. */
+export async function checkPlain(checking: PlainChecking): Promise<boolean> {
+  if (checking.key.alg === 'Ed25519') return checkPlainSync(checking)
+  const { key, message, context, signature } = checking
   return new Promise((resolve, reject) => {
     verify(null, message, withContext(key, context), signature, (error, holds) => {
       if (error === null) resolve(holds)
