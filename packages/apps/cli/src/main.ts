@@ -1,5 +1,4 @@
 import { enableCompileCache } from 'node:module'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { runFromSource } from './run-from-source.ts'
 
@@ -7,10 +6,16 @@ import { runFromSource } from './run-from-source.ts'
 // under a condition, which Node takes at its start.
 runFromSource(import.meta.url)
 
-// A third of the start-up time. In a folder of this user's own: whoever may write there runs code as this user.
-enableCompileCache(join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quantum-ip', 'compile'))
+// Half of the start-up time. In a folder of this user's own: whoever may write there runs code as this user.
+const { HOME: home, XDG_CACHE_HOME: cache = home && join(home, '.cache') } = process.env
+if (cache) enableCompileCache(join(cache, 'quantum-ip', 'compile'))
 
 const { runQip } = await import('./program.ts')
 const { processIo } = await import('./lib/io.ts')
-const code = await runQip(process.argv.slice(2), processIo())
-process.exitCode = code
+const { codedError, tellError } = await import('./lib/tell-error.ts')
+const io = processIo()
+process.on('uncaughtException', (error) => {
+  tellError(io, codedError(error), process.argv.includes('--json'))
+  process.exit(70)
+})
+process.exitCode = await runQip(process.argv.slice(2), io)

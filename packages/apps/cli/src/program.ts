@@ -23,7 +23,7 @@ export async function runQip(args: readonly string[], io: Io): Promise<number> {
     await program.parseAsync(args, { from: 'user' })
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok.code
-    const error = codedError(thrown)
+    const error = codedError(thrown, words(args))
     tellError(io, error, args.includes('--json'))
     outcome = outcomeOf(error)
   }
@@ -56,6 +56,15 @@ function writingTo(command: Command, run: Run): Command {
   for (const sub of command.commands) writingTo(sub, run)
   return command
 }
+
+/** The command that was called, as far as it is one: `token issue`. */
+function words(args: readonly string[]): string {
+  const [name = '', sub = ''] = args.filter((arg) => !arg.startsWith('-'))
+  if (!Object.hasOwn(commands, name)) return ''
+  return groups.has(name) ? `${name} ${sub}`.trim() : name
+}
+
+const groups = new Set(['token', 'ledger', 'revoke', 'keys', 'config', 'policy'])
 
 function unknownCommand(name: string): CliError {
   return new CliError('QIP_CLI_COMMAND_UNKNOWN', { name, nearest: nearest(name, Object.keys(commands)) })

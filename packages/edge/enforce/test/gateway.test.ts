@@ -403,12 +403,12 @@ async function openStream(scene: Scene, token?: string): Promise<Awaited<ReturnT
 }
 
 test('cuts a stream when its token has ended, tolerance included', async () => {
-  await using scene = await openScene()
+  await using scene = await openScene({ timeouts: { sweepMs: 20 } })
   const { text } = await scene.domain.issueOne()
   const client = await openStream(scene, text)
   await scene.domain.advance(325_000)
   await new Promise((resolve) => {
-    setTimeout(resolve, 1_100)
+    setTimeout(resolve, 100)
   })
   assert.equal(client.socket.readableEnded, false)
   await scene.domain.advance(6_000)

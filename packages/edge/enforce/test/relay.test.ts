@@ -89,6 +89,8 @@ test('says where a request came from, and believes only trusted proxies', async 
   )
   assert.match(trusting.seen, /x-real-ip: 10\.0\.0\.1/)
   assert.equal(trusting.head?.client, '192.0.2.7')
+  assert.equal(trusting.head?.scheme, 'https')
+  assert.equal(strict.head?.scheme, 'http')
 })
 
 test('answers a request that runs in circles', async () => {
@@ -251,9 +253,28 @@ test('does not take waiting for a slow upstream for an idle client', async () =>
   client.socket.destroy()
 })
 
+test('outlives clients that leave in the middle of an upload that has failed, or is about to', async () => {
+  const gone = await openRawUpstream()
+  await gone[Symbol.asyncDispose]()
+  await using relay = await openTestRelay(gone.url)
+  for (let delayMs = 0; delayMs < 8; delayMs++) {
+    const client = await openRaw(relay.port)
+    client.send('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nab')
+    await delay(delayMs)
+    client.socket.resetAndDestroy()
+  }
+  await delay(30)
+  const client = await openRaw(relay.port)
+  client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+  await client.until(/^HTTP\/1.1 502 /)
+  client.socket.destroy()
+  assert.equal(relay.upstream.inFlight, 0)
+})
+
 test('cuts both sides of a request when its token ends or its subject is revoked', async () => {
   await using server = await openRawUpstream()
   await using relay = await openTestRelay(server.url, {
+    timeouts: { sweepMs: 20 },
     decide: (request, upstream) => ({
       action: 'pass',
       upstream,

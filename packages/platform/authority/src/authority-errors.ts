@@ -13,7 +13,7 @@ export interface AuthorityErrorDetails {
   /** The data directory belongs to another trust domain. */
   QIP_AUTHORITY_DATA_FOREIGN: { readonly found: string; readonly wanted: string }
   /** A file of the data directory cannot be read, or is not what it should be. */
-  QIP_AUTHORITY_FILE_DAMAGED: { readonly file: string; readonly reason: string }
+  QIP_AUTHORITY_FILE_DAMAGED: { readonly file: string; readonly reason: string; readonly next?: string }
   /** No such thing. */
   QIP_AUTHORITY_NOT_FOUND: { readonly what: string }
   /** A request asks for something that the rules of tokens do not allow. */
@@ -59,7 +59,7 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
   QIP_AUTHORITY_FILE_DAMAGED: {
     fault: 'caller',
     message: ({ file, reason }) => `\`${file}\` is damaged: ${reason}`,
-    next: () => 'restore the data directory from a backup; closed logs are opened again under the next number',
+    next: ({ next }) => next ?? 'restore it from a backup, and leave the high-water folder as it is',
   },
   QIP_AUTHORITY_NOT_FOUND: { fault: 'caller', message: ({ what }) => `no such ${what}` },
   QIP_AUTHORITY_TOKEN_REFUSED: {

@@ -1,4 +1,4 @@
-import { authorityMetrics, formatMetrics, Metrics } from '@quantum-ip/telemetry'
+import { authorityMetrics, Metrics } from '@quantum-ip/telemetry'
 import { keyStates } from '@quantum-ip/trust'
 import type { Authority } from './authority.ts'
 import type { IssuedBatch } from './issuance/issuer.ts'
@@ -7,13 +7,16 @@ import type { IssuedBatch } from './issuance/issuer.ts'
 export interface AuthorityMeter {
   /** Counts a batch; passed to the authority as its `onBatch`. */
   batch(batch: IssuedBatch): void
-  /** The metrics in Prometheus' text format, gauges as they are now. */
-  text(authority: Authority): string
+  /** Sets the gauges to what is true now: before the metrics are read. */
+  refresh(authority: Authority): void
 }
 
-/** Registers the authority's metrics. */
-export function openAuthorityMeter(): AuthorityMeter {
-  const metrics = new Metrics({ metrics: authorityMetrics })
+/**
+ * Opens the meter of an authority.
+ *
+ * @param metrics where to count, with at least {@link authorityMetrics} registered; by default one of its own
+ */
+export function openAuthorityMeter(metrics: Metrics = new Metrics({ metrics: authorityMetrics })): AuthorityMeter {
   const issued = metrics.counter('tokens_issued_total')
   const formPlace = issued.places(0)
   const sizes = metrics.histogram('issuance_batch_size')
@@ -25,10 +28,7 @@ export function openAuthorityMeter(): AuthorityMeter {
       sizes.observe(0, tokens)
       uses.add(signed, signatures)
     },
-    text(authority) {
-      setGauges(metrics, authority)
-      return formatMetrics(metrics)
-    },
+    refresh: (authority) => setGauges(metrics, authority),
   }
 }
 

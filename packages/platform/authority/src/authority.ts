@@ -1,7 +1,7 @@
-import { type Clock, type Random, systemClock, systemRandom, type TrustDomain } from '@quantum-ip/base'
+import { type Clock, limits, type Random, systemClock, systemRandom, type TrustDomain } from '@quantum-ip/base'
 import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
 import { parseEnvelope, type PublicKey, type SignatureAlgorithm, type Signer } from '@quantum-ip/crypto'
-import { type LogHead, parseRootDocument, RevocationIndex, type RevocationRecord, type RootDocument } from '@quantum-ip/trust'
+import { parseRootDocument, RevocationIndex, type RevocationRecord, type RootDocument } from '@quantum-ip/trust'
 import { join } from 'node:path'
 import { AdmissionDesk, type AttestationDemand } from './admission/admission.ts'
 import { joinTokenMethod } from './admission/join-token.ts'
@@ -12,18 +12,18 @@ import { Fleet } from './fleet.ts'
 import type { ExchangeOptions } from './issuance/exchange.ts'
 import { type IssuedBatch, Issuer } from './issuance/issuer.ts'
 import { References } from './issuance/references.ts'
-import type { TokenLog } from './issuance/token-log.ts'
-import type { TokenOrder } from './issuance/token-order.ts'
+import { closeLog, type TokenLog } from './issuance/token-log.ts'
+import type { IssuanceRules, TokenOrder } from './issuance/token-order.ts'
 import { KeyLifecycle } from './keys/lifecycle.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import { createRoot } from './keys/root-keys.ts'
 import { Registry } from './ledger/registry.ts'
 import { Acts } from './acts.ts'
 import { Identifiers } from './state/identifiers.ts'
+import { type ListedHead, listedHead, listLogs } from './state/listed-logs.ts'
 import { Publisher } from './state/publisher.ts'
 import { Revocations, type RevocationOrder } from './state/revocations.ts'
 import { openStore, readMeta, type Store, type StorePlaces, writeMetaStatement } from './store/open-store.ts'
-import { sqlLogStorage } from './store/sqlite-log-storage.ts'
 
 /** A builder as configuration names it. Its keys must all have signed. */
 export interface BuilderOrder {
@@ -36,11 +36,28 @@ export interface BuilderOrder {
 export interface AuthorityOptions {
   readonly trustDomain: TrustDomain
   readonly places: StorePlaces
+  /** Stands in for the store that would be opened at `places`; closed with the authority. */
+  readonly store?: Store
   readonly rules: readonly AdmissionRule[]
   readonly builders: readonly BuilderOrder[]
   readonly requireAttestation: readonly { readonly service: string; readonly demand: AttestationDemand }[]
   readonly sessionTtlS?: number
   readonly tokenTtlS?: number
+  /** Default 60. */
+  readonly oneTimeTtlS?: number
+  readonly tokenCharsMax?: number
+  /** How long refreshing orders may wait to share a batch. Default 1,000 ms. */
+  readonly patienceMs?: number
+  /** Issue tokens as JWTs, where a request asks for it. Default false. */
+  readonly jwt?: boolean
+  /** Sign heads with Ed25519 beside ML-DSA-44. Holds for issuing keys that are made from now on. Default false. */
+  readonly hybrid?: boolean
+  /** Seconds that a bundle is valid. Default and limit seven days. */
+  readonly bundleTtlS?: number
+  /** How long reported decisions are kept. Default 30 days. */
+  readonly keepDecisionsMs?: number
+  /** Seconds that a join token may be used, where the order does not say. Default 600. */
+  readonly joinTokenTtlS?: number
   readonly batchMax?: number
   readonly batchIntervalMs?: number
   readonly headIntervalMs?: number
@@ -56,6 +73,7 @@ export interface AuthorityOptions {
 }
 
 const maintenanceMs = 30_000
+const weekS = 7 * 24 * 3_600
 
 /**
  * The service of a trust domain, without its server: keys, admission, issuance, registry, revocation, state.
@@ -82,18 +100,28 @@ export class Authority {
   readonly decisions: Decisions
   readonly fleet: Fleet
   readonly acts: Acts
-  readonly tokenTtlS: number
+  readonly issuanceRules: IssuanceRules
+  readonly joinTokenTtlS: number
   /** What an RFC 8693 exchange is checked with. */
   readonly exchange: ExchangeOptions
   readonly #parts: AuthorityParts
+  readonly #keyLifeMs: number
   #timer: NodeJS.Timeout | undefined
-  #rotating: Promise<unknown> = Promise.resolve()
+  /** Changes of keys, one after the other. */
+  #changing: Promise<unknown> = Promise.resolve()
+  #appliedEpoch: number
 
   private constructor(options: AuthorityOptions, parts: AuthorityParts) {
     const { store, clock, random } = parts
     this.#parts = parts
     this.trustDomain = options.trustDomain
-    this.tokenTtlS = options.tokenTtlS ?? 300
+    this.issuanceRules = {
+      td: options.trustDomain,
+      ttlDefaultS: options.tokenTtlS ?? limits.tokenTtlDefaultS,
+      oneTimeTtlDefaultS: options.oneTimeTtlS ?? 60,
+      jwt: options.jwt ?? false,
+    }
+    this.joinTokenTtlS = options.joinTokenTtlS ?? 600
     this.clock = clock
     this.random = random
     this.store = store
@@ -113,7 +141,7 @@ export class Authority {
       revocations: parts.index,
       clock,
     }
-    this.decisions = new Decisions(store.sql, clock)
+    this.decisions = new Decisions(store.sql, clock, options.keepDecisionsMs)
     this.fleet = new Fleet(clock)
     this.acts = new Acts(store.sql, clock)
     this.admission = new AdmissionDesk({
@@ -124,7 +152,7 @@ export class Authority {
       registry: parts.registry,
       clock,
       sessionTtlS: options.sessionTtlS ?? 24 * 3_600,
-      isRevoked: (sid, build) => this.#isRevoked(sid, build),
+      isRevoked: (sid, build) => isRevoked(parts, sid, build),
     })
     this.issuer = new Issuer(parts.issuing, {
       clock,
@@ -137,12 +165,17 @@ export class Authority {
       onBatch: (batch) => options.onBatch?.(batch),
       onLogLost: (log) => {
         options.onEvent?.('log_lost', { origin: log.origin })
-        void this.rotateIssuingKey().catch(() => undefined)
+        void this.#replaceLost(log).catch(() => undefined)
       },
+      ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
+      ...(options.tokenCharsMax !== undefined && { tokenCharsMax: options.tokenCharsMax }),
       ...(options.batchMax !== undefined && { batchMax: options.batchMax }),
       ...(options.batchIntervalMs !== undefined && { batchIntervalMs: options.batchIntervalMs }),
     })
-    this.#maintain(options.keyLifeMs ?? 24 * 3_600_000)
+    this.#keyLifeMs = options.keyLifeMs ?? 24 * 3_600_000
+    this.#appliedEpoch = parts.revocations.epoch
+    this.#timer = setInterval(() => void this.maintain().catch(() => undefined), maintenanceMs)
+    this.#timer.unref()
   }
 
   /**
@@ -153,7 +186,7 @@ export class Authority {
   static async open(options: AuthorityOptions): Promise<Authority> {
     const clock = options.clock ?? systemClock
     const random = options.random ?? systemRandom
-    const store = await openStore(options.places, options.trustDomain)
+    const store = options.store ?? (await openStore(options.places, options.trustDomain))
     try {
       return new Authority(options, await openParts(options, { store, clock, random }))
     } catch (error) {
@@ -162,102 +195,116 @@ export class Authority {
     }
   }
 
-  /**
-   * Goes over to the next issuing key and token log: verifiers hold the key already, so nothing is refused meanwhile.
-   *
-   * @param leaves what becomes of the key that signed so far
-   */
-  rotateIssuingKey(leaves: 'retiring' | 'compromised' = 'retiring'): Promise<TokenLog> {
-    const rotated = this.#rotating
-      .catch(() => undefined)
-      .then(async () => {
-        const { lifecycle, logs } = this.#parts
-        const log = await lifecycle.rotate(leaves)
-        logs.set(log.origin, listedHead(log))
-        // Verifiers see the new standby with this; the log that takes over was published before.
-        await this.publisher.publishKeys()
-        await this.issuer.use(log)
-        return log
-      })
-    this.#rotating = rotated
-    return rotated
+  /** Goes over to the next issuing key and token log: verifiers hold the key already, so nothing is refused meanwhile. */
+  rotateIssuingKey(): Promise<TokenLog> {
+    return this.#inTurn(async () => {
+      await this.#parts.lifecycle.rotate()
+      return this.#followKeys()
+    })
   }
 
   /**
    * Revokes, and resolves once the state that confirms it is published.
    *
-   * @throws {AuthorityError} `QIP_AUTHORITY_REVOCATION_REFUSED`
+   * @throws {AuthorityError} `QIP_AUTHORITY_REVOCATION_REFUSED` · `QIP_AUTHORITY_STORE_UNAVAILABLE`: it may come into force later
    * @throws {TrustError} `QIP_TRUST_DOCUMENT_MALFORMED`
    */
   async revoke(
     order: RevocationOrder,
   ): Promise<{ readonly record: RevocationRecord; readonly seq: number; readonly sessionsEnded: number }> {
-    const held = order.kind === 'key' ? this.keys.get(order.value) : undefined
-    if (order.kind === 'key' && held === undefined) {
+    if (order.kind === 'key' && this.keys.withCompanion(order.value) === undefined) {
       throw new AuthorityError('QIP_AUTHORITY_REVOCATION_REFUSED', { reason: `no key has the thumbprint \`${order.value}\`` })
     }
     const record = await this.revocations.add(order)
-    this.#parts.index.apply([record], Math.floor(this.clock.now() / 1_000))
-    const sessionsEnded = await this.sessions.end((session) => this.#isSessionRevoked(session))
-    if (held !== undefined && order.from === undefined) await this.#compromise(held.record.key.kid)
-    const { seq } = await this.publisher.publish()
+    const { seq, sessionsEnded } = await this.#enforceRevocations()
     return { record, seq, sessionsEnded }
+  }
+
+  /**
+   * What time demands of keys, and what an earlier failure left undone. It is done every 30 s by itself.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE`
+   */
+  async maintain(): Promise<void> {
+    await this.revocations.settle()
+    if (this.revocations.epoch > this.#appliedEpoch) await this.#enforceRevocations()
+    await this.#inTurn(async () => {
+      const { lifecycle, logs } = this.#parts
+      const compromised = await lifecycle.compromiseRevoked()
+      if (this.clock.now() - lifecycle.activeSinceMs > this.#keyLifeMs) await lifecycle.rotate()
+      const retired = await lifecycle.retireEnded(this.issuer.log.kid)
+      for (const { record } of retired) logs.delete(record.log ?? '')
+      const behind = lifecycle.activeKid !== this.issuer.log.kid
+      if (compromised || behind || retired.length > 0) await this.#followKeys()
+    })
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#rotating.catch(() => undefined)
     await this.issuer.close()
+    await this.#changing.catch(() => undefined)
     await this.registry.close()
     await this.publisher.close()
     await this.store.close()
   }
 
-  async #compromise(kid: string): Promise<void> {
-    const held = this.keys.get(kid)
-    if (held === undefined || held.record.state === 'compromised') return
-    const { use, state } = held.record
-    if (use === 'qip-token' && state === 'active') {
-      await this.rotateIssuingKey('compromised')
-      return
+  /** Issues with the active key, and lets verifiers know the keys as they are. */
+  async #followKeys(): Promise<TokenLog> {
+    const { lifecycle, logs } = this.#parts
+    if (lifecycle.activeKid !== this.issuer.log.kid) {
+      const log = await lifecycle.openIssuingLog()
+      logs.set(log.origin, listedHead(log))
+      // Before the bundle is out: verifiers take tokens of a published key, and the key before may be compromised.
+      await this.issuer.use(log)
     }
-    await this.keys.move([{ kid, to: 'compromised' }])
-    await this.#parts.lifecycle.ensure()
     await this.publisher.publishKeys()
+    return this.issuer.log
+  }
+
+  #replaceLost({ kid, origin }: TokenLog): Promise<void> {
+    return this.#inTurn(async () => {
+      // Several batches may have failed before the first of them got here.
+      if (this.issuer.log.kid !== kid) return
+      if (this.#parts.lifecycle.activeKid === kid) {
+        await closeLog(this.store, origin)
+        await this.#parts.lifecycle.rotate()
+      }
+      await this.#followKeys()
+    })
+  }
+
+  /** Brings all that is held in memory in line with the records, also one whose fate was unknown when it was added. */
+  async #enforceRevocations(): Promise<{ readonly seq: number; readonly sessionsEnded: number }> {
+    const { index, lifecycle } = this.#parts
+    const records = this.revocations.since(this.#appliedEpoch)
+    index.apply(records, Math.floor(this.clock.now() / 1_000))
+    this.#appliedEpoch += records.length
+    // In memory they end at once. That the store cannot be written must not keep a stolen key in use.
+    const ended = this.sessions.end((session) => isSessionRevoked(this.#parts, session))
+    const [sessions, keys] = await Promise.allSettled([
+      ended,
+      this.#inTurn(async () => (await lifecycle.compromiseRevoked()) && this.#followKeys()),
+    ])
+    const { seq } = await this.publisher.publish()
+    if (keys.status === 'rejected') throw keys.reason
+    if (sessions.status === 'rejected') throw sessions.reason
+    return { seq, sessionsEnded: sessions.value }
+  }
+
+  #inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
+    const changed = this.#changing.catch(() => undefined).then(change)
+    this.#changing = changed
+    return changed
   }
 
   #admits({ session, build }: TokenOrder): boolean {
-    return !this.#isRevoked(session.sid, build?.bytes)
-  }
-
-  #isSessionRevoked({ sid, builds }: Session): boolean {
-    return this.#isRevoked(sid, undefined) || builds.some(({ bytes }) => this.#isRevoked(sid, bytes))
-  }
-
-  // A record with `before` is about tokens from before that time; a session would draw new ones, after it.
-  #isRevoked(sid: string, build: Uint8Array | undefined): boolean {
-    const { index } = this.#parts
-    const nowS = Math.floor(this.clock.now() / 1_000)
-    return index.isIdentityRevoked(sid, nowS) || (build !== undefined && index.isBuildRevoked(build, nowS))
+    return !isRevoked(this.#parts, session.sid, build?.bytes)
   }
 
   async #jwtSigner(): Promise<Signer> {
     const held = this.keys.find('qip-jwt', 'active')
     if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no JWT key is active' })
     return this.keys.signer(held.record.key.kid)
-  }
-
-  #maintain(keyLifeMs: number): void {
-    this.#timer = setInterval(() => void this.#maintenance(keyLifeMs).catch(() => undefined), maintenanceMs)
-    this.#timer.unref()
-  }
-
-  async #maintenance(keyLifeMs: number): Promise<void> {
-    const { lifecycle, logs } = this.#parts
-    if (this.clock.now() - lifecycle.activeSinceMs > keyLifeMs) await this.rotateIssuingKey()
-    const retired = await lifecycle.retireEnded()
-    for (const { record } of retired) logs.delete(record.log ?? '')
-    if (retired.length > 0) await this.publisher.publishKeys()
   }
 }
 
@@ -284,16 +331,28 @@ async function openParts(options: AuthorityOptions, grounds: Grounds): Promise<A
   const { store, clock, random } = grounds
   const td = options.trustDomain
   const keys = await KeyRing.open(store.sql, store.custody, clock)
+  const revocations = await Revocations.open(store.sql, store.revocations, clock)
+  const index = new RevocationIndex()
+  index.apply(revocations.list(), Math.floor(clock.now() / 1_000))
   const bundleSigner = await openBundleSigner(store)
   const root = await openRoot(store, { td, nowS: Math.floor(clock.now() / 1_000), bundleKeys: [bundleSigner.publicKey] })
-  const lifecycle = new KeyLifecycle({ td, store, keys, clock, jwtAlgorithm: options.jwtAlgorithm ?? 'ML-DSA-44' })
+  const lifecycle = new KeyLifecycle({
+    td,
+    store,
+    keys,
+    clock,
+    jwtAlgorithm: options.jwtAlgorithm ?? 'ML-DSA-44',
+    hybrid: options.hybrid ?? false,
+    isRevoked: (kid) => index.isKeyRevoked(kid),
+  })
   await lifecycle.ensure()
   const issuing = await lifecycle.openIssuingLog()
   const registry = await Registry.open({ td, store, keys, clock, builders: options.builders })
-  const revocations = await Revocations.open(store.sql, join(options.places.highWaterFolder, 'revocations'), clock)
-  const index = new RevocationIndex()
-  index.apply(revocations.list(), Math.floor(clock.now() / 1_000))
-  const logs = await openLogHeads(store, keys, { issuing, registry })
+  const sessions = await Sessions.open(store.sql, clock, random)
+  // A crash or a restored backup may have left sessions of what was revoked.
+  await sessions.end((session) => isSessionRevoked({ index, clock }, session))
+  const logs = listLogs(store, keys, { issuing, registry })
+  // Last: from here on something goes on by itself.
   const publisher = await Publisher.open({
     td,
     sql: store.sql,
@@ -302,12 +361,24 @@ async function openParts(options: AuthorityOptions, grounds: Grounds): Promise<A
     clock,
     bundleSigner,
     rootSequence: root.document.sequence,
+    lifetimeS: options.bundleTtlS ?? weekS,
     logs: (listed) => new Map([...logs].map(([origin, head]) => [origin, head(listed)])),
     ...(options.headIntervalMs !== undefined && { headIntervalMs: options.headIntervalMs }),
     ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
   })
-  const sessions = await Sessions.open(store.sql, clock, random)
   return { ...grounds, root, keys, lifecycle, issuing, registry, revocations, index, sessions, publisher, logs }
+}
+
+type Revoked = Pick<AuthorityParts, 'index' | 'clock'>
+
+// A record with `before` is about tokens from before that time; a session would draw new ones, after it.
+function isRevoked({ index, clock }: Revoked, sid: string, build: Uint8Array | undefined): boolean {
+  const nowS = Math.floor(clock.now() / 1_000)
+  return index.isIdentityRevoked(sid, nowS) || (build !== undefined && index.isBuildRevoked(build, nowS))
+}
+
+function isSessionRevoked(revoked: Revoked, { sid, builds }: Session): boolean {
+  return isRevoked(revoked, sid, undefined) || builds.some(({ bytes }) => isRevoked(revoked, sid, bytes))
 }
 
 async function openBundleSigner({ sql, custody }: Store): Promise<Signer> {
@@ -332,35 +403,3 @@ async function openRoot(
   }
   return { document: parseRootDocument(parseEnvelope(text).payload), text }
 }
-
-/**
- * The heads of all logs that states list: the ones that are written, and those of retiring keys as they were left. A log that
- * is behind its mark is not listed: to verifiers it would go backwards.
- */
-async function openLogHeads(
-  store: Store,
-  keys: KeyRing,
-  open: { readonly issuing: TokenLog; readonly registry: Registry },
-): Promise<Map<string, ListedHead>> {
-  const logs = new Map<string, ListedHead>()
-  for (const { record } of keys.list()) {
-    if (record.use !== 'qip-token' || record.state !== 'retiring' || record.log === undefined) continue
-    const { size, root } = await sqlLogStorage(store.sql, record.log).head()
-    const head = { size, hash: root }
-    if (size >= (store.highWater.mark(record.log)?.size ?? 0)) logs.set(record.log, () => head)
-  }
-  logs.set(open.issuing.origin, listedHead(open.issuing))
-  logs.set(open.registry.origin, () => open.registry.head())
-  return logs
-}
-
-/** The head of a log as states may show it, given the token logs as far as their heads were listed. */
-type ListedHead = (listed: ReadonlyMap<string, LogHead>) => LogHead
-
-/** A token log as far as its heads were listed; as it was opened, until one is. */
-function listedHead({ origin, log }: TokenLog): ListedHead {
-  const { size, root } = log.head()
-  const opened = { size, hash: root }
-  return (listed) => listed.get(origin) ?? opened
-}
-

@@ -17,17 +17,19 @@ export interface ReportedDecision {
   readonly record: JsonObject
 }
 
-const keepMs = 30 * 24 * 3_600_000
+const keepDefaultMs = 30 * 24 * 3_600_000
 
 /** The decisions that the fleet reported: what forensics read. */
 export class Decisions {
   readonly #sql: Sql
   readonly #clock: Clock
+  readonly #keepMs: number
   #lastPruneMs = 0
 
-  constructor(sql: Sql, clock: Clock) {
+  constructor(sql: Sql, clock: Clock, keepMs: number = keepDefaultMs) {
     this.#sql = sql
     this.#clock = clock
+    this.#keepMs = keepMs
   }
 
   /** Keeps decisions; one that is known already is not written twice. */
@@ -59,6 +61,6 @@ export class Decisions {
     const now = this.#clock.now()
     if (now - this.#lastPruneMs < 60_000) return []
     this.#lastPruneMs = now
-    return [{ sql: 'DELETE FROM decisions WHERE time_ms < ?', params: [now - keepMs] }]
+    return [{ sql: 'DELETE FROM decisions WHERE time_ms < ?', params: [now - this.#keepMs] }]
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import {
   type Bound,
+  type BroadcasterOptions,
   createFirstAdmin,
   type Listener,
   openBroadcaster,
@@ -28,8 +29,8 @@ export interface AuthorityServerOptions {
   readonly services?: readonly DeclaredService[]
   readonly limits?: Partial<ServerLimits>
   readonly observer?: ServerObserver
-  /** Members that may follow the feed at once. Default 1,000. */
-  readonly feedClientsMax?: number
+  /** Limits of the feed. */
+  readonly feed?: Pick<BroadcasterOptions, 'clientsMax' | 'clientBytesMax' | 'eventsMax' | 'keepAliveMs'>
   /** The text of `/metrics`. */
   readonly metrics?: () => string
 }
@@ -71,7 +72,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
     ...(options.limits !== undefined && { limits: options.limits }),
     ...(options.observer !== undefined && { observer: options.observer }),
   })
-  const feed = openBroadcaster({ clientsMax: options.feedClientsMax ?? 1_000 })
+  const feed = openBroadcaster(options.feed)
   const unsubscribe = authority.publisher.subscribe((publication) => feed.publish(feedEvent(publication)))
   const local = await openLocalVerifier(authority)
   const context: RouteContext = { authority, services }

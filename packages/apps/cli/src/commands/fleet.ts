@@ -25,7 +25,11 @@ async function showFleet(output: Output, requester: Requester): Promise<void> {
   const seq = new AnswerReader(json, 'the fleet').integer('seq')
   const nowMs = Date.now()
   output.show(json, () => {
-    output.line('state', tone('strong', String(seq)), tone('dim', plural(members.length, 'member', 'members')))
+    output.line(
+      'state',
+      tone('strong', String(seq)),
+      tone('dim', plural(members.length, 'member', 'members')),
+    )
     if (members.length === 0) {
       output.line('  nobody follows the trust state yet')
       output.line('  next:', 'qip join-token <service> --role verifier admits an enforcement point')

@@ -5,7 +5,7 @@ import { CliError } from '../cli-errors.ts'
 import { readArtifact } from '../lib/artifact.ts'
 import { askAuthority } from '../lib/authority.ts'
 import { type AuthorityOptions, withAuthority } from '../lib/authority-options.ts'
-import { answer, newAnswer, several } from '../lib/command.ts'
+import { answer, newAnswer, parseWord, several } from '../lib/command.ts'
 import { writeText } from '../lib/files.ts'
 import type { Run } from '../lib/io.ts'
 import type { Output } from '../lib/output.ts'
@@ -48,7 +48,7 @@ async function makeToken(output: Output, service: string, options: JoinTokenOpti
   }
   const builds = await Promise.all(build.map(async (argument) => hex((await readArtifact(argument)).build)))
   const json: JsonObject = {
-    sid: parseServiceId(service),
+    sid: parseWord('the service', () => parseServiceId(service)),
     builds,
     role,
     ttl: Math.ceil(parseSpan(ttl) / 1_000),

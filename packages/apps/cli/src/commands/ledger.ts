@@ -139,7 +139,13 @@ async function showEntry(output: Output, log: VerifiedLog, index: number): Promi
       output.line(tone('strong', `${origin}, entry ${index}`))
       output.facts([
         ...rows,
-        ['in the log', tone('good', `proven by ${plural(proof.length, 'hash', 'hashes')} against the tree of ${plural(size, 'entry', 'entries')}`)],
+        [
+          'in the log',
+          tone(
+            'good',
+            `proven by ${plural(proof.length, 'hash', 'hashes')} against the tree of ${plural(size, 'entry', 'entries')}`,
+          ),
+        ],
       ])
     },
   )

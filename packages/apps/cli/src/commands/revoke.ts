@@ -6,7 +6,7 @@ import { CliError } from '../cli-errors.ts'
 import { parseDigest, readArtifact } from '../lib/artifact.ts'
 import { askAuthority } from '../lib/authority.ts'
 import { type AuthorityOptions, withAuthority } from '../lib/authority-options.ts'
-import { answer, newAnswer, newCommand } from '../lib/command.ts'
+import { answer, newAnswer, newCommand, parseWord } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import { type Output, tone } from '../lib/output.ts'
 import { awaitPropagation, type Propagation } from '../lib/propagation.ts'
@@ -59,7 +59,10 @@ export function revokeCommand(run: Run): Command {
         .option(...before)
         .option(...expires)
         .action((value: string, options: RevokeOptions) => {
-          return carryOut(options, () => ({ kind: 'identity', value: parseServiceId(value) }))
+          return carryOut(options, () => ({
+            kind: 'identity',
+            value: parseWord('the service', () => parseServiceId(value)),
+          }))
         }),
     )
     .addCommand(

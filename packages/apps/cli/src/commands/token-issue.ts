@@ -15,6 +15,7 @@ import { CliError } from '../cli-errors.ts'
 import { readArtifact } from '../lib/artifact.ts'
 import { type AskedAuthority, askAuthority } from '../lib/authority.ts'
 import type { AuthorityOptions } from '../lib/authority-options.ts'
+import { parseWord } from '../lib/command.ts'
 import type { Io } from '../lib/io.ts'
 import type { Output } from '../lib/output.ts'
 import { readTokenArgument } from '../lib/read-secret.ts'
@@ -84,7 +85,7 @@ function orderOf(options: IssueOptions, builds: readonly string[]): TokenOrder {
     throw usage(`there is no form \`${options.form.slice(0, 32)}\``, `one of ${forms.join(', ')}`)
   const count = Number(options.count)
   if (!/^\d{1,4}$/.test(options.count) || count < 1 || count > 1_000) throw usage('--count is 1 to 1000')
-  const audiences = audience.map((id) => parseServiceId(id))
+  const audiences = audience.map((id) => parseWord('--audience', () => parseServiceId(id)))
   return {
     audience: audiences.length === 1 ? (audiences[0] ?? '') : audiences,
     count,
@@ -92,7 +93,7 @@ function orderOf(options: IssueOptions, builds: readonly string[]): TokenOrder {
     ...(ttl !== undefined && { ttlS: Math.ceil(parseSpan(ttl) / 1_000) }),
     ...(oneTime === true && { oneTime }),
     ...(builds[0] !== undefined && { build: builds[0] }),
-    ...(jkt !== undefined && { confirmation: { jkt: parseBase64url(jkt) } }),
+    ...(jkt !== undefined && { confirmation: { jkt: parseWord('--jkt', () => parseBase64url(jkt)) } }),
   }
 }
 
@@ -145,7 +146,12 @@ async function admitAs(
     operation: 'a join token',
     method: 'POST',
     target: '/v1/join-tokens',
-    json: { sid: parseServiceId(service), builds: [...builds], role: 'workload', ttl: 60 },
+    json: {
+      sid: parseWord('--as', () => parseServiceId(service)),
+      builds: [...builds],
+      role: 'workload',
+      ttl: 60,
+    },
   })
   return admit(asked.requester, { method: 'join-token', evidence: { token: made.text('token') } })
 }

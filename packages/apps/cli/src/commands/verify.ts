@@ -9,7 +9,7 @@ import { type Artifact, readArtifact } from '../lib/artifact.ts'
 import { askAuthority } from '../lib/authority.ts'
 import { type TrustOptions, withTrust } from '../lib/authority-options.ts'
 import { readAuthorityTrust } from '../lib/authority-trust.ts'
-import { answer, newAnswer, several } from '../lib/command.ts'
+import { answer, newAnswer, parseWord, several } from '../lib/command.ts'
 import {
   isOffline,
   type OfflineTrust,
@@ -98,7 +98,9 @@ async function check(
 }
 
 function expect(what: string, found: string | undefined, pattern: string | undefined): void {
-  if (pattern === undefined || (found !== undefined && parsePattern(pattern).matches(found))) return
+  if (pattern === undefined) return
+  const wanted = parseWord(`--${what}`, () => parsePattern(pattern))
+  if (found !== undefined && wanted.matches(found)) return
   throw new CliError('QIP_CLI_EXPECTATION_MISSED', { what, found: found ?? 'none', expected: pattern })
 }
 

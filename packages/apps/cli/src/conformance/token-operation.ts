@@ -1,5 +1,7 @@
 import { type JsonObject } from '@quantum-ip/base'
+import { parseEnvelope } from '@quantum-ip/crypto'
 import { formatStaple, parseStaple, readToken, type StapledHead, TokenRefusal } from '@quantum-ip/token'
+import { parseState } from '@quantum-ip/trust'
 import { createVerifier, type OneTimeUse, type ReplayGuard } from '@quantum-ip/verifier'
 import { verdictJson } from '../lib/verdict-json.ts'
 import type { Fields } from './fields.ts'
@@ -13,7 +15,7 @@ import { attempt, staplesOf, timeMsOf, trustOf } from './trust-fields.ts'
  */
 export async function tokenVerify(fields: Fields): Promise<JsonObject> {
   const timeMs = timeMsOf(fields)
-  const trust = await trustOf(fields, timeMs)
+  const trust = await trustOf(fields, stateTimeOf(fields))
   const token = fields.optionalText('token')
   const staple = token === undefined ? undefined : stapleFor(token, staplesOf(fields))
   const verifier = createVerifier({
@@ -31,6 +33,14 @@ export async function tokenVerify(fields: Fields): Promise<JsonObject> {
     acceptJwt: true,
   })
   return { verdict: verdictJson(verdict) }
+}
+
+/**
+ * Documents are taken as of the state's own time, and judged at the time asked for: one that has ended by then, or is from its
+ * future, is a verdict of the engine, as at a verifier that has held it since.
+ */
+function stateTimeOf(fields: Fields): number {
+  return parseState(parseEnvelope(fields.document('state')).payload).timeMs
 }
 
 const neverSeen: ReplayGuard = {

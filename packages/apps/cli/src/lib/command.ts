@@ -1,4 +1,6 @@
+import { isQipError } from '@quantum-ip/base'
 import { Command } from 'commander'
+import { CliError } from '../cli-errors.ts'
 import type { Outcome } from '../exit-codes.ts'
 import type { Run } from './io.ts'
 import { Output, type OutputOptions } from './output.ts'
@@ -30,4 +32,18 @@ export async function answer(
 /** Collects an option that may be given several times. */
 export function several(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value]
+}
+
+/**
+ * Runs a parser over what stands on the command line, and says which word of it is wrong.
+ *
+ * @throws {CliError} `QIP_CLI_USAGE`
+ */
+export function parseWord<Value>(name: string, parse: () => Value): Value {
+  try {
+    return parse()
+  } catch (cause) {
+    if (!isQipError(cause) || cause instanceof CliError) throw cause
+    throw new CliError('QIP_CLI_USAGE', { reason: `${name}: ${cause.message}`, next: cause.next }, { cause })
+  }
 }

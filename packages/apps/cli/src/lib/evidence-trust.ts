@@ -1,9 +1,8 @@
 import { type Builder, parseEvidence, parseProvenance, parseStatement } from '@quantum-ip/attestation'
-import type { NoteVerifierKey } from '@quantum-ip/crypto'
-import { parseVkey } from '@quantum-ip/crypto'
+import { type NoteVerifierKey, parseEnvelope, parseVkey } from '@quantum-ip/crypto'
 import { parseRootDocument, pinsOf, TrustStore, verifierKeyOf } from '@quantum-ip/trust'
-import { parseEnvelope } from '@quantum-ip/crypto'
 import { CliError } from '../cli-errors.ts'
+import { parseWord } from './command.ts'
 import { malformedAs, readText } from './files.ts'
 import { readPublicKeyFile } from './key-files.ts'
 
@@ -82,7 +81,7 @@ async function namedKeys(vkeys: readonly string[], builderFiles: readonly string
       next: "--builder-key <file> for each of the builder's public keys, or --root-document and --bundle in place of both",
     })
   }
-  const logKeys = vkeys.map((vkey) => parseVkey(vkey))
+  const logKeys = vkeys.map((vkey) => parseWord('--log-key', () => parseVkey(vkey)))
   const keys = (await Promise.all(builderFiles.map((file) => readPublicKeyFile(file)))).flat()
   return (evidence) => {
     const { builderId } = parseProvenance(parseStatement(parseEvidence(evidence).envelope.payload))

@@ -107,7 +107,7 @@ function known(answer: Json | undefined): Known | undefined {
   if (record === undefined || !isObject(record)) return { record: answer, facts: undefined, rules: [] }
   return {
     record,
-    facts: facts !== undefined && isObject(facts) ? facts : undefined,
+    facts: facts !== undefined && isObject(facts) && 'request.method' in facts ? facts : undefined,
     rules: Array.isArray(rules) ? rules.filter((rule) => isObject(rule)) : [],
   }
 }

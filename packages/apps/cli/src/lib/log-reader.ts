@@ -15,7 +15,9 @@ import {
   verifyInclusion,
   verifyTileLogContents,
 } from '@quantum-ip/log'
+import { CliError } from '../cli-errors.ts'
 import type { LogSource } from './log-source.ts'
+import { plural } from './plural.ts'
 
 /** A log whose newest checkpoint was verified. */
 export interface VerifiedLog {
@@ -53,6 +55,7 @@ export async function openVerifiedLog(
     checkpoint,
     note: typeof bytes === 'string' ? bytes : parseUtf8(bytes),
     async prove(index) {
+      if (index >= checkpoint.size) throw noEntry(index, checkpoint)
       log ??= openLog({ storage: storageOf(source, checkpoint), origin: checkpoint.origin })
       const entry = await (await log).entry(index)
       const proof = await (await log).inclusionProof(index)
@@ -64,6 +67,13 @@ export async function openVerifiedLog(
       await verifyTileLogContents(checkpoint, { ...source, onEntry })
     },
   }
+}
+
+function noEntry(index: number, { origin, size }: Checkpoint): CliError {
+  return new CliError('QIP_CLI_NOT_FOUND', {
+    what: `entry ${index} in \`${origin}\``,
+    next: `its tree has ${plural(size, 'entry', 'entries')}, from 0 on`,
+  })
 }
 
 // What the appender's own reader asks of a storage: it checks the right edge against the root, and each tile against its parent.

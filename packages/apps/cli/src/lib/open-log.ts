@@ -7,7 +7,7 @@ import { CliError } from '../cli-errors.ts'
 import { askAuthority } from './authority.ts'
 import { type TrustOptions, withTrust } from './authority-options.ts'
 import { readAuthorityKeys } from './authority-trust.ts'
-import { several } from './command.ts'
+import { parseWord, several } from './command.ts'
 import { openVerifiedLog, type VerifiedLog } from './log-reader.ts'
 import { openLogFolder, openLogUrl } from './log-source.ts'
 
@@ -92,5 +92,5 @@ function bundleKeys(store: TrustStore, origin: string): readonly NoteVerifierKey
 }
 
 function givenKeys({ logKey = [] }: LogChoice): readonly NoteVerifierKey[] {
-  return logKey.map((vkey) => parseVkey(vkey))
+  return logKey.map((vkey) => parseWord('--log-key', () => parseVkey(vkey)))
 }

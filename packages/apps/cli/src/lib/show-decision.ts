@@ -116,11 +116,11 @@ function actionText({ action, wouldBe, mode, enforced }: JsonObject): Cell {
 }
 
 const outcomes: Readonly<Record<string, Cell>> = {
-  decided: tone('strong', 'decided    '),
-  held: 'holds too  ',
+  decided: tone('strong', 'decided     '),
+  held: 'holds too   ',
   not_held: tone('dim', 'did not hold'),
-  failed: tone('bad', 'failed     '),
-  silent: tone('dim', 'not asked  '),
+  failed: tone('bad', 'failed      '),
+  silent: tone('dim', 'not asked   '),
 }
 
 function showRules(output: Output, rules: readonly JsonObject[], record: JsonObject): void {
@@ -139,11 +139,11 @@ function showRules(output: Output, rules: readonly JsonObject[], record: JsonObj
       tone('dim', `→ ${text(rule['action'])}`),
     )
     if (typeof rule['when'] === 'string') output.line('      when', rule['when'])
-    if (typeof rule['error'] === 'string') output.line('      ', tone('bad', rule['error']))
+    if (typeof rule['error'] === 'string') output.line('     ', tone('bad', rule['error']))
     const facts = rule['facts'] ?? null
     if (isObject(facts))
       for (const [name, value] of Object.entries(facts))
-        output.line('      ', tone('dim', `${name} = ${JSON.stringify(value)}`))
+        output.line('     ', tone('dim', `${name} = ${JSON.stringify(value)}`))
   }
 }
 

@@ -5,22 +5,25 @@ import type { Outcome } from '../exit-codes.ts'
 import type { Io } from './io.ts'
 import { Output, tone } from './output.ts'
 
-/** Whatever was thrown, as one of our errors. What a command line lacks is a usage error; all else unknown is a defect. */
-export function codedError(thrown: unknown): CodedError {
+/** Whatever was thrown, as one of our errors. What a command line lacks is a usage error; all else unknown is a defect of ours. */
+export function codedError(thrown: unknown, command = ''): CodedError {
   if (isQipError(thrown)) return thrown
-  if (thrown instanceof CommanderError) return usageError(thrown)
+  if (thrown instanceof CommanderError) return usageError(thrown, command)
   const reason = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : 'something was thrown'
   return new CliError('QIP_CLI_DEFECT', { reason }, { cause: thrown })
 }
 
-function usageError({ code, message }: CommanderError): CliError {
+function usageError({ code, message }: CommanderError, command: string): CliError {
   if (code === 'commander.help') return new CliError('QIP_CLI_USAGE', { reason: 'a command is missing' })
   // `error: unknown option '--jsn'\n(Did you mean --json?)`
   const [first = '', ...rest] = message.replace(/^error: /, '').split('\n')
   const hint = /\((Did you mean .*\?)\)/.exec(rest.join(' '))?.[1]
   return new CliError('QIP_CLI_USAGE', {
     reason: first.replaceAll("'", '`').replace(/\.$/, ''),
-    ...(hint !== undefined && { next: hint.replace(/^D/, 'd') }),
+    next:
+      hint === undefined
+        ? `see \`qip${command === '' ? '' : ` ${command}`} --help\``
+        : hint.replace(/^D/, 'd'),
   })
 }
 
@@ -42,6 +45,7 @@ const usageCodes = new Set<string>([
   'QIP_CLI_NOT_AVAILABLE',
   'QIP_CLIENT_ADDRESS_REFUSED',
   'QIP_HTTP_FILE_UNREADABLE',
+  'QIP_TELEMETRY_DECISION_ID_MALFORMED',
 ])
 
 /** How a command ends that failed with `error`. */
@@ -51,7 +55,9 @@ export function outcomeOf({ code, fault }: CodedError): Outcome {
 
 /** Tells an error: for people on stderr, as one JSON object on stdout. */
 export function tellError(io: Io, error: CodedError, json: boolean): void {
-  const { code, message, next } = error
+  const { code } = error
+  const message = withoutSecrets(error.message)
+  const next = error.next === undefined ? undefined : withoutSecrets(error.next)
   if (json) {
     io.stdout.write(`${JSON.stringify({ code, message, next: next ?? null })}\n`)
   } else {
@@ -60,7 +66,12 @@ export function tellError(io: Io, error: CodedError, json: boolean): void {
     if (next !== undefined) output.line('  next:', next)
     output.line(tone('dim', `  code: ${code}`))
   }
-  if (process.env['QIP_DEBUG'] !== undefined) io.stderr.write(`${debugText(error)}\n`)
+  if (process.env['QIP_DEBUG'] !== undefined) io.stderr.write(`${withoutSecrets(debugText(error))}\n`)
+}
+
+// A token, join token or credential that stands in the wrong place of a command line is a secret all the same.
+function withoutSecrets(text: string): string {
+  return text.replaceAll(/\b(qip[a-z]?1\.|eyJ)[\w.+/=-]{6,}/g, '$1…')
 }
 
 function debugText(error: unknown): string {

@@ -41,7 +41,7 @@ export function formatMoment(ms: number, nowMs: number): string {
  */
 export function parseMoment(text: string, nowMs: number): number {
   if (text === 'now') return nowMs
-  if (/^\d{1,11}$/.test(text)) return Number(text) * 1_000
+  if (/^\d{9,11}$/.test(text)) return Number(text) * 1_000
   const ms = /^\d{4}-\d\d-\d\d(?:[T ]|$)/.test(text) ? Date.parse(text) : Number.NaN
   if (!Number.isNaN(ms)) return ms
   throw new CliError('QIP_CLI_USAGE', {

@@ -107,7 +107,11 @@ export function placeRows(token: MerkleToken): readonly ReportRow[] {
   return [
     { name: 'key', value: hex(u32be(keyId)), means: 'names the issuing key, and with it the token log' },
     { name: 'entry', value: String(index), means: 'its place in that log' },
-    { name: 'batch', value: `[${start}, ${end})`, means: `${plural(size, 'entry', 'entries')} under one signed head` },
+    {
+      name: 'batch',
+      value: `[${start}, ${end})`,
+      means: `${plural(size, 'entry', 'entries')} under one signed head`,
+    },
     {
       name: 'proof',
       value: `${plural(path.count, 'hash', 'hashes')}, ${path.count * 32} bytes`,

@@ -61,6 +61,14 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
     requireAttestation: admission.requireAttestation,
     sessionTtlS: Math.floor(admission.sessionTtlMs / 1_000),
     tokenTtlS: Math.floor(issuance.tokenTtlMs / 1_000),
+    oneTimeTtlS: Math.floor(issuance.oneTimeTtlMs / 1_000),
+    joinTokenTtlS: Math.floor(admission.joinTokenTtlMs / 1_000),
+    tokenCharsMax: issuance.tokenCharsMax,
+    patienceMs: issuance.refreshWaitMs,
+    hybrid: issuance.hybrid,
+    jwt: issuance.jwt.enabled,
+    bundleTtlS: Math.floor(trust.bundleTtlMs / 1_000),
+    keepDecisionsMs: config.telemetry.decisions.keepMs,
     batchMax: issuance.batchMax,
     batchIntervalMs: issuance.batchIntervalMs,
     keyLifeMs: issuance.keyLifeMs,
@@ -82,8 +90,10 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
         requestTimeoutMs: config.authority.limits.requestTimeoutMs,
         stopDeadlineMs: config.authority.limits.stopDeadlineMs,
       },
-      feedClientsMax: config.authority.feed.clientsMax,
-      metrics: () => shared.metricsText(() => meter.refresh(authority)),
+      feed: config.authority.feed,
+      ...(config.telemetry.metrics && {
+        metrics: () => shared.metricsText(() => meter.refresh(authority)),
+      }),
       observer: { onDefect: (error, at) => shared.onEvent(`authority: defect at ${at.route} ${nameOf(error)}`) },
     })
     const url = served.bound.find(({ port }) => port !== 0)?.url ?? ''

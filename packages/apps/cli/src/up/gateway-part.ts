@@ -15,6 +15,7 @@ import { type Config, createListenerTls, type RouteConfig } from '@quantum-ip/ht
 import { type CompiledPolicy } from '@quantum-ip/policy'
 import { DecisionLog, decisionLogObserver, type Metrics, policyObserver, verifierObserver } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
+import { readText } from '../lib/files.ts'
 import { createVerifier, type DeepMode, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
 
 /** What a gateway is opened with, besides its configuration. */
@@ -88,7 +89,7 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     point,
     region: config.region,
     listeners: [await listenerOf(options)],
-    routes: config.gateway.routes.map((route) => routeOf(route, config)),
+    routes: await Promise.all(config.gateway.routes.map((route) => routeOf(route, config))),
     verifier,
     policies: options.policies,
     policyObserver: policyObserver(place),
@@ -185,13 +186,17 @@ async function listenerOf({ config, thread, sharesPort }: GatewayPartOptions): P
   }
 }
 
-function routeOf(route: RouteConfig, config: Config): GatewayRoute {
+async function routeOf(route: RouteConfig, config: Config): Promise<GatewayRoute> {
+  const ca = route.upstreamCaFile === undefined ? undefined : await readText({ path: route.upstreamCaFile, what: 'certificate' })
   const service = config.services.find(({ id }) => id === route.service)
   return {
     match: route.match,
     exempt: route.exempt,
     service: route.service,
-    upstream: { url: route.upstream },
+    upstream: {
+      url: route.upstream,
+      ...(ca !== undefined && { tls: { ca } }),
+    },
     ...(route.quarantineUpstream !== undefined && { quarantineUpstream: { url: route.quarantineUpstream } }),
     policy: route.policy,
     forwardToken: route.forwardToken,

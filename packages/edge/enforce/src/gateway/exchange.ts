@@ -2,7 +2,6 @@ import { Buffer } from 'node:buffer'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
-import { addForwarding } from './peers.ts'
 import { type RelayProblem, relayProblem } from './problem.ts'
 import type { OpenStream } from './open-streams.ts'
 import type { RelayCore } from './relay-core.ts'
@@ -12,6 +11,7 @@ import type { ClientCertificate, HeadHooks, ReadHead } from './request-head.ts'
 import { responseFields, trailerFields } from './response-fields.ts'
 import { Upload, type UploadListener, drain, readBody } from './upload.ts'
 import { connectionBroke, upstreamProblem } from './upstream-failure.ts'
+import { upstreamFields } from './upstream-fields.ts'
 
 /** The client's connection, or its stream. */
 export interface ClientSide {
@@ -310,22 +310,3 @@ export class Exchange
     sendAnswer(this.#reply, answer, { bodiless: method === 'HEAD', close })
   }
 }
-
-function upstreamFields(core: RelayCore, head: ReadHead, pass: Pass, streamed: boolean): string[] {
-  const { scan } = head
-  const { upstream } = pass
-  const fields = ['host', upstream.keepsHost ? head.authority : upstream.connect.authority, ...scan.forward]
-  if (streamed && head.contentLength !== undefined) fields.push('content-length', String(head.contentLength))
-  // gRPC servers insist on it (RFC 9110, section 10.1.4); it goes no further than one connection, so it is said anew.
-  if (upstream.http2 && scan.te !== undefined && trailersForm.test(scan.te)) fields.push('te', 'trailers')
-  addForwarding(fields, scan, {
-    peer: head.peer,
-    scheme: head.scheme,
-    authority: head.authority,
-    via: head.version === '2' ? core.via2 : core.via1,
-  })
-  if (pass.fields !== undefined) fields.push(...pass.fields)
-  return fields
-}
-
-const trailersForm = /(?:^|,)\s*trailers\s*(?:,|;|$)/i

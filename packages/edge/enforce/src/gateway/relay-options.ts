@@ -52,6 +52,8 @@ export interface RelayTimeouts {
   readonly tunnelIdleMs: number
   /** From the start of a graceful stop until everything left is cut. Default 10 s. */
   readonly stopMs: number
+  /** Between two looks for streams whose token has ended. Default 1 s. */
+  readonly sweepMs: number
 }
 
 /** Sizes and counts past which requests are refused. */
@@ -110,6 +112,7 @@ export const relayTimeouts: RelayTimeouts = {
   upstreamIdleMs: 300_000,
   tunnelIdleMs: 600_000,
   stopMs: 10_000,
+  sweepMs: 1_000,
 }
 
 /** The limits that hold where none is given. */

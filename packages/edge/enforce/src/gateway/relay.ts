@@ -29,9 +29,6 @@ export interface Relay {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** How often streams that have reached their end are looked for. */
-const sweepMs = 1_000
-
 /**
  * Opens the relay: a streaming reverse proxy that asks a {@link Guard} about every request.
  *
@@ -98,7 +95,7 @@ class OpenRelay implements Relay {
   constructor(core: RelayCore, listeners: readonly Listener[]) {
     this.#core = core
     this.#listeners = listeners
-    this.#sweep = setInterval(() => core.open.cutEnded(core.clock.now()), sweepMs).unref()
+    this.#sweep = setInterval(() => core.open.cutEnded(core.clock.now()), core.timeouts.sweepMs).unref()
   }
 
   get addresses(): readonly BoundAddress[] {

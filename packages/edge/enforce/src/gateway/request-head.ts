@@ -120,7 +120,7 @@ export class ReadHead implements RequestHead {
     this.port = parts.authority.port
     this.path = parts.target.path
     this.query = parts.target.query
-    this.scheme = arrived.scheme
+    this.scheme = schemeOf(arrived, scan)
     this.version = arrived.version
     this.client = parts.client
     this.peer = parts.peer
@@ -155,6 +155,12 @@ export class ReadHead implements RequestHead {
   body(sizeMax: number): Promise<Buffer | undefined> {
     return this.hooks?.readBody(sizeMax) ?? Promise.resolve(undefined)
   }
+}
+
+// Behind a trusted proxy that ends TLS, the client's side of it is what counts.
+function schemeOf(arrived: ArrivedRequest, scan: FieldScan): 'http' | 'https' {
+  const said = scan.forwardedProto?.toLowerCase()
+  return said === 'http' || said === 'https' ? said : arrived.scheme
 }
 
 interface HeadParts {

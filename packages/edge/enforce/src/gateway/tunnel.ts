@@ -1,10 +1,8 @@
 import { type IncomingMessage, ServerResponse, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { type Socket, isIP, connect as netConnect } from 'node:net'
-import { type ConnectionOptions, connect as tlsConnect } from 'node:tls'
+import type { Socket } from 'node:net'
 import { clientCertificate } from './certificate.ts'
 import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
-import { nominated } from './field-scan.ts'
 import { addForwarding } from './peers.ts'
 import { type RelayProblem, relayProblem } from './problem.ts'
 import type { OpenStream } from './open-streams.ts'
@@ -20,7 +18,7 @@ import {
   readHead,
 } from './request-head.ts'
 import { responseFields } from './response-fields.ts'
-import type { Upstream } from './upstream.ts'
+import { connectTo, finishSocket, switchingHead } from './tunnel-sockets.ts'
 import { upstreamProblem } from './upstream-failure.ts'
 
 /** An upgrade as it arrives. */
@@ -289,55 +287,4 @@ class Tunnel implements OpenStream, HeadHooks {
     const durationMs = this.#core.clock.now() - this.#beganMs
     this.#core.finished({ upstream: pass?.upstream.name, status: this.#status, durationMs })
   }
-}
-
-// What was written goes out, but nobody waits for an upstream that does not take it.
-function finishSocket(socket: Socket): void {
-  if (socket.writableLength === 0) {
-    socket.destroy()
-    return
-  }
-  socket.destroySoon()
-  setTimeout(() => socket.destroy(), 5_000).unref()
-}
-
-function connectTo({ connect, serverName }: Upstream): Socket {
-  const { ca, cert, key } = connect.tls
-  // Half-open on purpose: one side of a tunnel may end before the other.
-  if (connect.socketPath !== undefined) return netConnect({ path: connect.socketPath, allowHalfOpen: true })
-  const { host, port } = connect
-  if (!connect.secure) return netConnect({ host, port, allowHalfOpen: true })
-  const options: ConnectionOptions & { allowHalfOpen: boolean } = {
-    host,
-    port,
-    allowHalfOpen: true,
-    ALPNProtocols: ['http/1.1'],
-    // An address is no name (RFC 6066, section 3).
-    ...(serverName !== undefined && isIP(serverName) === 0 && { servername: serverName }),
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-  }
-  return tlsConnect(options)
-}
-
-function switchingHead(response: IncomingMessage): string {
-  const raw = response.rawHeaders
-  const names = nominated(response.headers.connection ?? '')
-  let head = `HTTP/1.1 101 ${response.statusMessage ?? 'Switching Protocols'}\r\n`
-  for (let i = 0; i < raw.length; i += 2) {
-    const lower = (raw[i] as string).toLowerCase()
-    // What an upgrade is made of stays; the rest of the connection's own fields goes.
-    if (
-      lower === 'keep-alive' ||
-      lower === 'transfer-encoding' ||
-      lower === 'content-length' ||
-      lower === 'proxy-connection'
-    )
-      continue
-    if (lower !== 'upgrade' && lower !== 'connection' && names?.has(lower) === true) continue
-    head +=
-      lower === 'connection' ? 'connection: upgrade\r\n' : `${raw[i] as string}: ${raw[i + 1] as string}\r\n`
-  }
-  return `${head}\r\n`
 }

@@ -43,6 +43,8 @@ export class Upload extends Readable {
       this.#bytes += chunk.length
       this.push(chunk)
     }
+    // The dispatcher listens only as long as it works on the request; an error after that must not end the process.
+    this.on('error', () => {})
     source.on('data', this.#onData)
     source.on('end', this.#onEnd)
     source.on('aborted', this.#onGone)

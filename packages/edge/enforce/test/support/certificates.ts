@@ -37,7 +37,7 @@ export function makeCertificate(commonName: string, serviceId?: string): TestCer
     createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' })),
   )
   const der = sequence(body, ecdsaSha256, tlv(0x03, Buffer.concat([Buffer.from([0]), signature])))
-  const lines = der.toString('base64').replaceAll(/.{64}/g, '$&\n')
+  const lines = (der.toString('base64').match(/.{1,64}/g) ?? []).join('\n')
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,

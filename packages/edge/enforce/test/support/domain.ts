@@ -1,6 +1,1 @@
-export {
-  createTestDomain,
-  type TestClaims,
-  type TestDomain,
-  type TestToken,
-} from '../../../../core/verifier/test/fixture.ts'
+export { type TestDomain, createTestDomain } from '../../../../core/verifier/test/fixture.ts'

@@ -107,6 +107,10 @@ export interface AskOptions extends RequestOptions {
   readonly token?: string
   readonly body?: string
   readonly secure?: boolean
+  /** PEM, with `secure`. */
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
 }
 
 export interface SceneOptions extends Partial<Omit<GatewayOptions, 'routes' | 'verifier' | 'policies'>> {

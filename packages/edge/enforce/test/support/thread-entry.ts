@@ -33,12 +33,6 @@ await serveGatewayThread(async (thread) => {
   })
   const verifier = createVerifier({
     trust: store,
-    decisions: {
-      record: () => {
-        thread.post('decided')
-        return null
-      },
-    },
     clock: systemClock,
     replay: new ReplayFilter(replay, { floorSkewMs: 0 }),
   })

@@ -79,6 +79,13 @@ export class AdmissionDesk {
       request.clientKey,
       admitted.consume,
     )
+    try {
+      // Revoked meanwhile: its sessions were ended before this one was there.
+      this.#checkRevocation(admitted.sid, builds)
+    } catch (error) {
+      await sessions.end(({ id }) => id === session.id)
+      throw error
+    }
     return { session, sealedKey, warnings }
   }
 

@@ -10,7 +10,7 @@ const windowLeaves = 2 * singleSubtreeMax
  */
 export class ExpiryWindow {
   readonly #expiries = new Float64Array(windowLeaves)
-  readonly #from: number
+  #from: number
   #end: number
 
   /** @param size the size of the log as it is opened; the expiries of these leaves are not known */
@@ -19,8 +19,12 @@ export class ExpiryWindow {
     this.#end = size
   }
 
-  /** Takes in the expiries of the next leaves, seconds. */
-  push(expiries: readonly number[]): void {
+  /** Takes in the expiries of the next leaves, seconds. Leaves that were left out before `start` are not known. */
+  push(start: number, expiries: readonly number[]): void {
+    if (start !== this.#end) {
+      this.#from = start
+      this.#end = start
+    }
     for (const expiry of expiries) this.#expiries[this.#end++ % windowLeaves] = expiry
   }
 

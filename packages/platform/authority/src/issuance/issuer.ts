@@ -54,6 +54,10 @@ export interface IssuerOptions {
   readonly onLogLost?: (log: TokenLog) => void
   readonly batchMax?: number
   readonly batchIntervalMs?: number
+  /** How long orders that can wait do so, to share a batch. Default 1,000 ms. */
+  readonly patienceMs?: number
+  /** Characters of a token that is handed out. Default 2,048. */
+  readonly tokenCharsMax?: number
 }
 
 interface Job {
@@ -73,7 +77,6 @@ interface Draft {
 }
 
 const queueTokensMax = 65_536
-const patienceMs = 1_000
 /** So many tokens are worth a head of their own: their batch does not wait for the interval. */
 const worthwhileTokens = 32
 
@@ -88,8 +91,7 @@ export class Issuer {
   readonly #options: IssuerOptions
   readonly #batchMax: number
   readonly #intervalMs: number
-  #log: TokenLog
-  #expiries: ExpiryWindow
+  #writing: Writing
   #queue: Job[] = []
   #queued = 0
   #began = Number.NEGATIVE_INFINITY
@@ -101,12 +103,11 @@ export class Issuer {
     this.#options = options
     this.#batchMax = options.batchMax ?? limits.batchTokensMax
     this.#intervalMs = options.batchIntervalMs ?? limits.batchIntervalMs
-    this.#log = log
-    this.#expiries = new ExpiryWindow(log.log.head().size)
+    this.#writing = writingOn(log)
   }
 
   get log(): TokenLog {
-    return this.#log
+    return this.#writing.log
   }
 
   /** Tokens that wait. */
@@ -136,12 +137,10 @@ export class Issuer {
   }
 
   /** Goes over to another log, after the batch that is running. What waits is issued on the new one. */
-  async use(log: TokenLog): Promise<TokenLog> {
-    const previous = this.#log
-    this.#log = log
+  async use(log: TokenLog): Promise<void> {
+    // Log and expiries change hands together, and a batch takes both when it forms.
+    this.#writing = writingOn(log)
     await this.#running
-    this.#expiries = new ExpiryWindow(log.log.head().size)
-    return previous
   }
 
   /** Issues what waits, then takes nothing more. */
@@ -168,7 +167,7 @@ export class Issuer {
     for (const { order } of this.#queue) if (!order.patient) urgent += order.count
     if (urgent >= worthwhileTokens || this.#queued >= this.#batchMax) return 0
     const oldest = this.#queue[0]?.queuedMs ?? now
-    return Math.max(this.#began + this.#intervalMs - now, urgent > 0 ? 0 : oldest + patienceMs - now)
+    return Math.max(this.#began + this.#intervalMs - now, urgent > 0 ? 0 : oldest + (this.#options.patienceMs ?? 1_000) - now)
   }
 
   #start(): void {
@@ -184,16 +183,17 @@ export class Issuer {
   async #run(): Promise<void> {
     // One turn of the event loop, so that all requests that arrived together share the batch.
     await new Promise((resolve) => setImmediate(resolve))
-    const log = this.#log
+    const writing = this.#writing
     const jobs = this.#take()
     if (jobs.length === 0) return
     try {
-      await this.#issue(log, jobs)
+      await this.#issue(writing, jobs)
     } catch (error) {
-      for (const { reject } of jobs) reject(error)
-      if (isQipError(error, 'QIP_LOG_OTHER_WRITER') || isQipError(error, 'QIP_LOG_NOT_AN_EXTENSION')) {
-        this.#options.onLogLost?.(log)
-      }
+      const isLost = lostCodes.some((code) => isQipError(error, code))
+      const what = 'the token log is being replaced'
+      const told = isLost ? new AuthorityError('QIP_AUTHORITY_OVERLOADED', { what }, { cause: error }) : error
+      for (const { reject } of jobs) reject(told)
+      if (isLost) this.#options.onLogLost?.(writing.log)
     }
   }
 
@@ -218,48 +218,54 @@ export class Issuer {
     return jobs
   }
 
-  async #issue(log: TokenLog, jobs: readonly Job[]): Promise<void> {
+  async #issue({ log, expiries }: Writing, jobs: readonly Job[]): Promise<void> {
     const { highWater, publisher, onBatch } = this.#options
     const startedMs = performance.now()
     const first = log.log.head().size
     const drafts = this.#drafts(log, jobs, first)
+    if (drafts.length === 0) return
     const { start, end, root } = await log.log.append(drafts.map(({ entry }) => entry))
-    // JWTs name their index, so a batch must land where it was planned: there is one writer.
-    if (start !== first) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'a batch landed elsewhere' })
-    this.#expiries.push(drafts.map(({ expiresS }) => expiresS))
+    // There is one writer: only a batch of its own whose outcome was unknown may have come before this one.
+    if (start < first) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'a log went back' })
+    expiries.push(start, drafts.map(({ expiresS }) => expiresS))
     await highWater.raise({ origin: log.origin, size: end, hash: root })
     const subtrees = coverBatch(start, end)
     const nowS = Math.floor(this.#options.clock.now() / 1_000)
-    const heads = await Promise.all(
-      subtrees.map((subtree) => signHead(log, subtree, this.#expiries.latest(subtree, nowS))),
-    )
+    const heads = await Promise.all(subtrees.map((subtree) => signHead(log, subtree, expiries.latest(subtree, nowS))))
     await publisher.addHeads({ heads, tree: { size: end, hash: root } })
-    await this.#reply(log, { drafts, start, heads })
+    await this.#reply(log, { drafts, first, start, heads })
     onBatch?.({
       origin: log.origin,
       tokens: drafts.length,
-      forms: formsOf(jobs),
+      forms: formsOf(drafts),
       signatures: heads.length,
       durationMs: performance.now() - startedMs,
     })
   }
 
+  /** An order that makes no token (too many claims, ended while it waited) fails alone. */
   #drafts(log: TokenLog, jobs: readonly Job[], first: number): readonly Draft[] {
-    const { clock, random } = this.#options
-    const nowS = Math.floor(clock.now() / 1_000)
     const drafts: Draft[] = []
     for (const job of jobs) {
-      for (let i = 0; i < job.order.count; i++) {
-        const claims = claimsOf(job.order, nowS, random.bytes(16))
-        const index = first + drafts.length
-        const form = job.order.form === 'jwt' ? 'jwt' : 'merkle'
-        const bytes =
-          form === 'jwt' ? jwtPayload({ claims, log: log.number, index }) : encodeClaims(claims)
-        const entry = tokenEntry({ form, exp: claims.exp, digest: tokenDigest(bytes) })
-        drafts.push({ job, expiresS: claims.exp, bytes, entry })
+      try {
+        for (const draft of this.#draftsOf(job, { log: log.number, first: first + drafts.length })) drafts.push(draft)
+      } catch (error) {
+        job.reject(error)
       }
     }
     return drafts
+  }
+
+  #draftsOf(job: Job, at: { readonly log: number; readonly first: number }): readonly Draft[] {
+    const { clock, random } = this.#options
+    const nowS = Math.floor(clock.now() / 1_000)
+    const form = job.order.form === 'jwt' ? 'jwt' : 'merkle'
+    return Array.from({ length: job.order.count }, (_, nth) => {
+      const claims = claimsOf(job.order, nowS, random.bytes(16))
+      const bytes = form === 'jwt' ? jwtPayload({ claims, log: at.log, index: at.first + nth }) : encodeClaims(claims)
+      const entry = tokenEntry({ form, exp: claims.exp, digest: tokenDigest(bytes) })
+      return { job, expiresS: claims.exp, bytes, entry }
+    })
   }
 
   async #reply(log: TokenLog, batch: Batch): Promise<void> {
@@ -269,7 +275,9 @@ export class Issuer {
     const replies: Promise<void>[] = []
     while (at < batch.drafts.length) {
       const { job } = batch.drafts[at] as Draft
-      replies.push(this.#fill(log, job, { parts, at }))
+      // A JWT names its index. One that landed elsewhere says the wrong one: it is never handed out.
+      if (job.order.form === 'jwt' && batch.start !== batch.first) job.reject(landedElsewhere())
+      else replies.push(this.#fill(log, job, { parts, at }))
       at += job.order.count
     }
     await Promise.all(replies)
@@ -300,7 +308,13 @@ export class Issuer {
       const index = parts.start + at + i
       const which = parts.provers.findIndex(({ start, end }) => index >= start && index < end)
       used.add(which)
-      return formatToken(log, { claimsBytes: bytes, index, prover: parts.provers[which] as SubtreeProver }, order.form === 'standalone' ? parts.sigs[which] : undefined)
+      return formatToken(log, {
+        claimsBytes: bytes,
+        index,
+        prover: parts.provers[which] as SubtreeProver,
+        sigs: order.form === 'standalone' ? parts.sigs[which] : undefined,
+        charsMax: order.form === 'standalone' ? limits.tokenCharsMax : (this.#options.tokenCharsMax ?? limits.tokenCharsIssued),
+      })
     })
     const heads = [...used].map((which) => (parts.heads[which] as SignedHead).staple)
     if (order.form !== 'reference') return { tokens, heads, expiresS }
@@ -309,14 +323,33 @@ export class Issuer {
   }
 }
 
-function formsOf(jobs: readonly Job[]): ReadonlyMap<IssuedForm, number> {
+/** The log that is written, and the expiries of its last leaves. */
+interface Writing {
+  readonly log: TokenLog
+  readonly expiries: ExpiryWindow
+}
+
+function writingOn(log: TokenLog): Writing {
+  return { log, expiries: new ExpiryWindow(log.log.head().size) }
+}
+
+/** After these nothing can be appended to the log any more. */
+const lostCodes = ['QIP_LOG_OTHER_WRITER', 'QIP_LOG_NOT_AN_EXTENSION', 'QIP_LOG_CORRUPT', 'QIP_LOG_MISSING']
+
+function landedElsewhere(): AuthorityError {
+  return new AuthorityError('QIP_AUTHORITY_OVERLOADED', { what: 'an earlier batch had to be settled first' })
+}
+
+function formsOf(drafts: readonly Draft[]): ReadonlyMap<IssuedForm, number> {
   const forms = new Map<IssuedForm, number>()
-  for (const { order } of jobs) forms.set(order.form, (forms.get(order.form) ?? 0) + order.count)
+  for (const { job } of drafts) forms.set(job.order.form, (forms.get(job.order.form) ?? 0) + 1)
   return forms
 }
 
 interface Batch {
   readonly drafts: readonly Draft[]
+  /** Where the batch was to begin, and where it does. */
+  readonly first: number
   readonly start: number
   readonly heads: readonly SignedHead[]
 }
@@ -333,15 +366,18 @@ function signaturesOf(staple: string): readonly KeySig[] {
 // A path has at most 16 hashes; formatting copies it before the next token overwrites it.
 const room = new Uint8Array(32 * limits.pathHashesMax)
 
-function formatToken(
-  { keyId }: TokenLog,
-  part: { readonly claimsBytes: Uint8Array; readonly index: number; readonly prover: SubtreeProver },
-  sigs: readonly KeySig[] | undefined,
-): string {
-  const { claimsBytes, index, prover } = part
+interface TokenPart {
+  readonly claimsBytes: Uint8Array
+  readonly index: number
+  readonly prover: SubtreeProver
+  readonly sigs: readonly KeySig[] | undefined
+  readonly charsMax: number
+}
+
+function formatToken({ keyId }: TokenLog, part: TokenPart): string {
+  const { claimsBytes, index, prover, sigs, charsMax } = part
   const bytes = prover.pathInto(index, room, 0)
   const path = { bytes: room, offset: 0, count: bytes / 32 }
   const { start, end }: Subtree = prover
-  const charsMax = sigs === undefined ? limits.tokenCharsIssued : limits.headerFieldMax
   return formatMerkleToken({ claimsBytes, keyId, index, start, end, path, sigs }, charsMax)
 }

@@ -16,7 +16,8 @@ export interface TokenLog {
   readonly cosigner: string
   readonly kid: string
   readonly keyId: number
-  readonly signer: Signer
+  /** Who signs its heads: the issuing key, and its Ed25519 companion where heads are hybrid. */
+  readonly signers: readonly Signer[]
   readonly log: Log
 }
 
@@ -45,16 +46,18 @@ export interface TokenLogSource {
 /**
  * Opens the log of an issuing key.
  *
- * @returns `undefined` if what the store holds is not an extension of what was signed here before (invariant 2): a restored
- *   backup, a lost disk. Such a log is closed for ever.
+ * @returns `undefined` if what the store holds is not an extension of what was signed here before (invariant 2), or the log has no
+ *   mark: a restored backup, a lost disk. Such a log is closed for ever.
  */
 export async function openTokenLog(source: TokenLogSource, kid: string): Promise<TokenLog | undefined> {
   const { store, keys } = source
-  const record = keys.get(kid)?.record
+  const held = keys.get(kid)
+  const record = held?.record
   if (record?.log === undefined || record.name === undefined) {
     throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'an issuing key has no log' })
   }
   const mark = store.highWater.mark(record.log)
+  if (mark === undefined) return undefined
   try {
     await store.sql.transact([createLogStatement(record.log)])
     const log = await openLog({
@@ -62,17 +65,21 @@ export async function openTokenLog(source: TokenLogSource, kid: string): Promise
       origin: record.log,
       genesis: true,
       batchEntriesMax: limits.batchTokensMax,
-      ...(mark !== undefined && { extending: { size: mark.size, root: mark.hash } }),
+      extending: { size: mark.size, root: mark.hash },
     })
-    const signer = await keys.signer(kid)
-    const { keyId } = subtreeVerifierKey(record.name, signer.publicKey)
+    // States will show the log as it is now, entries included that no head covers: what is shown must not be lost either.
+    const { size, root } = log.head()
+    await store.highWater.raise({ origin: record.log, size, hash: root })
+    const kids = [kid, ...(held?.companion === undefined ? [] : [held.companion.kid])]
+    const signers = await Promise.all(kids.map((each) => keys.signer(each)))
+    const { keyId } = subtreeVerifierKey(record.name, record.key)
     return {
       number: tokenLogNumber(record.log),
       origin: record.log,
       cosigner: record.name,
       kid,
       keyId,
-      signer,
+      signers,
       log,
     }
   } catch (error) {
@@ -92,12 +99,15 @@ export async function closeLog(store: Store, origin: string): Promise<void> {
  * @param exp the largest expiry of a token under it, seconds
  */
 export async function signHead(
-  { origin, cosigner, signer, log }: TokenLog,
+  { origin, cosigner, signers, log }: TokenLog,
   subtree: Subtree,
   exp: number,
 ): Promise<SignedHead & { readonly hash: Uint8Array }> {
   const hash = await log.subtreeHash(subtree)
-  const signature = await signSubtree({ ...subtree, origin, hash }, { name: cosigner, signer })
+  const signatures = await Promise.all(
+    signers.map((signer) => signSubtree({ ...subtree, origin, hash }, { name: cosigner, signer })),
+  )
   const head = { origin, start: subtree.start, end: subtree.end, hash, exp }
-  return { head, staple: formatStaple([{ ...head, sigs: [signature] }]), hash }
+  const sigs = signatures.sort((a, b) => a.keyId - b.keyId)
+  return { head, staple: formatStaple([{ ...head, sigs }]), hash }
 }

@@ -39,6 +39,9 @@ export interface TokenOrderInput {
 export interface IssuanceRules {
   readonly td: TrustDomain
   readonly ttlDefaultS: number
+  readonly oneTimeTtlDefaultS: number
+  /** Whether tokens are issued as JWTs, too. */
+  readonly jwt: boolean
 }
 
 /** Members of an order that do not come from the caller's own words. */
@@ -57,6 +60,9 @@ export interface OrderContext {
  */
 export function parseTokenOrder(input: TokenOrderInput, context: OrderContext, rules: IssuanceRules): TokenOrder {
   const oneTime = input.oneTime ?? false
+  if (input.form === 'jwt' && !rules.jwt) {
+    throw refused('this trust domain issues no JWTs', 'ask for another form, or set `issuance.jwt.enabled` at the authority')
+  }
   const audience = parseAudience(input.audience, { oneTime, rules, bound: context.confirmation !== undefined })
   return {
     session: context.session,
@@ -102,7 +108,7 @@ function parseAudience(input: string | readonly string[], { oneTime, bound, rule
 
 function parseTtl(ttl: number | undefined, oneTime: boolean, rules: IssuanceRules): number {
   const most = oneTime ? limits.oneTimeTtlMaxS : limits.tokenTtlMaxS
-  if (ttl === undefined) return Math.min(rules.ttlDefaultS, most)
+  if (ttl === undefined) return Math.min(oneTime ? rules.oneTimeTtlDefaultS : rules.ttlDefaultS, most)
   if (ttl > most) throw refused(`a lifetime of ${ttl} s is over the limit of ${most} s`, 'ask for a shorter one and refresh it')
   return ttl
 }

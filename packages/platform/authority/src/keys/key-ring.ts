@@ -9,6 +9,8 @@ import type { Sql, SqlStatement } from '../store/sql.ts'
 /** A key of the trust domain: its record, and when it was made and last changed. */
 export interface HeldKey {
   readonly record: SigningKeyRecord
+  /** The Ed25519 key that signs every head beside an issuing key, where heads are hybrid. It lives and dies with it. */
+  readonly companion: PublicKey | undefined
   readonly createdMs: number
   readonly changedMs: number
 }
@@ -22,6 +24,14 @@ export interface KeyPlan {
   readonly log?: string
   /** Which of a builder's key sets it belongs to. */
   readonly set?: string
+  /** Makes an Ed25519 key beside it, for hybrid heads. */
+  readonly hybrid?: boolean
+}
+
+/** One step in the life of a key. */
+export interface KeyStep {
+  readonly kid: string
+  readonly to: KeyState
 }
 
 /** States that a key may go to from each state. Nothing leads out of `compromised`. */
@@ -40,6 +50,7 @@ export class KeyRing {
   readonly #custody: KeyCustody
   readonly #clock: Clock
   readonly #keys = new Map<string, HeldKey>()
+  #moving: Promise<unknown> = Promise.resolve()
 
   private constructor(sql: Sql, custody: KeyCustody, clock: Clock) {
     this.#sql = sql
@@ -59,8 +70,13 @@ export class KeyRing {
         ...(row['log'] !== null && { log: row['log'] as string }),
         ...(row['key_set'] !== null && { set: row['key_set'] as string }),
       })
-      const held = { record, createdMs: row['created_ms'] as number, changedMs: row['changed_ms'] as number }
-      ring.#keys.set(key.kid, held)
+      const companion = row['companion'] as string | null
+      ring.#keys.set(key.kid, {
+        record,
+        companion: companion === null ? undefined : parsePublicJwk(parseJson(companion)),
+        createdMs: row['created_ms'] as number,
+        changedMs: row['changed_ms'] as number,
+      })
     }
     return ring
   }
@@ -71,6 +87,17 @@ export class KeyRing {
 
   get(kid: string): HeldKey | undefined {
     return this.#keys.get(kid)
+  }
+
+  /** The key of this thumbprint, or the issuing key whose companion it is. */
+  withCompanion(kid: string): HeldKey | undefined {
+    return this.#keys.get(kid) ?? this.list().find(({ companion }) => companion?.kid === kid)
+  }
+
+  /** The records of all keys as a bundle lists them, companions included. */
+  recordsOf({ record, companion }: HeldKey): readonly SigningKeyRecord[] {
+    if (companion === undefined) return [record]
+    return [record, recordOf(companion, { ...record, state: record.state })]
   }
 
   /** The newest key of a use in a state, and of a log where one is named. */
@@ -88,14 +115,23 @@ export class KeyRing {
   /** Makes a key in custody and records it. */
   async create(plan: KeyPlan): Promise<HeldKey> {
     const signer = await this.#custody.create(plan.alg)
-    return this.add(signer.publicKey, plan)
+    const companion = plan.hybrid === true ? await this.#custody.create('Ed25519') : undefined
+    return this.#record(signer.publicKey, plan, companion?.publicKey)
   }
 
   /** Records a public key whose private half is elsewhere (a builder's). */
-  async add(key: PublicKey, plan: Omit<KeyPlan, 'alg'>): Promise<HeldKey> {
+  add(key: PublicKey, plan: Omit<KeyPlan, 'alg' | 'hybrid'>): Promise<HeldKey> {
+    return this.#record(key, plan, undefined)
+  }
+
+  async #record(
+    key: PublicKey,
+    plan: Omit<KeyPlan, 'alg' | 'hybrid'>,
+    companion: PublicKey | undefined,
+  ): Promise<HeldKey> {
     if (this.#keys.has(key.kid)) throw new AuthorityError('QIP_AUTHORITY_ALREADY_BOUND', { what: `key \`${key.kid}\`` })
     const now = this.#clock.now()
-    const held: HeldKey = { record: recordOf(key, plan), createdMs: now, changedMs: now }
+    const held: HeldKey = { record: recordOf(key, plan), companion, createdMs: now, changedMs: now }
     await this.#sql.transact([insertStatement(held)])
     this.#keys.set(key.kid, held)
     return held
@@ -106,7 +142,14 @@ export class KeyRing {
    *
    * @throws {AuthorityError} `QIP_AUTHORITY_CONFLICT` if the life of a key has no such step.
    */
-  async move(steps: readonly { readonly kid: string; readonly to: KeyState }[]): Promise<void> {
+  move(steps: readonly KeyStep[]): Promise<void> {
+    // One after the other: a step is checked against what the one before it left, or a compromised key could come back.
+    const moved = this.#moving.catch(() => undefined).then(() => this.#move(steps))
+    this.#moving = moved
+    return moved
+  }
+
+  async #move(steps: readonly KeyStep[]): Promise<void> {
     const now = this.#clock.now()
     const moved: HeldKey[] = []
     for (const { kid, to } of steps) {
@@ -129,7 +172,7 @@ export class KeyRing {
   }
 }
 
-function recordOf(key: PublicKey, plan: Omit<KeyPlan, 'alg'>): SigningKeyRecord {
+function recordOf(key: PublicKey, plan: Omit<KeyPlan, 'alg' | 'hybrid'>): SigningKeyRecord {
   const { use, state, name, log, set } = plan
   const hasKeyId = (use === 'qip-token' || use === 'qip-log') && name !== undefined
   return {
@@ -143,12 +186,13 @@ function recordOf(key: PublicKey, plan: Omit<KeyPlan, 'alg'>): SigningKeyRecord 
   }
 }
 
-function insertStatement({ record, createdMs, changedMs }: HeldKey): SqlStatement {
+function insertStatement({ record, companion, createdMs, changedMs }: HeldKey): SqlStatement {
   const { key, use, state, name, log, set } = record
   const jwk = JSON.stringify(publicJwk(key))
+  const beside = companion === undefined ? null : JSON.stringify(publicJwk(companion))
   return {
-    sql: `INSERT INTO keys (kid, use, state, jwk, name, log, key_set, created_ms, changed_ms)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    params: [key.kid, use, state, jwk, name ?? null, log ?? null, set ?? null, createdMs, changedMs],
+    sql: `INSERT INTO keys (kid, use, state, jwk, name, log, key_set, companion, created_ms, changed_ms)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: [key.kid, use, state, jwk, name ?? null, log ?? null, set ?? null, beside, createdMs, changedMs],
   }
 }

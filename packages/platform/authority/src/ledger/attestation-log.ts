@@ -1,9 +1,11 @@
-import { type Clock, type TrustDomain, trustDomainName } from '@quantum-ip/base'
+import { type Clock, hex, type TrustDomain, trustDomainName } from '@quantum-ip/base'
 import { noteKeyTypes, type Signer } from '@quantum-ip/crypto'
-import { type Log, LogError, openLog, signCheckpoint } from '@quantum-ip/log'
+import { type Log, type LogCommit, LogError, type LogHead, openLog, parseEntryBundle, signCheckpoint } from '@quantum-ip/log'
 import { closeLog } from '../issuance/token-log.ts'
+import { AuthorityError } from '../authority-errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { Store } from '../store/open-store.ts'
+import type { SqlStatement } from '../store/sql.ts'
 import { createLogStatement, sqlLogStorage } from '../store/sqlite-log-storage.ts'
 
 /** A signed note over a size of a log. */
@@ -17,10 +19,20 @@ export interface AttestationLog {
   readonly number: number
   readonly origin: string
   readonly log: Log
-  /** Appends entries; resolves when they are durable and under a signed checkpoint. */
-  append(entries: readonly Uint8Array[]): Promise<{ readonly start: number; readonly checkpoint: SignedCheckpoint }>
+  /**
+   * Appends an entry, and in the same transaction the row about it; resolves when both are durable and under a signed
+   * checkpoint.
+   *
+   * @param row the statement that keeps what the entry is about, given the entry's index
+   */
+  append(
+    entry: Uint8Array,
+    row: (index: number) => SqlStatement,
+  ): Promise<{ readonly index: number; readonly checkpoint: SignedCheckpoint }>
   /** The newest checkpoint; signed when first asked for. */
   checkpoint(): Promise<SignedCheckpoint>
+  /** The newest tree whose mark is durable: what may be shown. */
+  shownHead(): LogHead
 }
 
 /** What the log is opened from. */
@@ -40,29 +52,67 @@ export async function openAttestationLog(source: AttestationLogSource): Promise<
   for (;;) {
     const held = keys.find('qip-log', 'active')
     const number = held === undefined ? nextNumber(source) : numberOf(held.record.log ?? '')
-    const origin = `${trustDomainName(td)}/attestations/${number}`
+    const origin = attestationLogOrigin(td, number)
+    // Outside the store first: a restored store must not use the number again.
+    if (held === undefined) await store.highWater.reserve(origin)
     const record =
       held?.record ??
       (await keys.create({ use: 'qip-log', alg: 'ML-DSA-44', state: 'active', name: origin, log: origin })).record
-    const log = await tryOpen(store, origin)
+    const rows: PendingRows = new Map()
+    const log = await tryOpen(store, origin, rows)
     if (log !== undefined) {
       const signer = await keys.signer(record.key.kid)
-      return new SignedLog(source, { number, log, signer })
+      // States will show the log as it is now.
+      const { size, root } = log.head()
+      await store.highWater.raise({ origin, size, hash: root })
+      return new SignedLog(source, { number, log, signer, rows })
     }
     await closeLog(store, origin)
     await keys.move([{ kid: record.key.kid, to: 'retired' }])
   }
 }
 
-async function tryOpen(store: Store, origin: string): Promise<Log | undefined> {
+/** The origin of attestation log `number`. */
+export function attestationLogOrigin(td: TrustDomain, number: number): string {
+  return `${trustDomainName(td)}/attestations/${number}`
+}
+
+/**
+ * A closed attestation log, as far as the store still has it: what was registered there stays provable. Its checkpoints are signed
+ * with the retired key, which counts for as long as evidence does.
+ *
+ * @throws {AuthorityError} `QIP_AUTHORITY_NOT_FOUND`
+ */
+export async function openClosedLog(source: AttestationLogSource, number: number): Promise<AttestationLog> {
+  const { td, store, keys } = source
+  const origin = attestationLogOrigin(td, number)
+  const held = keys.list().find(({ record }) => record.use === 'qip-log' && record.log === origin)
+  if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `log \`${origin}\`` })
+  const log = await openLog({ storage: sqlLogStorage(store.sql, origin), origin, cachedTilesMax: 16 })
+  const signer = await keys.signer(held.record.key.kid)
+  return new SignedLog(source, { number, log, signer, rows: new Map(), closed: true })
+}
+
+/** Rows that wait to be written with their entries, by the entry in hexadecimal. */
+type PendingRows = Map<string, (index: number) => SqlStatement>
+
+function rowsOf(rows: PendingRows, { entries, expected }: LogCommit): readonly SqlStatement[] {
+  return parseEntryBundle(entries).flatMap((entry, i) => {
+    const row = rows.get(hex(entry))
+    return row === undefined ? [] : [row(expected.size + i)]
+  })
+}
+
+async function tryOpen(store: Store, origin: string, rows: PendingRows): Promise<Log | undefined> {
   const mark = store.highWater.mark(origin)
+  if (mark === undefined) return undefined
   await store.sql.transact([createLogStatement(origin)])
   try {
     return await openLog({
-      storage: sqlLogStorage(store.sql, origin),
+      storage: sqlLogStorage(store.sql, origin, (commit) => rowsOf(rows, commit)),
       origin,
       genesis: true,
-      ...(mark !== undefined && { extending: { size: mark.size, root: mark.hash } }),
+      extending: { size: mark.size, root: mark.hash },
     })
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== 'QIP_LOG_NOT_AN_EXTENSION') throw error
@@ -89,28 +139,52 @@ class SignedLog implements AttestationLog {
   readonly log: Log
   readonly #source: AttestationLogSource
   readonly #signer: Signer
+  readonly #isClosed: boolean
+  readonly #rows: PendingRows
+  #shown: LogHead
   #checkpoint: SignedCheckpoint | undefined
   #signing: Promise<SignedCheckpoint> | undefined
 
-  constructor(source: AttestationLogSource, parts: { readonly number: number; readonly log: Log; readonly signer: Signer }) {
+  constructor(
+    source: AttestationLogSource,
+    parts: Pick<AttestationLog, 'number' | 'log'> & {
+      readonly signer: Signer
+      readonly rows: PendingRows
+      readonly closed?: boolean
+    },
+  ) {
     this.#source = source
+    this.#isClosed = parts.closed ?? false
+    this.#rows = parts.rows
     this.number = parts.number
     this.log = parts.log
     this.#signer = parts.signer
+    this.#shown = parts.log.head()
   }
 
   get origin(): string {
     return this.log.origin
   }
 
+  shownHead(): LogHead {
+    return this.#shown
+  }
+
   async append(
-    entries: readonly Uint8Array[],
-  ): Promise<{ readonly start: number; readonly checkpoint: SignedCheckpoint }> {
-    const { start, end } = await this.log.append(entries)
-    let checkpoint = await this.checkpoint()
-    // A signature that was under way when the entries landed may be over a smaller tree.
-    while (checkpoint.size < end) checkpoint = await this.checkpoint()
-    return { start, checkpoint }
+    entry: Uint8Array,
+    row: (index: number) => SqlStatement,
+  ): Promise<{ readonly index: number; readonly checkpoint: SignedCheckpoint }> {
+    const key = hex(entry)
+    this.#rows.set(key, row)
+    try {
+      const { start, end } = await this.log.append([entry])
+      let checkpoint = await this.checkpoint()
+      // A signature that was under way when the entry landed may be over a smaller tree.
+      while (checkpoint.size < end) checkpoint = await this.checkpoint()
+      return { index: start, checkpoint }
+    } finally {
+      this.#rows.delete(key)
+    }
   }
 
   async checkpoint(): Promise<SignedCheckpoint> {
@@ -125,7 +199,9 @@ class SignedLog implements AttestationLog {
   async #sign(): Promise<SignedCheckpoint> {
     const { store, clock } = this.#source
     const { size, root } = this.log.head()
-    await store.highWater.raise({ origin: this.origin, size, hash: root })
+    // Nothing is added to a closed log: its tree of this size is the one that it always had.
+    if (!this.#isClosed) await store.highWater.raise({ origin: this.origin, size, hash: root })
+    this.#shown = { size, root }
     const timestampS = Math.floor(clock.now() / 1_000)
     const note = await signCheckpoint({ origin: this.origin, size, root }, [
       { name: this.origin, type: noteKeyTypes.mlDsa44, signer: this.#signer, timestampS },

@@ -1,4 +1,4 @@
-import { type Clock, hex, parseHex, type ServiceId, type TrustDomain, utf8 } from '@quantum-ip/base'
+import { type Clock, compareBytes, hex, parseHex, type ServiceId, type TrustDomain, utf8 } from '@quantum-ip/base'
 import {
   type AdmissionRule,
   attestationEntry,
@@ -19,7 +19,7 @@ import type { BuilderOrder } from '../authority.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { SqlRow } from '../store/sql.ts'
 import type { Store } from '../store/open-store.ts'
-import { type AttestationLog, openAttestationLog, type SignedCheckpoint } from './attestation-log.ts'
+import { type AttestationLog, openAttestationLog, openClosedLog, type SignedCheckpoint } from './attestation-log.ts'
 
 /** An attestation as the registry holds it. */
 export interface Registered {
@@ -51,6 +51,21 @@ export interface RegistryOptions {
   readonly builders: readonly BuilderOrder[]
 }
 
+/** An attestation whose signatures hold, about to be logged. */
+interface Accepted {
+  readonly envelope: Envelope
+  /** The envelope as it is kept. */
+  readonly stored: string
+  readonly envelopeHash: Uint8Array
+  readonly facts: BuildFacts
+}
+
+/** What is at hand already about a row. */
+interface Known {
+  readonly checkpoint?: SignedCheckpoint
+  readonly envelope?: Envelope
+}
+
 const perBuildMax = 64
 
 /**
@@ -61,6 +76,8 @@ export class Registry {
   readonly #options: RegistryOptions
   readonly #ledger: AttestationLog
   readonly #levels: ReadonlyMap<string, SlsaLevel>
+  readonly #registering = new Map<string, Promise<Registered>>()
+  readonly #closed = new Map<number, Promise<AttestationLog>>()
 
   private constructor(options: RegistryOptions, ledger: AttestationLog) {
     this.#options = options
@@ -88,8 +105,9 @@ export class Registry {
     return this.#ledger
   }
 
+  /** The attestation log as states may show it. */
   head(): LogHead {
-    const { size, root } = this.#ledger.log.head()
+    const { size, root } = this.#ledger.shownHead()
     return { size, hash: root }
   }
 
@@ -110,29 +128,39 @@ export class Registry {
     const envelope = ordered(verified.envelope)
     const stored = formatEnvelope(envelope)
     const envelopeHash = sha256(utf8(stored + digest))
+    // Two callers with the same envelope at once: it is logged once.
+    const key = hex(envelopeHash)
+    const underWay = this.#registering.get(key)
+    if (underWay !== undefined) return { registered: await underWay, known: true }
     const known = await this.#find('SELECT * FROM attestations WHERE envelope_hash = ?', [envelopeHash])
     if (known[0] !== undefined) return { registered: await this.#registered(known[0]), known: true }
+    const again = this.#registering.get(key)
+    if (again !== undefined) return { registered: await again, known: true }
+    const registering = this.#log({ envelope, stored, envelopeHash, facts }).finally(() => this.#registering.delete(key))
+    this.#registering.set(key, registering)
+    return { registered: await registering, known: false }
+  }
+
+  /** Logs an attestation and keeps its envelope, in one transaction. */
+  async #log({ envelope, stored, envelopeHash, facts }: Accepted): Promise<Registered> {
     const timeMs = this.#options.clock.now()
     const entry = attestationEntry(envelope, facts.build, timeMs)
-    const { start, checkpoint } = await this.#ledger.append([encodeAttestationEntry(entry)])
+    const bytes = encodeAttestationEntry(entry)
     const row = {
       log: this.#ledger.number,
-      position: start,
       build: facts.build,
       envelope_hash: envelopeHash,
-      entry: encodeAttestationEntry(entry),
+      entry: bytes,
       envelope: stored,
       facts: formatFacts(facts),
       time_ms: timeMs,
     }
-    await this.#options.store.sql.transact([
-      {
-        sql: `INSERT INTO attestations (log, position, build, envelope_hash, entry, envelope, facts, time_ms)
-              VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-        params: Object.values(row),
-      },
-    ])
-    return { registered: await this.#registered(row, checkpoint), known: false }
+    const { index, checkpoint } = await this.#ledger.append(bytes, (position) => ({
+      sql: `INSERT INTO attestations (log, build, envelope_hash, entry, envelope, facts, time_ms, position)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      params: [...Object.values(row), position],
+    }))
+    return this.#registered({ ...row, position: index }, { checkpoint, envelope })
   }
 
   /** The attestations of a build, newest first. */
@@ -208,12 +236,22 @@ export class Registry {
     }
   }
 
-  async #registered(row: SqlRow, checkpoint?: SignedCheckpoint): Promise<Registered> {
+  /** The log that an attestation is in: after a restored backup not always the one that is written. */
+  #ledgerOf(number: number): Promise<AttestationLog> {
+    if (number === this.#ledger.number) return Promise.resolve(this.#ledger)
+    const known = this.#closed.get(number) ?? openClosedLog(this.#options, number)
+    this.#closed.set(number, known)
+    known.catch(() => this.#closed.delete(number))
+    return known
+  }
+
+  async #registered(row: SqlRow, known: Known = {}): Promise<Registered> {
     const index = row['position'] as number
-    const { size, note } = checkpoint ?? (await this.#ledger.checkpoint())
-    const proof = await this.#ledger.log.inclusionProof(index, size)
+    const ledger = await this.#ledgerOf(row['log'] as number)
+    const { size, note } = known.checkpoint ?? (await ledger.checkpoint())
+    const proof = await ledger.log.inclusionProof(index, size)
     const receipt = {
-      origin: this.#ledger.origin,
+      origin: ledger.origin,
       index,
       entry: parseAttestationEntry(row['entry'] as Uint8Array),
       proof,
@@ -222,11 +260,11 @@ export class Registry {
     return {
       log: row['log'] as number,
       index,
-      origin: this.#ledger.origin,
+      origin: ledger.origin,
       build: hex(row['build'] as Uint8Array),
       builder: this.#factsOf(row).builder,
       timeMs: row['time_ms'] as number,
-      evidence: buildEvidence({ envelope: parseEnvelope(row['envelope'] as string), receipt }),
+      evidence: buildEvidence({ envelope: known.envelope ?? parseEnvelope(row['envelope'] as string), receipt }),
     }
   }
 }
@@ -243,7 +281,7 @@ function onlySubject(subjects: readonly { readonly digest?: ReadonlyMap<string, 
 
 // The order of signatures is the sender's whim; the stored form has one.
 function ordered({ payload, payloadType, signatures }: Envelope): Envelope {
-  const sorted = [...signatures].sort((a, b) => (hex(a.sig) < hex(b.sig) ? -1 : 1))
+  const sorted = [...signatures].sort((a, b) => compareBytes(a.sig, b.sig))
   return { payload, payloadType, signatures: sorted }
 }
 

@@ -1,7 +1,7 @@
 import { limits, trustDomainName } from '@quantum-ip/base'
 import type { App } from '@quantum-ip/http'
 import { noteKeyTypes } from '@quantum-ip/crypto'
-import { type Log, openLog, parseTilePath, signCheckpoint, formatEntryBundle } from '@quantum-ip/log'
+import { type Log, type LogHead, openLog, parseTilePath, signCheckpoint, formatEntryBundle } from '@quantum-ip/log'
 import Type from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import { sqlLogStorage } from '../store/sqlite-log-storage.ts'
@@ -35,6 +35,7 @@ export function addLedgerRoutes(app: App, context: RouteContext): void {
 class LogReader {
   readonly #context: RouteContext
   readonly #closed = new Map<string, Promise<Log>>()
+  readonly #notes = new Map<string, { readonly size: number; readonly note: string }>()
 
   constructor(context: RouteContext) {
     this.#context = context
@@ -46,13 +47,29 @@ class LogReader {
     const log = await this.#log(origin)
     const held = authority.keys.list().find(({ record }) => record.log === origin)
     if (held?.record.name === undefined) throw unknownLog(origin)
-    const { size, root } = log.head()
-    // Served views only name sizes whose mark is durable: a checkpoint must not outlive a lost commit.
-    await authority.store.highWater.raise({ origin, size, hash: root })
+    const { size, root } = this.#shownTree(log)
+    const known = this.#notes.get(origin)
+    if (known?.size === size) return known.note
     const signer = await authority.keys.signer(held.record.key.kid)
-    return signCheckpoint({ origin, size, root }, [
+    const note = await signCheckpoint({ origin, size, root }, [
       { name: held.record.name, type: noteKeyTypes.mlDsa44, signer, timestampS: Math.floor(authority.clock.now() / 1_000) },
     ])
+    if (this.#notes.size >= openLogsMax) this.#notes.clear()
+    this.#notes.set(origin, { size, note })
+    return note
+  }
+
+  /**
+   * The tree that may be shown: of a log that is open its mark, for a checkpoint must not outlive a lost commit; of one that is
+   * closed for ever all of it. One that lost its end to a restored backup has none: it would go back.
+   */
+  #shownTree(log: Log): LogHead {
+    const mark = this.#context.authority.store.highWater.mark(log.origin)
+    const head = log.head()
+    if (mark === undefined) return head
+    if (mark.size <= head.size) return { size: mark.size, root: mark.hash }
+    const what = `checkpoint: the last entries of \`${log.origin}\` are not in this store, and it`
+    throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what })
   }
 
   async read(origin: string, path: string): Promise<Uint8Array> {
@@ -70,8 +87,14 @@ class LogReader {
     if (origin === authority.registry.origin) return Promise.resolve(authority.registry.ledger.log)
     if (origin === authority.issuer.log.origin) return Promise.resolve(authority.issuer.log.log)
     if (!authority.keys.list().some(({ record }) => record.log === origin)) throw unknownLog(origin)
-    const known = this.#closed.get(origin)
-    if (known !== undefined) return known
+    return this.#readLog(origin)
+  }
+
+  async #readLog(origin: string): Promise<Log> {
+    const { authority } = this.#context
+    const known = await this.#closed.get(origin)
+    // One that was opened while its last batch was being written is behind its mark.
+    if (known !== undefined && known.head().size >= (authority.store.highWater.mark(origin)?.size ?? 0)) return known
     if (this.#closed.size >= openLogsMax) this.#closed.clear()
     const opened = openLog({ storage: sqlLogStorage(authority.store.sql, origin), origin, cachedTilesMax: 16 })
     this.#closed.set(origin, opened)

@@ -41,7 +41,7 @@ const issuedSchema = closed({
 /** Issuance: tokens, RFC 8693 exchange, and what references stand for. */
 export function addTokenRoutes(app: App, { authority }: RouteContext): void {
   const { issuer } = authority
-  const rules = { td: authority.trustDomain, ttlDefaultS: authority.tokenTtlS }
+  const rules = authority.issuanceRules
 
   app.post(
     '/v1/tokens',

@@ -69,7 +69,7 @@ export function addWorkloadRoutes(app: App, { authority }: RouteContext): void {
       },
     },
     async (request) => {
-      const { sid, builds = [], role = 'workload', ttl = 600 } = request.body
+      const { sid, builds = [], role = 'workload', ttl = authority.joinTokenTtlS } = request.body
       const { token, expiresS } = await createJoinToken(
         { sql: authority.store.sql, clock: authority.clock, random: authority.random, td: authority.trustDomain },
         { sid, builds, role, ttlS: ttl },

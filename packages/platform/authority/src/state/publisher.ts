@@ -1,5 +1,5 @@
-import { base64url, type Clock, parseBase64url, parseJson, parseUtf8, type TrustDomain } from '@quantum-ip/base'
-import { type Envelope, formatEnvelope, parseEnvelope, sha256, type Signer } from '@quantum-ip/crypto'
+import { base64url, type Clock, equalBytes, parseBase64url, parseJson, type TrustDomain } from '@quantum-ip/base'
+import { formatEnvelope, type Signer } from '@quantum-ip/crypto'
 import {
   type Bundle,
   chainHead,
@@ -7,18 +7,17 @@ import {
   type HeadRecord,
   headChainStart,
   type LogHead,
-  parseBundle,
   type RevocationRecord,
-  signBundle,
   signState,
   type State,
-  trustLimits,
 } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
-import type { KeyRing } from '../keys/key-ring.ts'
+import type { HeldKey, KeyRing } from '../keys/key-ring.ts'
 import { readMeta, writeMetaStatement } from '../store/open-store.ts'
 import type { Sql, SqlStatement } from '../store/sql.ts'
+import { baseStatements, readHeads } from './history.ts'
 import type { Revocations } from './revocations.ts'
+import { lastBundleSequence, makeBundle, type SignedBundle } from './signed-bundle.ts'
 
 /** One step of the trust state, as the feed carries it. */
 export interface Publication {
@@ -30,7 +29,11 @@ export interface Publication {
   readonly bundle: string | undefined
   /** The records that it confirms beyond the previous one. */
   readonly revocations: readonly RevocationRecord[]
+  /** How many revocations it confirms in all. */
+  readonly epoch: number
   readonly heads: readonly HeadRecord[]
+  /** The number of the last head that it confirms. */
+  readonly head: number
 }
 
 /** A head as the issuer hands it over, with what signed it. */
@@ -51,11 +54,13 @@ export interface PublisherOptions {
   readonly td: TrustDomain
   readonly sql: Sql
   readonly keys: KeyRing
-  readonly revocations: Revocations
+  readonly revocations: Pick<Revocations, 'epoch' | 'chain' | 'since'>
   readonly clock: Clock
   /** Signs bundles: a bundle key of the root document. */
   readonly bundleSigner: Signer
   readonly rootSequence: number
+  /** Seconds that a bundle is valid: at most seven days. */
+  readonly lifetimeS: number
   /**
    * Every open log with its size and root; asked whenever a state is made. `listed` are the token logs as far as their heads were
    * listed. A state must not show a token log beyond that: to a verifier, a head that is not listed below the log's size
@@ -75,6 +80,12 @@ interface PendingHead {
   readonly tree: LogHead | undefined
 }
 
+/** Heads of one batch with their numbers, as they are written. */
+interface NumberedBatch {
+  readonly rows: readonly ({ readonly number: number } & SignedHead)[]
+  readonly tree: LogHead
+}
+
 interface ChainPosition {
   seq: number
   timeMs: number
@@ -83,7 +94,8 @@ interface ChainPosition {
 }
 
 const baseIntervalMs = 60_000
-const bundleLifetimeS = 7 * 24 * 3_600
+/** Heads in one state: with the longest names that there may be it stays below the size that a state may have. */
+const stateHeads = 2_048
 /** A bundle is signed anew when it is this old, so that an authority that was away for days still leaves a valid one. */
 const bundleRefreshS = 24 * 3_600
 
@@ -99,7 +111,9 @@ export class Publisher {
   readonly #listed = new Map<string, LogHead>()
   #pending: PendingHead[] = []
   #heads: number
-  #bundle: { readonly document: Bundle; readonly text: string; readonly sha256: Uint8Array }
+  /** Heads of which nobody knows whether they are in the store. */
+  #unsettled: NumberedBatch | undefined
+  #bundle: SignedBundle
   #bundleIsNew = true
   #last: Publication | undefined
   #lastBaseMs = 0
@@ -145,22 +159,50 @@ export class Publisher {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Makes heads durable in the order in which states will list them. The next state lists them. */
+  /**
+   * Makes heads durable in the order in which states will list them. The next state lists them.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE`: nobody may hand out a token under them. If they are in the store
+   *   nevertheless, states list them.
+   */
   async addHeads({ heads, tree }: HeadBatch): Promise<void> {
-    const numbered = heads.map(({ head, staple }) => ({ number: ++this.#heads, head, staple }))
-    await this.#options.sql.transact(numbered.map((row) => insertHead(row)))
-    const last = numbered.length - 1
-    this.#pending.push(...numbered.map(({ number, head }, i) => ({ number, head, tree: i === last ? tree : undefined })))
+    await this.#settle()
+    const batch = { rows: heads.map((signed) => ({ number: ++this.#heads, ...signed })), tree }
+    try {
+      await this.#options.sql.transact(batch.rows.map((row) => insertHead(row)))
+    } catch (error) {
+      this.#unsettled = batch
+      if (!(await this.#settle())) throw error
+      return
+    }
+    this.#takeIn(batch)
+  }
+
+  /** Finds out what became of the heads of an earlier batch: what the store holds must be listed. @returns whether it does */
+  async #settle(): Promise<boolean> {
+    const batch = this.#unsettled
+    if (batch === undefined) return false
+    const { number, head } = batch.rows[0] as NumberedBatch['rows'][number]
+    const [found] = await this.#options.sql.query('SELECT hash FROM heads WHERE number = ?', [number])
+    this.#unsettled = undefined
+    if (found === undefined) return false
+    if (!equalBytes(found['hash'] as Uint8Array, head.hash)) {
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'the store has another head under this number' })
+    }
+    this.#takeIn(batch)
+    return true
+  }
+
+  #takeIn({ rows, tree }: NumberedBatch): void {
+    const last = rows.length - 1
+    this.#pending.push(...rows.map(({ number, head }, i) => ({ number, head, tree: i === last ? tree : undefined })))
   }
 
   /** Signs the bundle anew from the keys as they are, and a state that rests on it. Resolves when verifiers can see both. */
   async publishKeys(): Promise<Publication> {
     const refreshed = this.#publishing
       .catch(() => undefined)
-      .then(async () => {
-        this.#bundle = await makeBundle(this.#options, this.#bundle.document.sequence)
-        this.#bundleIsNew = true
-      })
+      .then(() => this.#renewBundle())
     this.#publishing = refreshed
     await refreshed
     return this.publish()
@@ -183,7 +225,7 @@ export class Publisher {
     const { headIntervalMs = 500, heartbeatMs = 4_500, clock } = this.#options
     this.#timer = setTimeout(() => {
       const age = clock.now() - this.current.timeMs
-      const old = clock.now() / 1_000 - this.#bundle.document.issued > bundleRefreshS
+      const old = clock.now() / 1_000 - this.#bundle.document.issued > Math.min(bundleRefreshS, this.#options.lifetimeS / 2)
       const work = old ? this.publishKeys() : this.#pending.length > 0 || age >= heartbeatMs ? this.publish() : undefined
       // A failed heartbeat is tried again by the next tick; readiness tells that the state grows old.
       void Promise.resolve(work)
@@ -195,28 +237,35 @@ export class Publisher {
     this.#timer.unref()
   }
 
+  async #renewBundle(): Promise<void> {
+    this.#bundle = await makeBundle(this.#options, this.#bundle.document.sequence)
+    this.#bundleIsNew = true
+  }
+
   async #publish(): Promise<Publication> {
     const { sql, revocations } = this.#options
-    const taken = this.#pending.slice(0, wholeBatches(this.#pending, trustLimits.stateHeadsMax))
-    const heads = taken.map(({ head }) => head)
-    const listed = new Map(this.#listed)
-    for (const { head, tree } of taken) if (tree !== undefined) listed.set(head.origin, tree)
-    const state = this.#nextState(heads, listed)
+    // Never a state by a key that verifiers do not know yet.
+    if (this.#feedKey() === undefined) await this.#renewBundle()
+    const taken = this.#nextHeads()
+    const { state, unlisted } = this.#nextState(taken)
     const position: ChainPosition = {
       seq: state.seq,
       timeMs: state.timeMs,
       head: taken.at(-1)?.number ?? this.#position.head,
       chain: state.headChain,
     }
+    // The number is used up with the signature, whatever becomes of it.
+    Object.assign(this.#position, { seq: state.seq, timeMs: state.timeMs })
     const text = formatEnvelope(await signState(state, await this.#feedSigner()))
     const isBase = state.timeMs - this.#lastBaseMs >= baseIntervalMs
     await sql.transact([
       writeMetaStatement('state-position', formatPosition(position)),
-      ...(isBase ? baseStatements(position, state.epoch, text) : []),
+      { sql: 'DELETE FROM heads WHERE number = ?', each: unlisted.map((number) => [number]) },
+      ...(isBase ? baseStatements({ ...position, epoch: state.epoch, envelope: text }) : []),
     ])
     if (isBase) this.#lastBaseMs = state.timeMs
     Object.assign(this.#position, position)
-    for (const [origin, tree] of listed) this.#listed.set(origin, tree)
+    for (const { head, tree } of taken) if (tree !== undefined) this.#listed.set(head.origin, tree)
     this.#pending = this.#pending.slice(taken.length)
     const publication: Publication = {
       seq: state.seq,
@@ -224,7 +273,9 @@ export class Publisher {
       state: text,
       bundle: this.#bundleIsNew ? this.#bundle.text : undefined,
       revocations: revocations.since(this.#confirmedEpoch).slice(0, state.epoch - this.#confirmedEpoch),
-      heads,
+      epoch: state.epoch,
+      heads: state.heads,
+      head: position.head,
     }
     this.#confirmedEpoch = state.epoch
     this.#bundleIsNew = false
@@ -233,10 +284,23 @@ export class Publisher {
     return publication
   }
 
-  #nextState(heads: readonly HeadRecord[], listed: ReadonlyMap<string, LogHead>): State {
-    const { td, clock, revocations, logs } = this.#options
+  /** The heads that the next state lists: as many as fit, whole batches. */
+  #nextHeads(): readonly PendingHead[] {
+    if (this.#pending.length <= stateHeads) return this.#pending
+    const isCut = this.#pending[stateHeads - 1]?.tree === undefined && this.#pending[stateHeads]?.tree !== undefined
+    return this.#pending.slice(0, isCut ? stateHeads - 1 : stateHeads)
+  }
+
+  #nextState(taken: readonly PendingHead[]): { readonly state: State; readonly unlisted: readonly number[] } {
+    const { td, clock, revocations } = this.#options
     const timeMs = Math.max(clock.now(), this.#position.timeMs)
-    return {
+    const listed = new Map(this.#listed)
+    for (const { head, tree } of taken) if (tree !== undefined) listed.set(head.origin, tree)
+    const logs = this.#options.logs(listed)
+    // After a restart there may be heads of a log that was closed meanwhile: no state can list them any more.
+    const canList = ({ head }: PendingHead): boolean => head.end <= (logs.get(head.origin)?.size ?? -1)
+    const heads = taken.filter(canList).map(({ head }) => head)
+    const state: State = {
       td,
       // Numbers follow the clock, so that a restored backup does not hand out a number that verifiers saw already.
       seq: Math.max(this.#position.seq + 1, timeMs),
@@ -245,31 +309,32 @@ export class Publisher {
       epoch: revocations.epoch,
       revocations: revocations.chain,
       policies: new Map(),
-      logs: logs(listed),
+      logs,
       heads,
       headChain: heads.reduce((chain, head) => chainHead(chain, head), this.#position.chain),
     }
+    return { state, unlisted: taken.filter((head) => !canList(head)).map(({ number }) => number) }
+  }
+
+  /** The newest active feed key that the bundle lists. */
+  #feedKey(): HeldKey | undefined {
+    const known = new Set(this.#bundle.document.keys.map(({ key }) => key.kid))
+    const active = ({ record }: HeldKey): boolean => record.use === 'qip-feed' && record.state === 'active'
+    return this.#options.keys.list().findLast((held) => active(held) && known.has(held.record.key.kid))
   }
 
   async #feedSigner(): Promise<Signer> {
-    const held = this.#options.keys.find('qip-feed', 'active')
+    const held = this.#feedKey()
     if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no feed key is active' })
     return this.#options.keys.signer(held.record.key.kid)
   }
-}
-
-/** How many heads a state takes: not a part of a batch, since the log's size goes up by whole batches. */
-function wholeBatches(pending: readonly PendingHead[], most: number): number {
-  if (pending.length <= most) return pending.length
-  for (let count = most; count > 0; count--) if (pending[count - 1]?.tree !== undefined) return count
-  return most
 }
 
 interface Restored {
   readonly position: ChainPosition
   readonly pending: PendingHead[]
   readonly heads: number
-  readonly bundle: { readonly document: Bundle; readonly text: string; readonly sha256: Uint8Array }
+  readonly bundle: SignedBundle
 }
 
 async function restore(options: PublisherOptions): Promise<Restored> {
@@ -277,57 +342,12 @@ async function restore(options: PublisherOptions): Promise<Restored> {
   const stored = await readMeta(sql, 'state-position')
   const position = stored === undefined ? { seq: 0, timeMs: 0, head: 0, chain: headChainStart } : parsePosition(stored)
   const pending = (await readHeads(sql, position.head)).map((row) => ({ ...row, tree: undefined }))
-  const [last] = await sql.query("SELECT envelope FROM documents WHERE kind = 'bundle' ORDER BY sequence DESC LIMIT 1")
-  const sequence = last === undefined ? 0 : readBundle(last['envelope'] as string).sequence
   return {
     position,
     pending,
     heads: pending.at(-1)?.number ?? position.head,
-    bundle: await makeBundle(options, sequence),
+    bundle: await makeBundle(options, await lastBundleSequence(sql)),
   }
-}
-
-function readBundle(text: string): Bundle {
-  return parseBundle(parseEnvelope(text).payload, { composites: true })
-}
-
-async function makeBundle(options: PublisherOptions, previous: number): Promise<Restored['bundle']> {
-  const { td, clock, keys, bundleSigner, rootSequence, sql } = options
-  const nowS = Math.floor(clock.now() / 1_000)
-  const document: Bundle = {
-    td,
-    sequence: Math.max(previous + 1, nowS),
-    refreshHintS: 60,
-    keys: keys.list().map(({ record }) => record),
-    rootSequence,
-    issued: nowS,
-    expires: nowS + bundleLifetimeS,
-  }
-  const envelope: Envelope = await signBundle(document, [bundleSigner])
-  const text = formatEnvelope(envelope)
-  await sql.transact([
-    { sql: "DELETE FROM documents WHERE kind = 'bundle'" },
-    { sql: "INSERT INTO documents (kind, sequence, envelope) VALUES ('bundle', ?, ?)", params: [document.sequence, text] },
-  ])
-  return { document, text, sha256: sha256(envelope.payload) }
-}
-
-/** Heads after number `after`, in order. */
-export async function readHeads(
-  sql: Sql,
-  after: number,
-): Promise<{ readonly number: number; readonly head: HeadRecord }[]> {
-  const rows = await sql.query('SELECT * FROM heads WHERE number > ? ORDER BY number', [after])
-  return rows.map((row) => ({
-    number: row['number'] as number,
-    head: {
-      origin: row['origin'] as string,
-      start: row['start_index'] as number,
-      end: row['end_index'] as number,
-      hash: row['hash'] as Uint8Array,
-      exp: row['exp'] as number,
-    },
-  }))
 }
 
 function insertHead({ number, head, staple }: { number: number } & SignedHead): SqlStatement {
@@ -339,25 +359,6 @@ function insertHead({ number, head, staple }: { number: number } & SignedHead): 
   }
 }
 
-/** Keeps a state to start from, and forgets states and heads from before every verifier's start. */
-function baseStatements(position: ChainPosition, epoch: number, envelope: string): readonly SqlStatement[] {
-  const horizon = position.timeMs - 2 * 3_600_000
-  return [
-    {
-      sql: 'INSERT INTO base_states (seq, time_ms, head, epoch, envelope) VALUES (?, ?, ?, ?, ?)',
-      params: [position.seq, position.timeMs, position.head, epoch, envelope],
-    },
-    {
-      sql: 'DELETE FROM base_states WHERE time_ms < (SELECT MAX(time_ms) FROM base_states WHERE time_ms < ?)',
-      params: [horizon],
-    },
-    {
-      sql: 'DELETE FROM heads WHERE number <= (SELECT MIN(head) FROM base_states) AND exp < ?',
-      params: [Math.floor(horizon / 1_000)],
-    },
-  ]
-}
-
 function formatPosition({ seq, timeMs, head, chain }: ChainPosition): string {
   return JSON.stringify([seq, timeMs, head, base64url(chain)])
 }
@@ -365,44 +366,4 @@ function formatPosition({ seq, timeMs, head, chain }: ChainPosition): string {
 function parsePosition(text: string): ChainPosition {
   const [seq, timeMs, head, chain] = parseJson(text) as [number, number, number, string]
   return { seq, timeMs, head, chain: parseBase64url(chain) }
-}
-
-/** A signed state in the past and all that followed it: what a verifier starts from. */
-export interface History {
-  readonly base: string
-  readonly heads: readonly HeadRecord[]
-  readonly revocations: readonly RevocationRecord[]
-  readonly state: string
-  readonly bundle: string
-}
-
-/**
- * What a verifier needs that starts now and must know every head under which a token may still be valid: the newest signed state
- * that is at least `lifetimeMs` old (or the oldest there is), and the records since, up to the current state.
- */
-export async function readHistory(
-  from: { readonly sql: Sql; readonly publisher: Publisher; readonly revocations: Revocations },
-  lifetimeMs: number,
-): Promise<History> {
-  const { sql, publisher, revocations } = from
-  const current = publisher.current
-  const position = parsePosition((await readMeta(sql, 'state-position')) ?? '')
-  if (position.seq !== current.seq) return readHistory(from, lifetimeMs)
-  const [base] = await sql.query(
-    `SELECT head, epoch, envelope FROM base_states WHERE time_ms <= ? OR seq = (SELECT MIN(seq) FROM base_states)
-     ORDER BY seq DESC LIMIT 1`,
-    [current.timeMs - lifetimeMs],
-  )
-  if (base === undefined) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'there is no state to start from' })
-  const heads = (await readHeads(sql, base['head'] as number))
-    .filter(({ number }) => number <= position.head)
-    .map(({ head }) => head)
-  const payload = parseJson(parseUtf8(parseEnvelope(current.state).payload)) as { epoch: number }
-  return {
-    base: base['envelope'] as string,
-    heads,
-    revocations: revocations.list().slice(0, payload.epoch),
-    state: current.state,
-    bundle: publisher.bundleText,
-  }
 }

@@ -3,17 +3,21 @@ import { join } from 'node:path'
 import type { TrustDomain } from '@quantum-ip/base'
 import { AuthorityError } from '../authority-errors.ts'
 import { type KeyCustody, openFileCustody } from '../custody.ts'
+import { type DurableFile, openDurableFile } from './durable-file.ts'
+import { lockFolder } from './folder-lock.ts'
 import { type HighWater, openHighWater } from './high-water.ts'
-import { dataVersion, schema } from './schema.ts'
+import { dataVersion, metaSchema, schema } from './schema.ts'
 import type { Sql } from './sql.ts'
 import { openSqlite } from './sqlite.ts'
 
-/** All that the authority keeps: the database, the keys, and the marks outside the database. */
+/** All that the authority keeps: the database, the keys, and what is kept outside the database. */
 export interface Store {
   readonly folder: string
   readonly sql: Sql
   readonly custody: KeyCustody
   readonly highWater: HighWater
+  /** The second copy of the revocations. */
+  readonly revocations: DurableFile
   close(): Promise<void>
 }
 
@@ -34,26 +38,33 @@ export interface StorePlaces {
  *   `QIP_AUTHORITY_STORE_UNAVAILABLE` · `QIP_AUTHORITY_FILE_DAMAGED`
  */
 export async function openStore(places: StorePlaces, trustDomain: TrustDomain): Promise<Store> {
-  const { folder } = places
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const sql = await openSqlite(join(folder, 'authority.db'), schema)
+  const { folder, highWaterFolder } = places
+  const opened: (() => unknown)[] = []
+  const close = async (): Promise<void> => {
+    for (const end of opened.splice(0).toReversed()) await end()
+  }
   try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const sql = await openSqlite(join(folder, 'authority.db'), metaSchema)
+    opened.push(() => sql.close())
+    // Before anything is written: a directory of another version stays as it is.
     await checkMeta(sql, { name: 'data-version', wanted: dataVersion, code: 'QIP_AUTHORITY_DATA_VERSION' })
     await checkMeta(sql, { name: 'trust-domain', wanted: trustDomain, code: 'QIP_AUTHORITY_DATA_FOREIGN' })
+    await sql.transact([
+      ...schema.map((statement) => ({ sql: statement })),
+      writeMetaStatement('data-version', dataVersion),
+      writeMetaStatement('trust-domain', trustDomain),
+    ])
+    const lock = await lockFolder(highWaterFolder)
+    opened.push(() => lock.release())
     const custody = await openFileCustody(places.custodyFolder)
-    const highWater = await openHighWater(join(places.highWaterFolder, 'high-water'))
-    return {
-      folder,
-      sql,
-      custody,
-      highWater,
-      async close() {
-        await highWater.close()
-        await sql.close()
-      },
-    }
+    const highWater = await openHighWater(join(highWaterFolder, 'high-water'))
+    opened.push(() => highWater.close())
+    const revocations = await openDurableFile(join(highWaterFolder, 'revocations'))
+    opened.push(() => revocations.close())
+    return { folder, sql, custody, highWater, revocations, close }
   } catch (error) {
-    await sql.close()
+    await close()
     throw error
   }
 }
@@ -66,8 +77,7 @@ interface MetaCheck {
 
 async function checkMeta(sql: Sql, { name, wanted, code }: MetaCheck): Promise<void> {
   const found = await readMeta(sql, name)
-  if (found === undefined) await sql.transact([writeMetaStatement(name, wanted)])
-  else if (found !== wanted) throw new AuthorityError(code, { found, wanted })
+  if (found !== undefined && found !== wanted) throw new AuthorityError(code, { found, wanted })
 }
 
 /** A single value that is kept under a name. */

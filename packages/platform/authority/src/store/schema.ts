@@ -1,16 +1,20 @@
 /** The version of the data format. A directory of another version is refused, not guessed at. */
 export const dataVersion = '1'
 
+/** Where the version stands: the one table that all versions have. */
+export const metaSchema: readonly string[] = [
+  `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)`,
+]
+
 /**
  * The tables. Ground state: keys, logs, revocations, sessions, attestations, decisions, operators. What can be derived
  * is not stored. Only SQL that every wire-compatible engine knows.
  */
 export const schema: readonly string[] = [
-  `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)`,
   // Public halves and states; private halves never leave custody.
   `CREATE TABLE IF NOT EXISTS keys (
      kid TEXT PRIMARY KEY, use TEXT NOT NULL, state TEXT NOT NULL, jwk TEXT NOT NULL,
-     name TEXT, log TEXT, key_set TEXT, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL)`,
+     name TEXT, log TEXT, key_set TEXT, companion TEXT, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL)`,
   // One row per log: the compare-and-set of size and root is what keeps it one log.
   `CREATE TABLE IF NOT EXISTS log_heads (
      origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, state TEXT NOT NULL)`,

@@ -29,7 +29,8 @@ export interface Sql {
    * Runs statements as one transaction: all take effect, durably, or none does.
    *
    * @throws {AuthorityError} `QIP_AUTHORITY_CONFLICT` if an expectation fails: nothing was written.
-   * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE` if the outcome is not known: read before you write again.
+   * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE` if the outcome is not known: read before you write again. By then
+   *   it is settled: a driver must not reject while the transaction may still arrive.
    */
   transact(statements: readonly SqlStatement[]): Promise<void>
   close(): Promise<void>

@@ -6,13 +6,19 @@ import type { Sql, SqlStatement } from './sql.ts'
 /**
  * One log in the store. Its safety is the first statement of {@link LogStorage.commit}: the head's row changes only where
  * size and root are the expected ones, and with it the whole transaction.
+ *
+ * @param alongside what is to be written in the same transaction as a batch: rows about its entries
  */
-export function sqlLogStorage(sql: Sql, origin: string): LogStorage {
+export function sqlLogStorage(
+  sql: Sql,
+  origin: string,
+  alongside: (commit: LogCommit) => readonly SqlStatement[] = () => [],
+): LogStorage {
   return {
     head: () => readHead(sql, origin),
     async commit(commit) {
       try {
-        await sql.transact(commitStatements(origin, commit))
+        await sql.transact([...commitStatements(origin, commit), ...alongside(commit)])
         return 'committed'
       } catch (error) {
         if (isQipError(error, 'QIP_AUTHORITY_CONFLICT')) return 'conflict'

@@ -6,6 +6,9 @@ import type { SqliteAnswer, SqliteCall } from './sqlite-worker.ts'
 // SQLite's primary result codes for "somebody else holds the lock".
 const sqliteBusy = 5
 const sqliteLocked = 6
+// "The database disk image is malformed", and "file is not a database".
+const sqliteCorrupt = 11
+const sqliteNotADatabase = 26
 
 interface Waiting {
   readonly resolve: (rows: readonly SqlRow[]) => void
@@ -19,6 +22,7 @@ interface Waiting {
  * process alone.
  *
  * @throws {AuthorityError} `QIP_AUTHORITY_DATA_LOCKED` if another process holds the file.
+ * @throws {AuthorityError} `QIP_AUTHORITY_FILE_DAMAGED` if it is no database.
  * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE` if it cannot be opened.
  */
 export async function openSqlite(file: string, schema: readonly string[]): Promise<Sql> {
@@ -90,6 +94,9 @@ class SqliteStore implements Sql {
     const primary = Number(answer.code.split(':')[1]) % 256
     if (primary === sqliteBusy || primary === sqliteLocked) {
       return new AuthorityError('QIP_AUTHORITY_DATA_LOCKED', { folder: this.#file })
+    }
+    if (primary === sqliteCorrupt || primary === sqliteNotADatabase) {
+      return new AuthorityError('QIP_AUTHORITY_FILE_DAMAGED', { file: this.#file, reason: answer.reason })
     }
     return new AuthorityError('QIP_AUTHORITY_STORE_UNAVAILABLE', { reason: answer.reason })
   }

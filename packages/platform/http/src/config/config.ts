@@ -143,8 +143,6 @@ export interface GatewayConfig {
 
 /** What quarantined requests get, where a route has no quarantine upstream. */
 export interface QuarantineConfig {
-  /** Of the service's requests. */
-  readonly share: number
   readonly inFlightMax: number
 }
 
@@ -283,7 +281,6 @@ export interface PoliciesConfig {
 export interface TelemetryConfig {
   readonly metrics: boolean
   readonly decisions: DecisionsConfig
-  readonly spans: { readonly otlpUrl: string | undefined; readonly share: number }
 }
 
 /** The decision log. */

@@ -63,7 +63,7 @@ const defaults: Config = {
     tls: undefined,
     threads: 1,
     detail: 'public',
-    quarantine: { share: 0.01, inFlightMax: 10 },
+    quarantine: { inFlightMax: 10 },
     limits: {
       headerBytesMax: 32_768,
       connectionsMax: 10_000,
@@ -102,7 +102,6 @@ const defaults: Config = {
   telemetry: {
     metrics: true,
     decisions: { verifiedShare: 0.01, perReasonPerSecond: 100, keepMs: 2_592_000_000 },
-    spans: { otlpUrl: undefined, share: 0.01 },
   },
 }
 
@@ -164,7 +163,6 @@ describe('parseConfig', () => {
         'gateway: { threads: auto, listen: "[::1]:0", tls: { selfSigned: true, keyExchange: required } }',
         'authority: { listen: "0.0.0.0:7600", socketMode: "0660", url: https://qip.example/, tls: { certificateFile: c, keyFile: k } }',
         'policies: { files: [policies/a.yaml] }',
-        'telemetry: { spans: { otlpUrl: http://127.0.0.1:4318/v1/traces, share: 0.5% } }',
       ].join('\n'),
       source,
       { directory: '/srv' },
@@ -193,7 +191,6 @@ describe('parseConfig', () => {
       keyExchange: 'preferred',
     })
     assert.deepEqual(config.policies.files, ['/srv/policies/a.yaml'])
-    assert.deepEqual(config.telemetry.spans, { otlpUrl: 'http://127.0.0.1:4318/v1/traces', share: 0.005 })
   })
 
   it('reads a file, and tells one that is not there', async () => {
@@ -510,7 +507,6 @@ const refusals: Refusal[] = [
   { text: 'trust: { stateInterval: 3m }', line: 1, path: 'trust.stateInterval', reason: /half of/ },
   { text: 'trust: { headInterval: 6s }', line: 1, path: 'trust.headInterval' },
   { text: 'trust: { headInterval: 4s }\nheads: { listedWithin: 5s }', line: 2, path: 'heads.listedWithin' },
-  { text: 'telemetry: { spans: { otlpUrl: collector:4318 } }', line: 1, path: 'telemetry.spans.otlpUrl' },
 ]
 
 describe('parseConfig refuses', () => {

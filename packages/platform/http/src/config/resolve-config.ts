@@ -139,7 +139,7 @@ function gateway(at: Section): GatewayConfig {
     tls: tls(at.optionalSection('tls')),
     threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
     detail: at.word('detail', 'detail'),
-    quarantine: { share: quarantine.share('share'), inFlightMax: quarantine.integer('inFlight') },
+    quarantine: { inFlightMax: quarantine.integer('inFlight') },
     limits: {
       headerBytesMax: limits.bytes('headerBytes'),
       connectionsMax: limits.integer('connections'),
@@ -213,7 +213,6 @@ function trust(at: Section): TrustConfig {
 
 function telemetry(at: Section): TelemetryConfig {
   const decisions = at.section('decisions')
-  const spans = at.section('spans')
   return {
     metrics: at.flag('metrics'),
     decisions: {
@@ -221,6 +220,5 @@ function telemetry(at: Section): TelemetryConfig {
       perReasonPerSecond: decisions.integer('perReasonPerSecond'),
       keepMs: decisions.durationMs('keep'),
     },
-    spans: { otlpUrl: spans.optionalText('otlpUrl'), share: spans.share('share') },
   }
 }

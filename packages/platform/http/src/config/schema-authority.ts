@@ -252,8 +252,4 @@ export const telemetry = section('what is measured and recorded', {
     }),
     keep: duration({ description: 'how long records are kept', default: '30d', min: '1h', max: '3650d' }),
   }),
-  spans: section('traces', {
-    otlpUrl: kind('url', { description: 'where spans are sent; absent: nowhere' }),
-    share: share({ description: 'of requests without a sampling decision of their own', default: '1%' }),
-  }),
 })

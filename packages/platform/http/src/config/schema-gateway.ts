@@ -12,7 +12,6 @@ import {
   listen,
   path,
   section,
-  share,
   size,
 } from './fields.ts'
 import { tls } from './schema-authority.ts'
@@ -86,7 +85,6 @@ export const gateway = section('the gateway', {
     default: 'public',
   }),
   quarantine: section('quarantined requests, where a route has no quarantineUpstream', {
-    share: share({ description: "of the service's requests", default: '1%' }),
     inFlight: integer({ description: 'at once, per service', default: 10, minimum: 1, maximum: 100_000 }),
   }),
   limits: section('limits', {

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { encodeClaims, formatMerkleToken } from '@quantum-ip/token'
+import { commands } from '../src/commands.ts'
+import { qip } from './support/qip.ts'
+import { run } from './support/run.ts'
+
+let folder = ''
+const at = (name: string) => join(folder, name)
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'qip-commands-'))
+})
+
+after(() => rm(folder, { recursive: true }))
+
+test('the overview names every command and every exit code', async () => {
+  const { code, stdout } = await run([])
+  assert.equal(code, 0)
+  for (const name of Object.keys(commands)) assert.match(stdout, new RegExp(`^  ${name} `, 'm'))
+  for (const exit of ['0', '1', '2', '3', '70']) assert.match(stdout, new RegExp(`^  ${exit} +\\S`, 'm'))
+})
+
+test('every command loads, has help, and takes --json', async () => {
+  for (const name of Object.keys(commands)) {
+    const { code, stdout } = await run([name, '--help'])
+    assert.equal(code, 0, name)
+    assert.match(stdout, new RegExp(`^Usage: qip ${name}`), name)
+  }
+})
+
+for (const [title, args, expected] of [
+  [
+    'a command that does not exist',
+    ['conformence'],
+    'qip: there is no command `conformence`\n  next: did you mean `qip conformance`?\n  code: QIP_CLI_COMMAND_UNKNOWN\n',
+  ],
+  [
+    'an option that does not exist',
+    ['config', 'check', '--jsn'],
+    'qip: unknown option `--jsn`\n  next: did you mean --json?\n  code: QIP_CLI_USAGE\n',
+  ],
+  [
+    'an argument that is missing',
+    ['verify'],
+    'qip: missing required argument `artifact`\n  next: see `qip verify --help`\n  code: QIP_CLI_USAGE\n',
+  ],
+  [
+    'a file that is not there',
+    ['policy', 'check', '/nowhere/p.yaml'],
+    'qip: the policy `/nowhere/p.yaml` cannot be read: there is no such file\n  next: check the path and its permissions\n  code: QIP_CLI_FILE_UNREADABLE\n',
+  ],
+] as const) {
+  test(`says what is wrong with ${title}, and what to do`, async () => {
+    const { code, stdout, stderr } = await run(args)
+    assert.deepEqual([code, stdout, stderr], [2, '', expected])
+    const json = await run([...args, '--json'])
+    assert.deepEqual([json.code, Object.keys(json.json()), json.stderr], [2, ['code', 'message', 'next'], ''])
+  })
+}
+
+test('writes a policy that checks, and finds what is wrong with one', async () => {
+  const file = at('policy.yaml')
+  const written = await run(['policy', 'new', 'shop', '--out', file])
+  assert.equal(written.stdout, `written ${file}\n  next: qip policy check ${file}\n`)
+  assert.equal((await run(['policy', 'new', 'shop', '--out', file])).code, 2)
+  assert.equal((await run(['policy', 'check', file])).stdout, 'ok shop version 1: 2 rules, mode monitor\n')
+  await writeFile(
+    file,
+    (await run(['policy', 'new', 'shop'])).stdout.replace('verdict.status ==', 'verdict.statu =='),
+  )
+  const wrong = await run(['policy', 'check', file])
+  assert.equal(wrong.code, 1)
+  assert.match(
+    wrong.stdout,
+    /unknown fact `verdict\.statu` at `spec\.rules\[0\]\.when` \(line \d+, column \d+\)/,
+  )
+  assert.match(wrong.stdout, /next: did you mean `verdict\.status`\?/)
+  assert.equal((await run(['policy', 'new', 'NOT A NAME'])).code, 2)
+})
+
+test('checks a configuration, with the policies that it names', async () => {
+  const file = at('quantum-ip.yaml')
+  await writeFile(file, 'trustDomain: spiffe://acme.example\npolicies: { files: [p.yaml] }\n')
+  await writeFile(at('p.yaml'), (await run(['policy', 'new', 'default'])).stdout)
+  assert.equal((await run(['config', 'check', file])).code, 0)
+  const shop = 'spiffe://acme.example/sa/shop'
+  const route = `gateway: { routes: [{ service: ${shop}, upstream: 'http://127.0.0.1:1', policy: other }] }\n`
+  await writeFile(file, `trustDomain: spiffe://acme.example\nservices: [{ id: ${shop} }]\n${route}`)
+  const unknown = await run(['config', 'check', file, '--json'])
+  assert.equal(unknown.code, 1)
+  assert.match(unknown.stdout, /names the policy `other`/)
+  await writeFile(file, 'trustDoman: x\nlalala: 3\n')
+  const { code, stdout } = await run(['config', 'check', file, '--json'])
+  assert.equal(code, 1)
+  const { faults } = JSON.parse(stdout) as { faults: { code: string }[] }
+  assert.deepEqual(
+    faults.map((fault) => fault.code),
+    ['QIP_HTTP_CONFIG_UNKNOWN_KEY', 'QIP_HTTP_CONFIG_UNKNOWN_KEY'],
+  )
+})
+
+test('shows every value of a configuration and where it comes from', async () => {
+  const file = at('shown.yaml')
+  await writeFile(file, 'trustDomain: spiffe://acme.example\n')
+  const { stdout } = await run(['config', 'show', file])
+  assert.match(stdout, /^trustDomain: spiffe:\/\/acme\.example +# line 1$/m)
+  assert.match(stdout, /^region: local +# default$/m)
+  assert.equal((await run(['config', 'show', at('none.yaml')])).code, 2)
+})
+
+test('repeats no token, join token or credential that stands in the wrong place', async () => {
+  for (const secret of [
+    'qipj1.SECRETSECRET',
+    'qipr1.SECRETSECRET',
+    'qipo1.SECRET.SECRET',
+    ended,
+    'eyJhbGciSECRETSECRET.SECRET',
+  ]) {
+    const text = secret.slice(secret.indexOf('.') + 1).slice(0, 12)
+    for (const args of [
+      [secret],
+      ['token', secret],
+      ['verify', secret],
+      ['explain', secret],
+      ['ledger', 'get', secret],
+    ]) {
+      const { stdout, stderr } = await run([...args, '--json'])
+      assert.ok(!(stdout + stderr).includes(text), `${args.join(' ')}: ${stdout}`)
+    }
+  }
+})
+
+// Claims without any secret: nobody could be deceived with this token.
+const ended = formatMerkleToken({
+  claimsBytes: encodeClaims({
+    sub: 'spiffe://acme.example/sa/checkout',
+    aud: ['spiffe://acme.example/sa/shop'],
+    iat: 1_800_000_000,
+    exp: 1_800_000_060,
+    jti: new Uint8Array(16),
+    use: 1,
+    bld: new Uint8Array(32).fill(1),
+    bev: 2,
+    att: [1, 7],
+    cnf: { jkt: new Uint8Array(32).fill(2) },
+    req: new Uint8Array(32).fill(3),
+    chn: [{ sid: 'spiffe://acme.example/sa/web', attLog: 0, attIndex: 0, log: 3, index: 9 }],
+  }),
+  keyId: 0x01020304,
+  index: 5,
+  start: 4,
+  end: 8,
+  path: [new Uint8Array(32), new Uint8Array(32)],
+})
+
+test('explains every field of a token', async () => {
+  const { code, stdout } = await run([
+    'token',
+    'inspect',
+    ended,
+    '--audience',
+    'spiffe://acme.example/sa/other',
+  ])
+  assert.equal(code, 0)
+  for (const part of [
+    /use +once\n/,
+    /build +sha256:0101/,
+    /measured: a node agent hashed what it started/,
+    /attested +attestations\/1, entry 7/,
+    /bound to +key AgIC/,
+    /request +AwMD/,
+    /chain +1\. spiffe:\/\/acme\.example\/sa\/web/,
+    /nonce +not shown/,
+    /key +01020304/,
+    /batch +\[4, 8\)/,
+    /proof +2 hashes, 64 bytes/,
+    /fails +audience +it is not for spiffe:\/\/acme\.example\/sa\/other/,
+    /open +binding/,
+    /open +replay/,
+  ])
+    assert.match(stdout, part)
+})
+
+test('the real binary exits as the table says, and reads a token from a pipe', async () => {
+  const inspected = await qip(['token', 'inspect', '--json'], { input: `Quantum-IP: ${ended}\n` })
+  assert.deepEqual([inspected.code, inspected.stderr], [0, ''])
+  assert.equal((await qip(['token', 'inspect', 'rubbish'])).code, 1)
+  assert.equal((await qip(['nothing'])).code, 2)
+  assert.match((await qip(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
+})

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { equalBytes, hex } from '@quantum-ip/base'
+import {
+  evaluateSubtreeInclusion,
+  isValidSubtree,
+  storedContents,
+  subtreeVerifierKey,
+  verifySubtreeSignature,
+  verifyTileLogContents,
+} from '@quantum-ip/log'
+import { parseJwtToken, parseMerkleToken, parseStaple } from '@quantum-ip/token'
+import type { TrustStore } from '@quantum-ip/trust'
+import type { KeyRing } from '../../src/keys/key-ring.ts'
+import type { IssuedTokens } from '../../src/issuance/issuer.ts'
+import type { RevocationRecord } from '@quantum-ip/trust'
+import { sqlLogStorage } from '../../src/store/sqlite-log-storage.ts'
+import type { SimulatedDatabase } from './simulated-database.ts'
+
+/** A token that somebody was given. */
+interface Acknowledged {
+  readonly origin: string
+  readonly index: number
+  readonly digest: string
+  readonly expiresS: number
+  /** The head that it is under; a JWT has none of its own. */
+  readonly head: { readonly keyId: number; readonly start: number; readonly end: number; readonly hash: Uint8Array } | undefined
+  /** How often the store had gone back before. */
+  readonly era: number
+}
+
+/**
+ * All that was ever acknowledged or signed, and whether it is kept. INVARIANTS:
+ *
+ * - never two hashes signed for one (origin, start, end), and one key for each log;
+ * - no claims at two places;
+ * - every acknowledged token is in the log at its place, unless the store went back and the log is closed;
+ * - every acknowledged token verifies under its head, and verifiers hold that head, unless the store went back;
+ * - revocations that were acknowledged stay, in their order.
+ */
+export class Oracle {
+  readonly #signed = new Map<string, string>()
+  readonly #signers = new Map<string, string>()
+  readonly #places = new Map<string, string>()
+  readonly #tokens: Acknowledged[] = []
+  readonly #revocations: RevocationRecord[] = []
+  /** What signing found; thrown by the next check, for it was signed deep inside of the process. */
+  readonly #violations: string[] = []
+  /** How often the store went back. */
+  era = 0
+
+  get acknowledged(): number {
+    return this.#tokens.length
+  }
+
+  get signatures(): number {
+    return this.#signed.size
+  }
+
+  /** Takes down what a key signs; only subtrees matter here. */
+  noteSigned(kid: string, message: Uint8Array): void {
+    const subtree = readSubtree(message)
+    if (subtree === undefined) return
+    const { origin, start, end, hash } = subtree
+    const place = `${origin} [${start}, ${end})`
+    const before = this.#signed.get(place)
+    if (before !== undefined && before !== hash) this.#violations.push(`two hashes were signed for ${place}`)
+    this.#signed.set(place, hash)
+    const signer = this.#signers.get(origin)
+    if (signer !== undefined && signer !== kid) this.#violations.push(`two keys sign for ${origin}`)
+    this.#signers.set(origin, kid)
+  }
+
+  /** Takes down tokens that were handed out, and checks them against what came with them. */
+  async noteIssued({ tokens, heads }: IssuedTokens, keys: KeyRing): Promise<void> {
+    const staples = heads.flatMap((head) => parseStaple(head))
+    for (const text of tokens) {
+      if (text.startsWith('qipr1.')) continue
+      if (!text.startsWith('qip1.')) {
+        this.#noteJwt(text, keys)
+        continue
+      }
+      const token = parseMerkleToken(text)
+      const staple = staples.find(({ start, end }) => start === token.start && end === token.end)
+      assert.ok(staple, 'a token came without its head')
+      const hash = evaluateSubtreeInclusion({ ...token, leafHash: token.leafHash, proof: token.path })
+      assert.ok(equalBytes(hash, staple.hash), 'a token is not under its head')
+      const record = keys.list().find(({ record: { use, log } }) => use === 'qip-token' && log === staple.origin)?.record
+      assert.ok(record?.name, 'the key of a log is not known')
+      const key = subtreeVerifierKey(record.name, record.key)
+      await verifySubtreeSignature(staple, key, staple.sigs[0]?.signature ?? new Uint8Array())
+      const { index, start, end, keyId } = token
+      const head = { keyId, start, end, hash }
+      const digest = hex(token.digest)
+      this.#tokens.push({ origin: staple.origin, index, digest, expiresS: token.claims.exp, head, era: this.era })
+    }
+  }
+
+  noteRevocation(record: RevocationRecord): void {
+    this.#revocations.push(record)
+  }
+
+  checkSigned(): void {
+    assert.deepEqual(this.#violations, [])
+  }
+
+  /** Verifies every log in the database whole, and every token in it. `issuing` is the log that is being written. */
+  async checkDatabase(database: SimulatedDatabase, issuing: string): Promise<void> {
+    this.checkSigned()
+    const sql = {
+      query: async (...call: Parameters<SimulatedDatabase['query']>) => database.query(...call),
+      transact: () => Promise.reject(new Error('read only')),
+      close: async () => {},
+    }
+    const found = new Map<string, string>()
+    for (const row of database.query('SELECT origin, size, root FROM log_heads')) {
+      const origin = row['origin'] as string
+      const head = { size: row['size'] as number, root: row['root'] as Uint8Array }
+      await verifyTileLogContents(head, {
+        ...storedContents(sqlLogStorage(sql, origin)),
+        onEntry: (index, entry) => {
+          if (entry.length !== 38) return
+          const digest = hex(entry.subarray(6))
+          found.set(`${origin}/${index}`, digest)
+          this.#notePlace(digest, `${origin}/${index}`)
+        },
+      })
+    }
+    for (const { origin, index, digest } of this.#tokens) {
+      const there = found.get(`${origin}/${index}`)
+      if (there === undefined) {
+        assert.ok(this.era > 0, `acknowledged token ${origin}/${index} is lost`)
+        assert.notEqual(origin, issuing, `${origin} goes on without its acknowledged token ${index}`)
+      } else assert.equal(there, digest, `another token stands at ${origin}/${index}`)
+    }
+  }
+
+  checkRevocations(records: readonly RevocationRecord[]): void {
+    for (const record of this.#revocations) {
+      assert.deepEqual(records[record.epoch - 1], record, `acknowledged revocation ${record.epoch} is lost`)
+    }
+  }
+
+  /** A verifier that followed all the time holds the head of every token that may still be used. */
+  checkVerifier(trust: TrustStore, nowMs: number): void {
+    for (const { origin, index, expiresS, head, era } of this.#tokens) {
+      if (head === undefined || era < this.era || expiresS * 1_000 <= nowMs) continue
+      const record = trust.keyFor(trust.td, head.keyId, 'qip-token')
+      if (record === undefined || record.state === 'compromised' || record.state === 'retired') continue
+      const held = trust.headFor(origin, head.keyId, head)
+      assert.ok(held, `no state lists the head [${head.start}, ${head.end}) of token ${origin}/${index}`)
+      assert.ok(equalBytes(held, head.hash), 'states list another head')
+    }
+  }
+
+  #noteJwt(text: string, keys: KeyRing): void {
+    const { log, index, digest, claims } = parseJwtToken(text)
+    const origin = keys
+      .list()
+      .map(({ record }) => record.log ?? '')
+      .find((origin) => origin.endsWith(`/tokens/${log}`))
+    assert.ok(origin)
+    this.#tokens.push({ origin, index, digest: hex(digest), expiresS: claims.exp, head: undefined, era: this.era })
+  }
+
+  #notePlace(digest: string, place: string): void {
+    const before = this.#places.get(digest)
+    assert.ok(before === undefined || before === place, `the claims at ${place} stand at ${before} as well`)
+    this.#places.set(digest, place)
+  }
+}
+
+const label = 'subtree/v1\n\0'
+
+/** What {@link subtreeMessage} writes, read back. */
+function readSubtree(message: Uint8Array) {
+  const text = Buffer.from(message)
+  if (text.toString('latin1', 0, label.length) !== label) return undefined
+  const nameEnd = label.length + 1 + (message[label.length] as number)
+  const originAt = nameEnd + 8
+  const originEnd = originAt + 1 + (message[originAt] as number)
+  const [start, end] = [Number(text.readBigUInt64BE(originEnd)), Number(text.readBigUInt64BE(originEnd + 8))]
+  assert.ok(isValidSubtree({ start, end }))
+  return {
+    origin: text.toString('utf8', originAt + 1, originEnd),
+    start,
+    end,
+    hash: hex(message.subarray(originEnd + 16)),
+  }
+}
