@@ -4,6 +4,7 @@ import {
   type BroadcasterOptions,
   createFirstAdmin,
   type Listener,
+  openApiDocument,
   openBroadcaster,
   openServer,
   type Server,
@@ -89,6 +90,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
       reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics()),
     )
   }
+  server.app.get('/openapi.json', { config: { access: 'open' } }, () => openApiDocument(server))
   server.onStop(() => {
     unsubscribe()
     local.close()

@@ -9,7 +9,9 @@ import { formatSessionProof } from '@quantum-ip/client'
 import { generateKemKey, kemJwk, openField } from '@quantum-ip/crypto'
 import { evaluateSubtreeInclusion, verifySubtreeSignature, subtreeVerifierKey } from '@quantum-ip/log'
 import { parseMerkleToken, parseStaple } from '@quantum-ip/token'
+import { pinsOf, TrustStore } from '@quantum-ip/trust'
 import { Authority, type AuthorityServer, serveAuthority } from '../src/index.ts'
+import { parseTokenOrder } from '../src/issuance/token-order.ts'
 
 const td = 'spiffe://acme.example'
 const shop = `${td}/ns/prod/sa/shop`
@@ -146,6 +148,14 @@ test('exchange extends the chain and never outlives the subject token', async ()
   assert.equal(own.status, 400)
 })
 
+test('describes itself in OpenAPI 3.1', async () => {
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as { openapi: string; paths: Record<string, unknown> }
+  assert.match(document.openapi, /^3\.1/)
+  for (const path of ['/v1/tokens', '/v1/workloads', '/v1/attestations', '/v1/revocations', '/oauth/token']) {
+    assert.ok(path in document.paths, path)
+  }
+})
+
 test('verifies as a service, and says why not', async () => {
   const session = await admit(checkout)
   const member = await admit(`${td}/ns/prod/sa/gateway`, 'verifier')
@@ -193,4 +203,43 @@ test('goes on after a restart where it stopped', async () => {
   assert.equal(authority.issuer.log.log.head().size, size)
   assert.ok(authority.publisher.current.seq > seq)
   assert.equal(isQipError(new Error('x')), false)
+})
+
+test('hybrid heads are signed by the issuing key and its companion, and both are needed', async () => {
+  const place = await mkdtemp(join(tmpdir(), 'qip-hybrid-'))
+  const hybrid = await Authority.open({
+    trustDomain: td,
+    places: { folder: join(place, 'data'), highWaterFolder: join(place, 'high-water'), custodyFolder: join(place, 'keys') },
+    rules: [],
+    builders: [],
+    requireAttestation: [],
+    hybrid: true,
+  })
+  const store = new TrustStore({ td, pins: pinsOf(hybrid.root) })
+  const { publisher, issuer } = hybrid
+  await store.applyRoot({ envelope: hybrid.rootText, timeMs: Date.now() })
+  await store.applyBundle({ envelope: publisher.bundleText, timeMs: Date.now() })
+  const cosigners = store.cosigners(issuer.log.origin)?.map(({ key }) => key.alg)
+  assert.deepEqual(cosigners, ['ML-DSA-44', 'Ed25519'])
+  const session = {
+    id: 'x',
+    sid: checkout,
+    role: 'workload' as const,
+    builds: [],
+    method: 'test',
+    admittedMs: 0,
+    expiresS: 2 ** 32 - 1,
+    key: new Uint8Array(32),
+  }
+  const order = parseTokenOrder({ audience: shop }, { session }, hybrid.issuanceRules)
+  const { heads } = await issuer.issue(order)
+  assert.equal(parseStaple(heads[0] ?? '')[0]?.sigs.length, 2)
+  // Revoking the companion takes the issuing key with it.
+  const companion = hybrid.keys.get(issuer.log.kid)?.companion
+  assert.ok(companion)
+  const before = issuer.log.origin
+  await hybrid.revoke({ kind: 'key', value: companion.kid, reason: 'test' })
+  assert.notEqual(issuer.log.origin, before)
+  await hybrid.close()
+  await rm(place, { recursive: true })
 })

@@ -82,10 +82,11 @@ async function runDemo(output: Output, options: UpOptions): Promise<Outcome> {
   const node = await openNode(ground.config, (text) => output.note(text))
   try {
     const started = performance.now()
-    const quiet = options.json === true
-    const { cases, ok } = await runJourney(node, ground, quiet ? silent(output) : output)
+    const say = options.json === true ? () => undefined : (what: string, text: string) => output.line(tone('dim', what.padEnd(9)), text)
+    const { cases, ok } = await runJourney(node, ground, say)
     const ms = Math.round(performance.now() - started)
     output.show({ ok, ms, ...whereabouts(node), cases: cases.map((one) => ({ ...one })) }, () => {
+      output.line()
       showCases(output, cases)
       output.line()
       const text = ok
@@ -100,10 +101,6 @@ async function runDemo(output: Output, options: UpOptions): Promise<Outcome> {
     await node.close()
     await Promise.all([shop.close(), quarantine.close()])
   }
-}
-
-function silent(output: Output): Output {
-  return Object.assign(Object.create(output) as Output, { line: () => undefined, progress: () => undefined })
 }
 
 interface NextSteps {
@@ -122,11 +119,11 @@ function showNextSteps(output: Output, { node, ground, cases, stays }: NextSteps
   output.line(tone('strong', 'It stays up.'), 'Try it from another terminal:')
   output.line()
   const commands = [
-    ['no token: refused, with the reason', `curl -i ${url}/orders/42`],
-    ['a health check needs none', `curl -i ${url}/healthz`],
+    ['no token: refused, with the reason', `curl -si ${url}/orders/42`],
+    ['a health check needs none', `curl -si ${url}/healthz`],
     [
       'a fresh token, on a request',
-      `curl -i -H "Quantum-IP: $(npx qip token issue --config ${config} --as ${demo.legacy} --audience ${demo.shop} --raw)" ${url}/orders/42`,
+      `curl -si -H "Quantum-IP: $(npx qip token issue --config ${config} --as ${demo.legacy} --audience ${demo.shop} --raw)" ${url}/orders/42`,
     ],
     ['why the last one was refused', `npx qip explain ${refused?.decision ?? ''} --config ${config}`],
     ['the keys of the trust domain', `npx qip keys list --config ${config}`],

@@ -1,11 +1,12 @@
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Admission, Session } from '@quantum-ip/client'
 import type { Config } from '@quantum-ip/http'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import { formatMetrics, type Metrics } from '@quantum-ip/telemetry'
 import type { RootPins } from '@quantum-ip/trust'
 import { allocateReplayMemory } from '@quantum-ip/verifier'
+import { pointSocket } from '../lib/point-socket.ts'
 import { openAdminServer } from './admin-server.ts'
 import { openGatewayThreads, threadsOf } from './gateway-threads.ts'
 import { readPolicies } from './read-policies.ts'
@@ -36,17 +37,12 @@ export interface GatewayRole extends RunningGateway {
   metricsText(): string
 }
 
-/** Where the operators' socket of the gateway is: beside its snapshot, under its name. */
-export function gatewaySocketOf(config: Config): string {
-  return join(config.trust.snapshotDirectory, `${config.gateway.name}.sock`)
-}
-
 /** Opens the gateway of a configuration. */
 export async function openGatewayRole(options: GatewayRoleOptions): Promise<GatewayRole> {
   const { config, metrics } = options
   const policies = await readPolicies(config.policies.files)
-  const socket = gatewaySocketOf(config)
-  await mkdir(join(socket, '..'), { recursive: true, mode: 0o700 })
+  const socket = pointSocket(config)
+  await mkdir(dirname(socket), { recursive: true, mode: 0o700 })
   const gateway = await openThreads(options, policies)
   const metricsText = (): string => formatMetrics(metrics, gateway.refresh())
   try {

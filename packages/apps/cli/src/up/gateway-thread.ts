@@ -9,7 +9,7 @@ import type { JsonObject } from '@quantum-ip/base'
 import { type GatewayPart, openGatewayPart } from './gateway-part.ts'
 import { readPolicies } from './read-policies.ts'
 import { registerMetrics } from './register-metrics.ts'
-import { statusOf, urlOf } from './running-gateway.ts'
+import { findIn, newestIn, statusOf, urlOf } from './running-gateway.ts'
 
 /** An admission as it crosses threads: its key is not enumerable, so it travels beside it. */
 export interface CarriedAdmission {
@@ -91,9 +91,9 @@ async function open(): Promise<GatewayPart> {
 async function answer(part: GatewayPart, call: ThreadCall): Promise<void> {
   switch (call.kind) {
     case 'find':
-      return say({ kind: 'answer', id: call.id, answer: part.decisions.find(call.decision) })
+      return say({ kind: 'answer', id: call.id, answer: findIn(part, call.decision) })
     case 'newest':
-      return say({ kind: 'answer', id: call.id, answer: part.decisions.newest(call.count) })
+      return say({ kind: 'answer', id: call.id, answer: newestIn(part, call.count) })
     case 'status':
       return say({ kind: 'answer', id: call.id, answer: statusOf(part) })
     case 'close':

@@ -1,4 +1,5 @@
 import type { JsonObject } from '@quantum-ip/base'
+import { snapshotFacts } from '@quantum-ip/policy'
 import type { RecentDecision } from '@quantum-ip/telemetry'
 import { type GatewayPart, type GatewayPartOptions, openGatewayPart } from './gateway-part.ts'
 
@@ -21,8 +22,8 @@ export async function openGatewayHere(options: GatewayPartOptions): Promise<Runn
   const part = await openGatewayPart(options)
   return {
     url: urlOf(part),
-    find: (id) => Promise.resolve(part.decisions.find(id)),
-    newest: (count) => Promise.resolve(part.decisions.newest(count)),
+    find: (id) => Promise.resolve(findIn(part, id)),
+    newest: (count) => Promise.resolve(newestIn(part, count)),
     status: () => Promise.resolve([statusOf(part)]),
     refresh() {
       part.refresh()
@@ -30,6 +31,17 @@ export async function openGatewayHere(options: GatewayPartOptions): Promise<Runn
     },
     close: () => part.close(),
   }
+}
+
+/** A decision with its facts read: they are read on demand otherwise, and what they are read from stays here. */
+export function findIn({ decisions }: GatewayPart, id: string): RecentDecision | undefined {
+  const found = decisions.find(id)
+  return found && { record: found.record, facts: snapshotFacts(found.facts) }
+}
+
+/** The newest decisions, like {@link findIn}. */
+export function newestIn({ decisions }: GatewayPart, count: number): readonly RecentDecision[] {
+  return decisions.newest(count).map(({ record, facts }) => ({ record, facts: snapshotFacts(facts) }))
 }
 
 /** Where a gateway listens. */

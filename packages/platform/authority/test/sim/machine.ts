@@ -1,5 +1,5 @@
 import { isQipError } from '@quantum-ip/base'
-import { generatePrivateKey, type SignatureAlgorithm, type Signer } from '@quantum-ip/crypto'
+import { generatePrivateKey, type PublicKey, type SignatureAlgorithm, type Signer } from '@quantum-ip/crypto'
 import { emptyRoot } from '@quantum-ip/log'
 import { type Seeded, seeded, type SimulatedClock, simulatedClock } from '@quantum-ip/testing'
 import { AuthorityError } from '../../src/authority-errors.ts'
@@ -47,7 +47,7 @@ export interface MachineOptions {
   readonly founded: Founded
   readonly bug?: PlantedBug | undefined
   /** Told of every message that a key in custody signs. */
-  readonly onSign: (kid: string, message: Uint8Array) => void
+  readonly onSign: (key: PublicKey, message: Uint8Array) => void
 }
 
 const pool = new Map<SignatureAlgorithm, Signer[]>()
@@ -123,7 +123,7 @@ export class SimulatedMachine {
       publicKey: signer.publicKey,
       sign: async (message) => {
         await step()
-        this.#options.onSign(signer.publicKey.kid, message)
+        this.#options.onSign(signer.publicKey, message)
         return signer.sign(message)
       },
     })

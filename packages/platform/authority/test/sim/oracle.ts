@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { equalBytes, hex } from '@quantum-ip/base'
+import type { PublicKey } from '@quantum-ip/crypto'
 import {
   evaluateSubtreeInclusion,
   isValidSubtree,
@@ -57,7 +58,7 @@ export class Oracle {
   }
 
   /** Takes down what a key signs; only subtrees matter here. */
-  noteSigned(kid: string, message: Uint8Array): void {
+  noteSigned({ kid, alg }: PublicKey, message: Uint8Array): void {
     const subtree = readSubtree(message)
     if (subtree === undefined) return
     const { origin, start, end, hash } = subtree
@@ -65,9 +66,9 @@ export class Oracle {
     const before = this.#signed.get(place)
     if (before !== undefined && before !== hash) this.#violations.push(`two hashes were signed for ${place}`)
     this.#signed.set(place, hash)
-    const signer = this.#signers.get(origin)
+    const signer = this.#signers.get(`${origin} ${alg}`)
     if (signer !== undefined && signer !== kid) this.#violations.push(`two keys sign for ${origin}`)
-    this.#signers.set(origin, kid)
+    this.#signers.set(`${origin} ${alg}`, kid)
   }
 
   /** Takes down tokens that were handed out, and checks them against what came with them. */
@@ -87,7 +88,8 @@ export class Oracle {
       const record = keys.list().find(({ record: { use, log } }) => use === 'qip-token' && log === staple.origin)?.record
       assert.ok(record?.name, 'the key of a log is not known')
       const key = subtreeVerifierKey(record.name, record.key)
-      await verifySubtreeSignature(staple, key, staple.sigs[0]?.signature ?? new Uint8Array())
+      const signed = staple.sigs.find(({ keyId }) => keyId === key.keyId)
+      await verifySubtreeSignature(staple, key, signed?.signature ?? new Uint8Array())
       const { index, start, end, keyId } = token
       const head = { keyId, start, end, hash }
       const digest = hex(token.digest)

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isQipError } from '@quantum-ip/base'
+import type { PublicKey } from '@quantum-ip/crypto'
 import { type Seeded, seeded } from '@quantum-ip/testing'
 import type { Session } from '../../src/admission/sessions.ts'
 import { Authority, type AuthorityOptions } from '../../src/authority.ts'
@@ -53,6 +54,8 @@ function optionsFor(machine: SimulatedMachine, store: NonNullable<AuthorityOptio
     heartbeatMs: never,
     clock: machine.clock,
     random: machine.newRandom(),
+    // Configuration may change from one start to the next.
+    hybrid: machine.random.chance(0.15),
   }
 }
 
@@ -83,7 +86,7 @@ export class Plan {
     database.goBack(commits)
     this.#random = seeded(seed)
     const random = this.#random.fork('machine')
-    const onSign = (kid: string, message: Uint8Array): void => this.#oracle.noteSigned(kid, message)
+    const onSign = (key: PublicKey, message: Uint8Array): void => this.#oracle.noteSigned(key, message)
     this.#machine = new SimulatedMachine({ random, database, founded, bug, onSign })
     this.#machine.first = commits
     this.#machine.diskLies = this.#random.chance(0.25)
