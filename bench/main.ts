@@ -4,9 +4,17 @@ import { cpus, loadavg } from 'node:os'
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { type Row, type Rows, round } from './lib/measure.ts'
+import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle } from './rows/issuance.ts'
 import { ledgerAppend } from './rows/ledger.ts'
-import { cacheMemory, replayMemory, telemetryCost, tokenChars, verifyCached, verifyCold } from './rows/verification.ts'
+import {
+  cacheMemory,
+  replayMemory,
+  telemetryCost,
+  tokenChars,
+  verifyCached,
+  verifyCold,
+} from './rows/verification.ts'
 
 const { values } = parseArgs({
   options: {
@@ -18,7 +26,11 @@ const { values } = parseArgs({
 
 // Memory is measured after collections; they are only to be had with this flag.
 if (globalThis.gc === undefined) {
-  const done = spawnSync(process.execPath, ['--expose-gc', '--conditions=quantum-ip-source', ...process.argv.slice(1)], { stdio: 'inherit' })
+  const done = spawnSync(
+    process.execPath,
+    ['--expose-gc', '--conditions=quantum-ip-source', ...process.argv.slice(1)],
+    { stdio: 'inherit' },
+  )
   process.exit(done.status ?? 1)
 }
 
@@ -34,13 +46,17 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   issue_bulk: issueBulk,
   issue_single: issueSingle,
   attest_register: attestRegister,
+  gateway_share: gatewayShare,
+  gateway_plain: gatewayPlain,
   ledger_append: () => ledgerAppend(values.quick ? 200_000 : 3_000_000, (text) => progress(`  ${text}`)),
 }
 
 const wanted = values.only?.split(',') ?? Object.keys(groups)
 const unknown = wanted.find((name) => groups[name] === undefined)
 if (unknown !== undefined) {
-  process.stderr.write(`bench: no row is called \`${unknown}\`\n  next: name some of ${Object.keys(groups).join(', ')}\n`)
+  process.stderr.write(
+    `bench: no row is called \`${unknown}\`\n  next: name some of ${Object.keys(groups).join(', ')}\n`,
+  )
   process.exit(2)
 }
 
@@ -50,7 +66,7 @@ function noise(): number {
     const started = performance.now()
     let sum = 0
     for (let i = 0; i < 2_000_000; i++) sum = (sum + i * 31) % 1_000_003
-    return performance.now() - started + sum * 0
+    return sum < 0 ? 0 : performance.now() - started
   }).sort((a, b) => a - b)
   return ((samples[30] ?? 0) - (samples[10] ?? 0)) / 2 / (samples[20] ?? 1)
 }
@@ -63,9 +79,13 @@ for (const name of wanted) {
 }
 
 if (values.json) {
-  process.stdout.write(`${JSON.stringify({ ...rows, noise: { value: round(machineNoise), unit: 'share' } })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ ...rows, noise: { value: round(machineNoise), unit: 'share' } })}\n`,
+  )
 } else {
-  process.stdout.write(`${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}, noise ±${(machineNoise * 100).toFixed(0)} %, Node ${process.version}\n\n`)
+  process.stdout.write(
+    `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}, noise ±${(machineNoise * 100).toFixed(0)} %, Node ${process.version}\n\n`,
+  )
   for (const [name, row] of Object.entries(rows)) process.stdout.write(`${format(name, row)}\n`)
 }
 

@@ -24,8 +24,10 @@ if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== wanted) {
   // npm 10 does not link the bin of an optional dependency in a workspace; a rebuild does.
   if (!existsSync(join(root, 'node_modules', '.bin', nodeName()))) npm(['rebuild', '--ignore-scripts'])
   if (!existsSync(join(root, 'node_modules', '.bin', nodeName()))) {
-    fail(`no Node 26 binary package for ${process.platform}-${process.arch}`,
-      'install Node >= 24.12 yourself and run the script again with it first on your PATH')
+    fail(
+      `no Node 26 binary package for ${process.platform}-${process.arch}`,
+      'install Node >= 24.12 yourself and run the script again with it first on your PATH',
+    )
   }
   writeFileSync(stampFile, wanted)
   process.stderr.write(`installed in ${((Date.now() - started) / 1000).toFixed(1)} s\n`)
@@ -40,10 +42,16 @@ function npm(args) {
   const [command, first] = cli ? [process.execPath, [cli]] : ['npm', []]
   // The condition in .npmrc is of no use to the installer, and older npm versions stumble over it.
   const env = { ...process.env, NODE_OPTIONS: '' }
-  const done = spawnSync(command, [...first, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'], env })
+  const done = spawnSync(command, [...first, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env,
+  })
   if (done.status !== 0) {
-    fail(`\`npm ${args.join(' ')}\` ended with ${done.status ?? done.signal ?? done.error?.message}`,
-      'check that the npm registry can be reached, then run the same command again')
+    fail(
+      `\`npm ${args.join(' ')}\` ended with ${done.status ?? done.signal ?? done.error?.message}`,
+      'check that the npm registry can be reached, then run the same command again',
+    )
   }
 }
 

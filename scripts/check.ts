@@ -16,7 +16,9 @@ for (const [name, command, ...args] of steps) {
   const started = performance.now()
   const done = spawnSync(join(root, 'node_modules', '.bin', command), args, { cwd: root, stdio: 'inherit' })
   const ok = done.status === 0
-  process.stdout.write(`${ok ? 'ok  ' : 'FAIL'} ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)\n`)
+  process.stdout.write(
+    `${ok ? 'ok  ' : 'FAIL'} ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)\n`,
+  )
   if (!ok) failed.push(name)
 }
 if (failed.length > 0) {

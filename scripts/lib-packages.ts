@@ -58,10 +58,17 @@ export function read(file: string): string {
 
 /** The packages that a file imports, without relative ones and Node's own. */
 export function importsOf(text: string): readonly string[] {
-  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^'"\n;]*?(?:\{[^}]*\}\s*)?from\s+'([^'.][^']*)'|import\(\s*'([^'.][^']*)'|(?:^|\n)import\s+'([^'.][^']*)'/g)
+  const found = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^'"\n;]*?(?:\{[^}]*\}\s*)?from\s+'([^'.][^']*)'|import\(\s*'([^'.][^']*)'|(?:^|\n)import\s+'([^'.][^']*)'/g,
+  )
   const names = [...found]
     .map(([, from, dynamic, bare]) => from ?? dynamic ?? bare ?? '')
     .filter((name) => !name.startsWith('node:') && !name.startsWith('#'))
-    .map((name) => name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/'))
+    .map((name) =>
+      name
+        .split('/')
+        .slice(0, name.startsWith('@') ? 2 : 1)
+        .join('/'),
+    )
   return [...new Set(names)]
 }

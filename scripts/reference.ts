@@ -21,12 +21,16 @@ function errorsPage(): string {
     const file = filesOf(folder, 'sources').find((path) => path.endsWith('-errors.ts'))
     if (file === undefined) return ''
     const text = read(file)
-    const rows = [...text.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(?:readonly )?(QIP_[A-Z0-9_]+):/g)].map(([, comment = '', code]) => {
-      const meaning = comment.replaceAll(/^\s*\* ?/gm, '')
-      const fault = new RegExp(`${code}: \\{\\s*fault: '(\\w+)'`).exec(text)?.[1] ?? ''
-      return `| \`${code}\` | ${fault} | ${cell(meaning)} |`
-    })
-    return rows.length === 0 ? '' : `## ${name}\n\n| code | fault | meaning |\n|---|---|---|\n${rows.join('\n')}\n`
+    const rows = [...text.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(?:readonly )?(QIP_[A-Z0-9_]+):/g)].map(
+      ([, comment = '', code]) => {
+        const meaning = comment.replaceAll(/^\s*\* ?/gm, '')
+        const fault = new RegExp(`${code}: \\{\\s*fault: '(\\w+)'`).exec(text)?.[1] ?? ''
+        return `| \`${code}\` | ${fault} | ${cell(meaning)} |`
+      },
+    )
+    return rows.length === 0
+      ? ''
+      : `## ${name}\n\n| code | fault | meaning |\n|---|---|---|\n${rows.join('\n')}\n`
   })
   const intro =
     'A code is API and stays; messages are for people and change. `fault` alone picks the HTTP status: caller 400, denied 401 or 403, ' +
@@ -35,7 +39,9 @@ function errorsPage(): string {
 }
 
 function verdictsPage(): string {
-  const rows = Object.entries(verdictTable).map(([reason, { status, when }]) => `| ${status} | \`${reason}\` | ${cell(when)} |`)
+  const rows = Object.entries(verdictTable).map(
+    ([reason, { status, when }]) => `| ${status} | \`${reason}\` | ${cell(when)} |`,
+  )
   return `# Verdicts\n\n${generated}| status | reason | when |\n|---|---|---|\n${rows.join('\n')}\n`
 }
 

@@ -12,7 +12,10 @@ const ours = new Map(packages.map((entry) => [entry.name, entry]))
 function mayImport(): ReadonlyMap<string, readonly string[]> {
   const rows = read('ARCHITECTURE.md').matchAll(/^\| `(packages\/[^`]+)` \|[^|]*\| ([^|]*) \|$/gm)
   return new Map(
-    [...rows].map(([, folder = '', names = '']) => [folder, [...names.matchAll(/`([a-z]+)`/g)].map(([, name]) => `@quantum-ip/${name}`)]),
+    [...rows].map(([, folder = '', names = '']) => [
+      folder,
+      [...names.matchAll(/`([a-z]+)`/g)].map(([, name]) => `@quantum-ip/${name}`),
+    ]),
   )
 }
 
@@ -26,7 +29,10 @@ for (const { name, folder, dependencies, devDependencies } of packages) {
     for (const file of filesOf(folder, 'sources')) {
       for (const imported of importsOf(read(file))) {
         if (imported === name) continue
-        assert.ok(dependencies.includes(imported), `${file} imports ${imported}, which package.json does not declare`)
+        assert.ok(
+          dependencies.includes(imported),
+          `${file} imports ${imported}, which package.json does not declare`,
+        )
         if (!ours.has(imported)) continue
         assert.ok(allowed.includes(imported), `${file} imports ${imported} against ARCHITECTURE.md`)
       }
@@ -46,12 +52,17 @@ for (const { name, folder, dependencies, devDependencies } of packages) {
 test('the trusted core depends on nothing outside of this repository', () => {
   for (const { name, folder, dependencies } of packages) {
     if (!folder.startsWith('packages/core/')) continue
-    assert.deepEqual(dependencies.filter((dependency) => !ours.has(dependency)), [], name)
+    assert.deepEqual(
+      dependencies.filter((dependency) => !ours.has(dependency)),
+      [],
+      name,
+    )
   }
 })
 
 test('the trusted core does no I/O and reads no clock', () => {
-  const forbidden = /from 'node:(?:fs|net|http|https|http2|tls|dgram|child_process|worker_threads|dns)|Date\.now\(|performance\.now\(|Math\.random\(|setTimeout\(|setInterval\(|fetch\(/
+  const forbidden =
+    /from 'node:(?:fs|net|http|https|http2|tls|dgram|child_process|worker_threads|dns)|Date\.now\(|performance\.now\(|Math\.random\(|setTimeout\(|setInterval\(|fetch\(/
   for (const { folder } of packages.filter(({ folder }) => folder.startsWith('packages/core/'))) {
     for (const file of filesOf(folder, 'sources')) {
       // The one place where the machine's clock is wrapped.
@@ -63,7 +74,8 @@ test('the trusted core does no I/O and reads no clock', () => {
 })
 
 test('every export has a doc comment', () => {
-  const exported = /^export (?:declare )?(?:abstract )?(?:async )?(?:function\*?|class|const|interface|type|enum) (\w+)/
+  const exported =
+    /^export (?:declare )?(?:abstract )?(?:async )?(?:function\*?|class|const|interface|type|enum) (\w+)/
   for (const { folder } of packages) {
     for (const file of filesOf(folder, 'sources')) {
       if (file.includes('/lib/')) continue
@@ -75,7 +87,10 @@ test('every export has a doc comment', () => {
         while (/^\/\/ |^@/.test(lines[above] ?? '')) above--
         // Overloads share the comment of the first.
         const overload = new RegExp(`^export (?:async )?function ${name}\\b`).test(lines[above] ?? '')
-        assert.ok(overload || (lines[above] ?? '').trimEnd().endsWith('*/'), `${file}:${at + 1} \`${name}\` has no doc comment`)
+        assert.ok(
+          overload || (lines[above] ?? '').trimEnd().endsWith('*/'),
+          `${file}:${at + 1} \`${name}\` has no doc comment`,
+        )
       }
     }
   }
@@ -84,7 +99,7 @@ test('every export has a doc comment', () => {
 test('an index is the only list of re-exports, by name', () => {
   for (const { folder } of packages) {
     for (const file of filesOf(folder, 'sources')) {
-      const isIndex = /\/src\/index\.ts$/.test(file)
+      const isIndex = file.endsWith('/src/index.ts')
       const text = read(file)
       if (!isIndex) continue
       assert.doesNotMatch(text, /^export \* from/m, file)
@@ -95,12 +110,14 @@ test('an index is the only list of re-exports, by name', () => {
 test('the reference pages say what the tables in code say', () => {
   for (const [file, text] of referencePages()) {
     assert.ok(existsSync(join(root, file)), `${file} is missing: node scripts/reference.ts`)
-    assert.equal(read(file), text, `${file} differs: node scripts/reference.ts`)
+    assert.ok(read(file) === text, `${file} differs: node scripts/reference.ts`)
   }
 })
 
 test('every error code that is thrown stands in a table', () => {
-  const known = new Set([...read('docs/reference/errors.md').matchAll(/`(QIP_[A-Z0-9_]+)`/g)].map(([, code]) => code))
+  const known = new Set(
+    [...read('docs/reference/errors.md').matchAll(/`(QIP_[A-Z0-9_]+)`/g)].map(([, code]) => code),
+  )
   for (const { folder } of packages) {
     for (const file of filesOf(folder, 'sources')) {
       for (const [, code] of read(file).matchAll(/new \w+Error\(\s*'(QIP_[A-Z0-9_]+)'/g)) {

@@ -17,14 +17,17 @@ if (unknown !== undefined) {
 
 const wantsLong = flags.includes('--long')
 const wantsReal = flags.includes('--real')
-const files = chosen.length > 0 ? globSync(chosen, { cwd: root }) : globSync(
-  ['packages/**/*.test.ts', 'scripts/*.test.ts', 'bench/*.test.ts', 'examples/**/*.test.ts'],
-  { cwd: root, exclude: (path) => path.includes('node_modules') || path.includes('dist') },
-).filter((file) => {
-  if (file.endsWith('.real.test.ts')) return wantsReal
-  if (wantsReal) return false
-  return wantsLong || !file.endsWith('.long.test.ts')
-})
+const files =
+  chosen.length > 0
+    ? globSync(chosen, { cwd: root })
+    : globSync(['packages/**/*.test.ts', 'scripts/*.test.ts', 'bench/*.test.ts', 'examples/**/*.test.ts'], {
+        cwd: root,
+        exclude: (path) => path.includes('node_modules') || path.includes('dist'),
+      }).filter((file) => {
+        if (file.endsWith('.real.test.ts')) return wantsReal
+        if (wantsReal) return false
+        return wantsLong || !file.endsWith('.long.test.ts')
+      })
 
 if (files.length === 0) {
   process.stderr.write('test: no test file matches\n')
@@ -33,7 +36,13 @@ if (files.length === 0) {
 
 const done = spawnSync(
   process.execPath,
-  ['--conditions=quantum-ip-source', '--test', '--test-concurrency=2', '--test-timeout=900000', ...files.sort()],
+  [
+    '--conditions=quantum-ip-source',
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=900000',
+    ...files.sort(),
+  ],
   { cwd: root, stdio: 'inherit', env: { ...process.env, QIP_TEST_LONG: wantsLong ? '1' : '' } },
 )
 process.exit(done.status ?? 1)

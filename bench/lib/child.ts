@@ -7,20 +7,35 @@ export interface BenchServer<Info> extends AsyncDisposable {
   readonly info: Info
   /** Processor time that it has used so far, microseconds. */
   cpuUs(): Promise<number>
+  /** Sends a message and waits for the answer. */
+  ask(message: object): Promise<unknown>
 }
 
-const hasTaskset = process.platform === 'linux' && cpus().length > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0
+const hasTaskset =
+  process.platform === 'linux' && cpus().length > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0
 
 /** Keeps this process, the client, off the servers' core. */
 export function leaveServerCore(): void {
   if (hasTaskset) spawnSync('taskset', ['-a', '-p', '-c', '1', String(process.pid)], { stdio: 'ignore' })
 }
 
-/** Starts `file` and waits for its first line. */
-export async function startServer<Info>(file: string, args: readonly string[] = []): Promise<BenchServer<Info>> {
-  const node = [process.execPath, ...(process.env["QIP_BENCH_NODE"]?.split(" ") ?? []), '--conditions=quantum-ip-source', file, ...args]
-  const [command = '', ...rest] = hasTaskset ? ['taskset', '-c', '0', ...node] : node
-  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] }) as unknown as ChildProcessWithoutNullStreams
+/** Starts `file` and waits for its first line. It runs on the servers' core, unless it belongs to the client's side. */
+export async function startServer<Info>(
+  file: string,
+  args: readonly string[] = [],
+  side: 'server' | 'client' = 'server',
+): Promise<BenchServer<Info>> {
+  const node = [
+    process.execPath,
+    ...(process.env['QIP_BENCH_NODE']?.split(' ') ?? []),
+    '--conditions=quantum-ip-source',
+    file,
+    ...args,
+  ]
+  const [command = '', ...rest] = hasTaskset ? ['taskset', '-c', side === 'server' ? '0' : '1', ...node] : node
+  const child = spawn(command, rest, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  }) as unknown as ChildProcessWithoutNullStreams
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const next = async (): Promise<string> => {
     const { value, done } = await lines.next()
@@ -33,6 +48,10 @@ export async function startServer<Info>(file: string, args: readonly string[] = 
     async cpuUs() {
       child.stdin.write('cpu\n')
       return (JSON.parse(await next()) as { cpuUs: number }).cpuUs
+    },
+    async ask(message) {
+      child.stdin.write(`${JSON.stringify(message)}\n`)
+      return JSON.parse(await next()) as unknown
     },
     async [Symbol.asyncDispose]() {
       const ended = new Promise((resolve) => child.once('exit', resolve))

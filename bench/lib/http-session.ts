@@ -13,7 +13,7 @@ export interface HttpSession {
 /** Admits by join token. */
 export async function admitOver(url: string, token: string, connections: number): Promise<HttpSession> {
   const pool = new Pool(url, { connections })
-  const key = await generateKemKey('X-Wing')
+  const key = generateKemKey('X-Wing')
   const body = JSON.stringify({ method: 'join-token', evidence: { token }, key: kemJwk(key.publicKey) })
   const answer = (await post(pool, '/v1/workloads', body)) as { session: string; sealedKey: string }
   const sealed = parseBase64url(answer.sealedKey)

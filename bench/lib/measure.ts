@@ -49,10 +49,13 @@ export async function timeRounds<Name extends string>(
   for (let round = 0; round < rounds; round++) {
     for (const name of names) {
       const count = times.get(name) ?? 1
-      samples.get(name)?.push((await elapsedMs(candidates[name], count)) * 1_000 / count)
+      samples.get(name)?.push(((await elapsedMs(candidates[name], count)) * 1_000) / count)
     }
   }
-  return Object.fromEntries(names.map((name) => [name, timingOf(samples.get(name) ?? [])])) as Record<Name, Timing>
+  return Object.fromEntries(names.map((name) => [name, timingOf(samples.get(name) ?? [])])) as Record<
+    Name,
+    Timing
+  >
 }
 
 async function timesFor(candidate: Candidate, roundMs: number): Promise<number> {
@@ -72,7 +75,8 @@ async function elapsedMs(candidate: Candidate, times: number): Promise<number> {
 
 function timingOf(samples: readonly number[]): Timing {
   const sorted = [...samples].sort((a, b) => a - b)
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
   const median = at(0.5)
   return { median, best: sorted[0] ?? 0, spread: (at(0.75) - at(0.25)) / 2 / median }
 }

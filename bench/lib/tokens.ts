@@ -1,4 +1,8 @@
-import { createTestDomain, type TestDomain, type TestToken } from '../../packages/core/verifier/test/fixture.ts'
+import {
+  createTestDomain,
+  type TestDomain,
+  type TestToken,
+} from '../../packages/core/verifier/test/fixture.ts'
 
 /** A trust domain with service IDs of 40 characters, as the figures of tokens assume. */
 export const domainName = 'spiffe://acme.example'

@@ -54,14 +54,26 @@ async function load(
   }
   await Promise.all(Array.from({ length: options.concurrency }, worker))
   const seconds = (performance.now() - started) / 1_000
-  return { perS: options.requests / seconds, cpuUs: ((await options.cpuUs()) - cpuBefore) / options.requests, latencies }
+  return {
+    perS: options.requests / seconds,
+    cpuUs: ((await options.cpuUs()) - cpuBefore) / options.requests,
+    latencies,
+  }
 }
 
 /** Signing a JWT of the same claims with ML-DSA-44, on one core: tokens per second. */
 async function joseSignsPerS(): Promise<number> {
   const key = await importJWK({ ...privateJwk(generatePrivateKey('ML-DSA-44')) }, 'ML-DSA-44')
-  const claims = { sub: 'spiffe://acme.example/ns/prod/sa/checkout-app', aud: 'spiffe://acme.example/ns/prod/sa/shop' }
-  const sign = (): Promise<string> => new SignJWT(claims).setProtectedHeader({ alg: 'ML-DSA-44' }).setIssuedAt().setExpirationTime('5m').sign(key)
+  const claims = {
+    sub: 'spiffe://acme.example/ns/prod/sa/checkout-app',
+    aud: 'spiffe://acme.example/ns/prod/sa/shop',
+  }
+  const sign = (): Promise<string> =>
+    new SignJWT(claims)
+      .setProtectedHeader({ alg: 'ML-DSA-44' })
+      .setIssuedAt()
+      .setExpirationTime('5m')
+      .sign(key)
   for (let i = 0; i < 20; i++) await sign()
   const started = performance.now()
   const count = 600
@@ -69,7 +81,12 @@ async function joseSignsPerS(): Promise<number> {
   return (count * 1_000) / (performance.now() - started)
 }
 
-async function withAuthority<T>(act: (session: HttpSession, server: { readonly info: AuthorityInfo; cpuUs(): Promise<number> }) => Promise<T>): Promise<T> {
+async function withAuthority<T>(
+  act: (
+    session: HttpSession,
+    server: { readonly info: AuthorityInfo; cpuUs(): Promise<number> },
+  ) => Promise<T>,
+): Promise<T> {
   leaveServerCore()
   await using server = await startServer<AuthorityInfo>(authorityFile)
   const session = await admitOver(server.info.url, server.info.joinTokens[0] ?? '', 64)
@@ -84,12 +101,20 @@ async function withAuthority<T>(act: (session: HttpSession, server: { readonly i
 export async function issueBulk(): Promise<Rows> {
   const jose = await joseSignsPerS()
   return withAuthority(async (session, server) => {
-    const body = JSON.stringify({ audience: `${server.info.td}/ns/prod/sa/shop`, count: 1_000, oneTime: true })
+    const body = JSON.stringify({
+      audience: `${server.info.td}/ns/prod/sa/shop`,
+      count: 1_000,
+      oneTime: true,
+    })
     const options = { concurrency: 4, cpuUs: () => server.cpuUs() }
     await load({ ...options, requests: 40 }, () => postIn(session, '/v1/tokens', body))
     const results: LoadResult[] = []
-    for (let i = 0; i < 5; i++) results.push(await load({ ...options, requests: 80 }, () => postIn(session, '/v1/tokens', body)))
-    const perS = percentile(results.map((result) => result.perS * 1_000), 0.5)
+    for (let i = 0; i < 5; i++)
+      results.push(await load({ ...options, requests: 80 }, () => postIn(session, '/v1/tokens', body)))
+    const perS = percentile(
+      results.map((result) => result.perS * 1_000),
+      0.5,
+    )
     return {
       issue_bulk: {
         value: Math.round(perS),
@@ -98,7 +123,15 @@ export async function issueBulk(): Promise<Rows> {
         ratio: round(perS / jose),
         bar: '>= 40000, >= 40 x jose',
         reached: perS >= 40_000 && perS / jose >= 40,
-        detail: { 'cpu us/token': round(percentile(results.map(({ cpuUs }) => cpuUs / 1_000), 0.5)), 'jose/s': Math.round(jose) },
+        detail: {
+          'cpu us/token': round(
+            percentile(
+              results.map(({ cpuUs }) => cpuUs / 1_000),
+              0.5,
+            ),
+          ),
+          'jose/s': Math.round(jose),
+        },
       },
     }
   })
@@ -111,30 +144,57 @@ export function issueSingle(): Promise<Rows> {
     const options = { concurrency: 64, cpuUs: () => server.cpuUs() }
     await load({ ...options, requests: 4_000 }, () => postIn(session, '/v1/tokens', body))
     const results: LoadResult[] = []
-    for (let i = 0; i < 3; i++) results.push(await load({ ...options, requests: 10_000 }, () => postIn(session, '/v1/tokens', body)))
-    const perS = percentile(results.map((result) => result.perS), 0.5)
-    const p50 = percentile(results.map(({ latencies }) => percentile(latencies, 0.5)), 0.5)
-    const p99 = percentile(results.map(({ latencies }) => percentile(latencies, 0.99)), 0.5)
+    for (let i = 0; i < 3; i++)
+      results.push(await load({ ...options, requests: 10_000 }, () => postIn(session, '/v1/tokens', body)))
+    const perS = percentile(
+      results.map((result) => result.perS),
+      0.5,
+    )
+    const p50 = percentile(
+      results.map(({ latencies }) => percentile(latencies, 0.5)),
+      0.5,
+    )
+    const p99 = percentile(
+      results.map(({ latencies }) => percentile(latencies, 0.99)),
+      0.5,
+    )
     return {
       issue_single: {
         value: Math.round(perS),
         unit: 'requests/s',
         bar: '>= 3000/s, p99 within 40 ms of p50',
         reached: perS >= 3_000 && p99 - p50 <= 40,
-        detail: { 'p50 ms': round(p50), 'p99 ms': round(p99), 'cpu us': round(percentile(results.map(({ cpuUs }) => cpuUs), 0.5)) },
+        detail: {
+          'p50 ms': round(p50),
+          'p99 ms': round(p99),
+          'cpu us': round(
+            percentile(
+              results.map(({ cpuUs }) => cpuUs),
+              0.5,
+            ),
+          ),
+        },
       },
     }
   })
 }
 
-async function signedEnvelopes(count: number, builder: string, keys: readonly PrivateKey[]): Promise<readonly string[]> {
+async function signedEnvelopes(
+  count: number,
+  builder: string,
+  keys: readonly PrivateKey[],
+): Promise<readonly string[]> {
   return Promise.all(
     Array.from({ length: count }, async () => {
       const statement = buildProvenance({
         artifacts: [{ name: 'shop.tgz', build: randomBytes(32) }],
         buildType: 'https://acme.example/build/v1',
         builderId: builder,
-        source: { uri: 'git+https://git.acme.example/shop/checkout', ref: 'refs/heads/main', commit: 'ab'.repeat(20) },
+        source: {
+          uri: 'git+https://git.acme.example/shop/checkout',
+          ref: 'refs/heads/main',
+          commit: 'ab'.repeat(20),
+        },
       })
       return formatEnvelope(await signStatement(statement, keys))
     }),

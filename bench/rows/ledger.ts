@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLog } from '@quantum-ip/log'
 import { schema } from '../../packages/platform/authority/src/store/schema.ts'
-import { createLogStatement, sqlLogStorage } from '../../packages/platform/authority/src/store/sqlite-log-storage.ts'
+import {
+  createLogStatement,
+  sqlLogStorage,
+} from '../../packages/platform/authority/src/store/sqlite-log-storage.ts'
 import { openSqlite } from '../../packages/platform/authority/src/store/sqlite.ts'
 import { percentile, round, type Rows } from '../lib/measure.ts'
 
@@ -29,7 +32,11 @@ export async function ledgerAppend(entries: number, progress: (text: string) => 
       const before = log.head().size
       // Two batches under way, as group commit has it under load.
       while (log.head().size < until) {
-        await Promise.all([0, 1].map(() => log.append(Array.from({ length: batch }, (_, i) => numbered(entry, log.head().size + i)))))
+        await Promise.all(
+          [0, 1].map(() =>
+            log.append(Array.from({ length: batch }, (_, i) => numbered(entry, log.head().size + i))),
+          ),
+        )
       }
       rates.push(((log.head().size - before) * 1_000) / (performance.now() - started))
       for (let i = 0; i < 50; i++) {
@@ -51,7 +58,11 @@ export async function ledgerAppend(entries: number, progress: (text: string) => 
         unit: 'entries/s',
         bar: `>= 20000, flat within 30 %, lookup p95 <= 2 ms, ${entries} entries`,
         reached: slowest >= 20_000 && flat >= 0.7 && p95 <= 2,
-        detail: { slowest: Math.round(slowest), 'slowest to median': round(flat), 'lookup p95 ms': round(p95) },
+        detail: {
+          slowest: Math.round(slowest),
+          'slowest to median': round(flat),
+          'lookup p95 ms': round(p95),
+        },
       },
     }
   } finally {

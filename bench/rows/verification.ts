@@ -23,22 +23,31 @@ function times(): { readonly iat: number; readonly exp: number } {
   return { iat, exp: iat + 3_600 }
 }
 
-async function mlDsaJwts(count: number): Promise<{ readonly verify: (jwt: string) => Promise<unknown>; readonly jwts: readonly string[] }> {
+async function mlDsaJwts(
+  count: number,
+): Promise<{ readonly verify: (jwt: string) => Promise<unknown>; readonly jwts: readonly string[] }> {
   const key = generatePrivateKey('ML-DSA-44')
   const signing = await importJWK({ ...privateJwk(key) }, 'ML-DSA-44')
   const verifying = await importJWK({ ...publicJwk(key.publicKey) }, 'ML-DSA-44')
   const jwts = await Promise.all(
     Array.from({ length: count }, () =>
-      new SignJWT({ ...claimsJson, ...times() }).setProtectedHeader({ alg: 'ML-DSA-44', kid: key.publicKey.kid, typ: 'qip+jwt' }).sign(signing),
+      new SignJWT({ ...claimsJson, ...times() })
+        .setProtectedHeader({ alg: 'ML-DSA-44', kid: key.publicKey.kid, typ: 'qip+jwt' })
+        .sign(signing),
     ),
   )
   return { jwts, verify: (jwt) => jwtVerify(jwt, verifying, { audience: service, issuer: domainName }) }
 }
 
-function fastJwts(count: number, cache: boolean): { readonly verify: (jwt: string) => unknown; readonly jwts: readonly string[] } {
+function fastJwts(
+  count: number,
+  cache: boolean,
+): { readonly verify: (jwt: string) => unknown; readonly jwts: readonly string[] } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const sign = createSigner({ key: privateKey.export({ type: 'pkcs8', format: 'pem' }), algorithm: 'EdDSA' })
-  const jwts = Array.from({ length: count }, (_, jti) => sign({ ...claimsJson, ...times(), jti: String(jti) }))
+  const jwts = Array.from({ length: count }, (_, jti) =>
+    sign({ ...claimsJson, ...times(), jti: String(jti) }),
+  )
   const verify = createFastJwtVerifier({
     key: publicKey.export({ type: 'spki', format: 'pem' }),
     algorithms: ['EdDSA'],
@@ -56,7 +65,14 @@ export async function tokenChars(): Promise<Rows> {
   const { jwts } = await mlDsaJwts(1)
   const jwt = jwts[0]?.length ?? 0
   return {
-    token_chars: { value: chars, unit: 'characters', against: `ML-DSA-44 JWT, ${jwt}`, ratio: round(jwt / chars), bar: '<= 700', reached: chars <= 700 },
+    token_chars: {
+      value: chars,
+      unit: 'characters',
+      against: `ML-DSA-44 JWT, ${jwt}`,
+      ratio: round(jwt / chars),
+      bar: '<= 700',
+      reached: chars <= 700,
+    },
   }
 }
 
@@ -77,7 +93,11 @@ export async function verifyCold(): Promise<Rows> {
           verifier = domain.verifier({ cacheMax: 100_000 })
           at = 0
         }
-        const verdict = verifier.verify({ token: freshCopy(tokens[at++] ?? ''), tokenCount: 1, audience: service })
+        const verdict = verifier.verify({
+          token: freshCopy(tokens[at++] ?? ''),
+          tokenCount: 1,
+          audience: service,
+        })
         if (!('reason' in verdict) || verdict.reason !== 'ok_shallow') throw new Error('not verified at once')
       }
     },
@@ -99,7 +119,11 @@ export async function verifyCold(): Promise<Rows> {
       ratio: round(fastRatio),
       bar: '<= 15 us, >= 10 x fast-jwt, >= 15 x jose',
       reached: ours <= 15 && fastRatio >= 10 && joseRatio >= 15,
-      detail: { best: round(timing.ours.best), 'x jose ML-DSA-44': round(joseRatio), spread: round(timing.ours.spread) },
+      detail: {
+        best: round(timing.ours.best),
+        'x jose ML-DSA-44': round(joseRatio),
+        spread: round(timing.ours.spread),
+      },
     },
   }
 }
@@ -127,7 +151,11 @@ export async function verifyCached(): Promise<Rows> {
   const timing = await timeRounds({
     ours: (wanted) => {
       for (let i = 0; i < wanted; i++) {
-        const verdict = verifier.verify({ token: tokens[order[at++ % count] as number], tokenCount: 1, audience: service })
+        const verdict = verifier.verify({
+          token: tokens[order[at++ % count] as number],
+          tokenCount: 1,
+          audience: service,
+        })
         if (!('reason' in verdict)) throw new Error('not cached')
       }
     },
@@ -167,7 +195,13 @@ export async function cacheMemory(): Promise<Rows> {
   const used = memoryMb() - before
   const { cacheEntries } = verifier.stats()
   return {
-    cache_mb: { value: round(used), unit: 'MB', bar: '<= 120', reached: used <= 120 && cacheEntries === count, detail: { entries: cacheEntries } },
+    cache_mb: {
+      value: round(used),
+      unit: 'MB',
+      bar: '<= 120',
+      reached: used <= 120 && cacheEntries === count,
+      detail: { entries: cacheEntries },
+    },
   }
 }
 
@@ -186,7 +220,10 @@ export function replayMemory(): Promise<Rows> {
   })
 }
 
-function bytesPerToken({ tokens, step }: { tokens: number; step: number }): { readonly bytes: number; readonly false: number } {
+function bytesPerToken({ tokens, step }: { tokens: number; step: number }): {
+  readonly bytes: number
+  readonly false: number
+} {
   const nowMs = Date.now()
   const nowS = Math.floor(nowMs / 1_000)
   // The filter's size is fixed: the smallest that takes all tokens is what they cost.
@@ -212,7 +249,10 @@ interface Filling {
   readonly nowS: number
 }
 
-function fill(bytes: number, { tokens, step, nowMs, nowS }: Filling): { readonly full: boolean; readonly false: number } {
+function fill(
+  bytes: number,
+  { tokens, step, nowMs, nowS }: Filling,
+): { readonly full: boolean; readonly false: number } {
   const filter = new ReplayFilter(allocateReplayMemory({ bytes, startedMs: nowMs - 10_000 }))
   filter.observe({ timeMs: nowMs, logs: new Map([['acme.example/tokens/1', { size: 0 }]]) })
   let wrong = 0
@@ -235,7 +275,10 @@ function fill(bytes: number, { tokens, step, nowMs, nowS }: Filling): { readonly
 
 /** What counting one verification costs. */
 export async function telemetryCost(): Promise<Rows> {
-  const metrics = new Metrics({ metrics: enforcementMetrics, sets: { service: [service], enforcement_point: ['gateway'], policy: ['default'] } })
+  const metrics = new Metrics({
+    metrics: enforcementMetrics,
+    sets: { service: [service], enforcement_point: ['gateway'], policy: ['default'] },
+  })
   const observer = verifierObserver({ metrics, point: 'gateway' })
   const timing = await timeRounds({
     ours: (count) => {
@@ -245,4 +288,3 @@ export async function telemetryCost(): Promise<Rows> {
   const us = timing.ours.median
   return { telemetry_us: { value: round(us), unit: 'us', bar: '<= 0.2', reached: us <= 0.2 } }
 }
-

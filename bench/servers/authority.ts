@@ -15,7 +15,11 @@ const builderKeys = [generatePrivateKey('ML-DSA-65'), generatePrivateKey('Ed2551
 
 const authority = await Authority.open({
   trustDomain: td,
-  places: { folder: join(folder, 'data'), highWaterFolder: join(folder, 'high-water'), custodyFolder: join(folder, 'keys') },
+  places: {
+    folder: join(folder, 'data'),
+    highWaterFolder: join(folder, 'high-water'),
+    custodyFolder: join(folder, 'keys'),
+  },
   rules: parseAdmissionRules([{ service: `${td}/ns/prod/sa/*`, builder: 'https://ci.acme.example/*' }]),
   builders: [{ id: builder, keys: builderKeys.map(({ publicKey }) => publicKey), slsaLevel: 3 }],
   requireAttestation: [{ service: '**', demand: 'off' }],
@@ -25,7 +29,12 @@ const served = await serveAuthority({ authority, listeners: [{ host: '127.0.0.1'
 const join1 = (role: 'workload' | 'verifier', name: string): Promise<{ readonly token: string }> =>
   createJoinToken(
     { sql: authority.store.sql, clock: authority.clock, random: authority.random, td },
-    { sid: `${td}/ns/prod/sa/${name}`, builds: role === 'workload' ? ['07'.repeat(32)] : [], role, ttlS: 3_600 },
+    {
+      sid: `${td}/ns/prod/sa/${name}`,
+      builds: role === 'workload' ? ['07'.repeat(32)] : [],
+      role,
+      ttlS: 3_600,
+    },
   )
 
 process.stdout.write(
@@ -46,9 +55,11 @@ input.on('line', (line) => {
   const { user, system } = process.cpuUsage()
   process.stdout.write(`${JSON.stringify({ cpuUs: user + system })}\n`)
 })
-input.on('close', async () => {
+input.on('close', () => void stop())
+
+async function stop(): Promise<void> {
   await served.close()
   await authority.close()
   await rm(folder, { recursive: true, force: true })
   process.exit(0)
-})
+}

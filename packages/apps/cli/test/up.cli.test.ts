@@ -91,7 +91,8 @@ gateway:
   threads: 2`)
   await writeFile(path.join(place.path, 'quantum-ip.yaml'), yaml)
   for (const round of ['first start', 'restart']) {
-    const { said, stop } = await up(place.path)
+    const node = await up(place.path)
+    const { said } = node
     assert.equal((await fetch(`${said['gateway']}/`)).status, 401, round)
     const issued = await qip(
       ['token', 'issue', '--as', 'spiffe://acme.example/ns/prod/sa/checkout', '--audience', 'spiffe://acme.example/ns/prod/sa/shop', '--raw'],
@@ -103,7 +104,7 @@ gateway:
     assert.match(await good.text(), /status=verified/)
     const fleet = await qip(['fleet', '--json'], { cwd: place.path })
     assert.match(fleet.stdout, /"members":\[\{/, round)
-    await stop()
+    await node.stop()
   }
   upstream.close()
 })

@@ -24,7 +24,8 @@ const baseErrors: ErrorTable<BaseErrorDetails> = {
   QIP_BASE_SERVICE_ID_MALFORMED: {
     fault: 'caller',
     message: ({ reason }) => `not a service ID: ${reason}`,
-    next: () => 'write it as `spiffe://<trust domain>/<path>`, for example `spiffe://acme.example/ns/prod/sa/shop`',
+    next: () =>
+      'write it as `spiffe://<trust domain>/<path>`, for example `spiffe://acme.example/ns/prod/sa/shop`',
   },
   QIP_BASE_PATTERN_MALFORMED: {
     fault: 'caller',

@@ -11,7 +11,7 @@ export const systemClock: Clock = { now: () => Date.now() }
 
 /** Where random bytes come from. */
 export interface Random {
-  /** `size` unpredictable bytes, owned by the caller. */
+  /** `size` unpredictable bytes, owned by the caller. `size` is a whole number from 0 up. */
   bytes(size: number): Uint8Array
 }
 
@@ -22,6 +22,8 @@ let used = pool.length
 /** The operating system's generator, drawn in pools. */
 export const systemRandom: Random = {
   bytes(size) {
+    // A negative size would move the pool's mark back over bytes that were handed out, a broken one past its end.
+    if (!Number.isSafeInteger(size) || size < 0) throw new TypeError('not a size')
     if (size > pool.length) return randomFillSync(new Uint8Array(size))
     if (used + size > pool.length) {
       randomFillSync(pool)

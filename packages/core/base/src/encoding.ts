@@ -3,7 +3,7 @@ import { BaseError } from './base-errors.ts'
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The UTF-8 bytes of `text`. */
+/** The UTF-8 bytes of `text`. A surrogate without its other half becomes U+FFFD: check `isWellFormed()` where that matters. */
 export function utf8(text: string): Uint8Array {
   return Buffer.from(text, 'utf8')
 }

@@ -8,20 +8,20 @@ export interface JsonObject {
   [name: string]: Json
 }
 
-const space = /[ \t\n\r]*/y
 const numberForm = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
-// A string's raw text: no bare control characters; its escapes are decoded by JSON.parse, which checks them.
-// oxlint-disable-next-line no-control-regex -- the grammar of RFC 8259, section 7, is about control characters
-const stringForm = /"(?:[^"\\\u0000-\u001f]|\\.)*"/y
 
 /**
  * Parses JSON of which there is only one reading: RFC 8259 without duplicate names, with well-formed
- * Unicode, numbers that survive a round trip, and nesting of at most 32.
+ * Unicode, integers that a double holds exactly, no number beyond doubles, and no value inside of more
+ * than 32 others. What it accepts means the same to any other reader.
  *
  * `JSON.parse` keeps the last of two equal names; another reader may keep the first. What was signed
- * must mean the same to all, so duplicates are refused (I-JSON, RFC 7493, section 2.3).
+ * must mean the same to all, so duplicates are refused (I-JSON, RFC 7493, section 2.3). It also misreads
+ * some escaped names (nodejs/node#63785); here it only ever gets one string, which it reads well.
  *
- * @throws {BaseError} `QIP_BASE_JSON_MALFORMED` with the offset and the reason.
+ * The time is linear in the text. The length has no limit here: whoever reads the text sets one.
+ *
+ * @throws {BaseError} `QIP_BASE_JSON_MALFORMED` with the offset (in UTF-16 code units) and the reason.
  */
 export function parseJson(text: string): Json {
   const parser = new Parser(text)
@@ -33,15 +33,17 @@ export function parseJson(text: string): Json {
 class Parser {
   readonly #text: string
   #at = 0
+  /** Where the next backslash is, from somewhere at or before `#at` on; the text's length where there is none. */
+  #backslash = -1
 
   constructor(text: string) {
     this.#text = text
   }
 
   value(depth: number): Json {
-    if (depth > limits.jsonDepthMax) throw this.#malformed(`nested deeper than ${limits.jsonDepthMax}`)
     this.#skip()
-    switch (this.#text[this.#at]) {
+    if (depth > limits.jsonDepthMax) throw this.#malformed(`nested deeper than ${limits.jsonDepthMax}`)
+    switch (this.#text.charAt(this.#at)) {
       case '{':
         return this.#object(depth)
       case '[':
@@ -72,10 +74,7 @@ class Parser {
       this.#skip()
       const at = this.#at
       const name = this.#string()
-      if (Object.hasOwn(object, name)) {
-        this.#at = at
-        throw this.#malformed('a name occurs twice')
-      }
+      if (Object.hasOwn(object, name)) throw this.#malformed('a name occurs twice', at)
       if (!this.#eat(':')) throw this.#malformed('expected `:`')
       object[name] = this.value(depth + 1)
       if (this.#eat('}')) return object
@@ -95,27 +94,53 @@ class Parser {
   }
 
   #string(): string {
-    const raw = this.#match(stringForm)
-    if (raw === undefined) throw this.#malformed('expected a string')
-    const text = this.#decode(raw)
-    if (!text.isWellFormed()) throw this.#malformed('a string is not well-formed Unicode')
+    const at = this.#at
+    if (this.#text[at] !== '"') throw this.#malformed('expected a string')
+    const end = this.#closingQuote(at + 1)
+    if (end < 0) throw this.#malformed('a string has no end')
+    this.#at = end + 1
+    const text = this.#decode(at)
+    if (!text.isWellFormed()) throw this.#malformed('a string is not well-formed Unicode', at)
     return text
   }
 
-  #decode(raw: string): string {
+  // Two searches by `indexOf` instead of an expression: a regular expression with alternatives keeps a state per
+  // character, and gives up with a RangeError on a string of some megabytes.
+  #closingQuote(from: number): number {
+    let start = from
+    let end = this.#text.indexOf('"', start)
+    for (;;) {
+      if (this.#backslash < start) this.#backslash = this.#find('\\', start)
+      if (end < this.#backslash) return end
+      // What is escaped is not the end, whatever it is.
+      start = this.#backslash + 2
+      if (end < start) end = this.#text.indexOf('"', start)
+    }
+  }
+
+  #find(character: string, from: number): number {
+    const at = this.#text.indexOf(character, from)
+    return at < 0 ? this.#text.length : at
+  }
+
+  // JSON.parse checks the escapes and refuses bare control characters. It also copies: a slice of the text, kept in
+  // some map, would keep the whole document in memory.
+  #decode(at: number): string {
     try {
-      return JSON.parse(raw) as string
+      return JSON.parse(this.#text.slice(at, this.#at)) as string
     } catch {
-      throw this.#malformed('a string has a malformed escape')
+      throw this.#malformed('a string has a malformed escape or a bare control character', at)
     }
   }
 
   #number(): number {
-    const raw = this.#match(numberForm)
-    if (raw === undefined) throw this.#malformed('expected a value')
-    const value = Number(raw)
+    const at = this.#at
+    numberForm.lastIndex = at
+    if (!numberForm.test(this.#text)) throw this.#malformed('expected a value')
+    this.#at = numberForm.lastIndex
+    const value = Number(this.#text.slice(at, this.#at))
     if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
-      throw this.#malformed('a number is out of range')
+      throw this.#malformed('a number is out of range', at)
     }
     return value
   }
@@ -133,19 +158,16 @@ class Parser {
     return true
   }
 
+  // RFC 8259, section 2: space, tab, line feed, carriage return, and nothing else of what Unicode calls a space.
   #skip(): void {
-    this.#match(space)
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#at)
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return
+      this.#at++
+    }
   }
 
-  #match(form: RegExp): string | undefined {
-    form.lastIndex = this.#at
-    const found = form.exec(this.#text)
-    if (found === null) return undefined
-    this.#at = form.lastIndex
-    return found[0]
-  }
-
-  #malformed(reason: string): BaseError {
-    return new BaseError('QIP_BASE_JSON_MALFORMED', { offset: this.#at, reason })
+  #malformed(reason: string, offset = this.#at): BaseError {
+    return new BaseError('QIP_BASE_JSON_MALFORMED', { offset, reason })
   }
 }

@@ -1,17 +1,24 @@
 /**
- * The member of `known` that is spelled most like `word`, or `undefined` if none is close.
+ * The member of `known` that is spelled most like `word`, the first of several, or `undefined` if none is close.
  *
- * For error messages: an unknown key names the known one that was probably meant.
+ * For error messages: an unknown key names the known one that was probably meant. Close is: at most two letters
+ * differ (of longer words a third), but not all of them, and case does not count. Nothing is close to a word of
+ * more than 128 characters.
  *
  * @example
  * nearest('audiance', ['audience', 'expiry']) // => 'audience'
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
+  if (word.length > wordCharsMax) return undefined
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1
+  const lower = word.toLowerCase()
   for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (distance < bestDistance) {
+    const longest = Math.max(word.length, candidate.length)
+    if (longest > wordCharsMax || Math.abs(word.length - candidate.length) >= bestDistance) continue
+    const distance = editDistance(lower, candidate.toLowerCase())
+    // At a distance of the whole length, every letter would have to change.
+    if (distance < bestDistance && distance < longest) {
       best = candidate
       bestDistance = distance
     }
@@ -19,8 +26,10 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best
 }
 
+const wordCharsMax = 128
+
+// Levenshtein's, row by row.
 function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 16 || a.length > 128 || b.length > 128) return Number.POSITIVE_INFINITY
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const row = [i]

@@ -1,4 +1,5 @@
 import { BaseError } from './base-errors.ts'
+import { matchParts } from './lib/match-parts.ts'
 
 /** A compiled pattern over service IDs or URIs. */
 export interface Pattern {
@@ -12,8 +13,9 @@ const patternCharsMax = 1_024
 /**
  * Compiles a pattern: `*` stands for any characters but `/`, `**` for any characters, all else for itself.
  *
- * Matching is linear in pattern times value: it never builds a backtracking regular expression, so
- * that no rule that somebody writes can stall an enforcement point.
+ * Matching takes at most pattern times value steps, each a byte looked at: it never builds a backtracking
+ * regular expression, so that no rule that somebody writes can stall an enforcement point. A pattern with one
+ * star, which is what rules mostly are, is matched without allocating.
  *
  * @throws {BaseError} `QIP_BASE_PATTERN_MALFORMED` for an empty pattern, one over 1,024 characters or `***`.
  *
@@ -27,31 +29,20 @@ export function parsePattern(text: string): Pattern {
   }
   if (text.includes('***')) throw new BaseError('QIP_BASE_PATTERN_MALFORMED', { reason: 'it has `***`' })
   if (!text.includes('*')) return { text, matches: (value) => value === text }
-  const parts = text.split(/(\*\*|\*)/).filter((part) => part !== '')
-  return { text, matches: (value) => matchParts(parts, value) }
+  return { text, matches: matcher(text.split(/(\*\*|\*)/)) }
 }
 
-// The set of offsets that the parts so far can reach, advanced part by part: no backtracking.
-function matchParts(parts: readonly string[], value: string): boolean {
-  let reached = new Set([0])
-  for (const part of parts) {
-    const next = new Set<number>()
-    if (part === '*' || part === '**') {
-      for (const from of reached) spread(next, { value, from, stopAtSlash: part === '*' })
-    } else {
-      for (const from of reached) if (value.startsWith(part, from)) next.add(from + part.length)
-    }
-    if (next.size === 0) return false
-    reached = next
-  }
-  return reached.has(value.length)
-}
-
-function spread(into: Set<number>, from: { value: string; from: number; stopAtSlash: boolean }): void {
-  for (let at = from.from; at <= from.value.length; at++) {
-    // Whatever lies beyond was added when an earlier start spread over it.
-    if (into.has(at)) return
-    into.add(at)
-    if (from.stopAtSlash && from.value[at] === '/') return
+// Literals stand at the even places, possibly empty, and stars at the odd ones.
+function matcher(parts: readonly string[]): (value: string) => boolean {
+  const prefix = parts[0] as string
+  const suffix = parts.at(-1) as string
+  const middle = parts.slice(1, -1)
+  return (value) => {
+    const end = value.length - suffix.length
+    if (end < prefix.length || !value.startsWith(prefix) || !value.endsWith(suffix)) return false
+    if (middle.length > 1) return matchParts(middle, value.slice(prefix.length, end))
+    if (middle[0] === '**') return true
+    const slash = value.indexOf('/', prefix.length)
+    return slash < 0 || slash >= end
   }
 }

@@ -7,7 +7,7 @@ export type ServiceId = string
 /** A SPIFFE trust domain, `spiffe://acme.example`, as configuration and documents write it. */
 export type TrustDomain = string
 
-const trustDomainForm = /^spiffe:\/\/([a-z0-9._-]{1,255})$/
+const trustDomainForm = /^spiffe:\/\/[a-z0-9._-]{1,255}$/
 const serviceIdForm = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[a-zA-Z0-9._-]+)+$/
 
 /**
@@ -33,20 +33,34 @@ function refusal(text: string): string | undefined {
   if (text.length > limits.serviceIdBytesMax) return `longer than ${limits.serviceIdBytesMax} bytes`
   if (!serviceIdForm.test(text)) return 'not of the form `spiffe://<trust domain>/<path>`'
   // "/." occurs in few names, so the exact test for dot segments rarely runs.
-  if (text.includes('/.') && /\/\.{1,2}(?:\/|$)/.test(text)) return 'a path segment is `.` or `..`'
+  if (text.includes('/.') && /\/\.{1,2}(?:\/|$)/.test(text)) {
+    return isDots(trustDomainOf(text)) ? 'the trust domain is `.` or `..`' : 'a path segment is `.` or `..`'
+  }
   return undefined
 }
 
 /**
  * Checks that `text` is a trust domain, `spiffe://<name>` without a path, and returns it.
  *
+ * The name is that of SPIFFE-ID, section 2.1, but never `.` or `..`: it begins the origins of logs, whose paths
+ * would then lead elsewhere. Each service ID is in a trust domain that passes here, and with each that passes here
+ * there are service IDs.
+ *
  * @throws {BaseError} `QIP_BASE_SERVICE_ID_MALFORMED` with the reason.
  */
 export function parseTrustDomain(text: string): TrustDomain {
   if (!trustDomainForm.test(text)) {
-    throw new BaseError('QIP_BASE_SERVICE_ID_MALFORMED', { reason: 'a trust domain is `spiffe://<name>`, without a path' })
+    throw new BaseError('QIP_BASE_SERVICE_ID_MALFORMED', {
+      reason: 'a trust domain is `spiffe://<name>`, without a path',
+    })
   }
+  if (isDots(text))
+    throw new BaseError('QIP_BASE_SERVICE_ID_MALFORMED', { reason: 'the trust domain is `.` or `..`' })
   return text
+}
+
+function isDots(domain: TrustDomain): boolean {
+  return domain === 'spiffe://.' || domain === 'spiffe://..'
 }
 
 /**

@@ -185,13 +185,3 @@ export function* mutations(bytes: Uint8Array, count: number, seed: string): Gene
     }
   }
 }
-
-/** Runs `act` and returns what it throws. */
-export function thrown(act: () => unknown): unknown {
-  try {
-    act()
-  } catch (error) {
-    return error
-  }
-  throw new Error('nothing was thrown')
-}

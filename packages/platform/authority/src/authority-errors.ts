@@ -43,7 +43,8 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
   },
   QIP_AUTHORITY_DATA_VERSION: {
     fault: 'caller',
-    message: ({ found, wanted }) => `the data directory has format \`${found}\`, this program reads \`${wanted}\``,
+    message: ({ found, wanted }) =>
+      `the data directory has format \`${found}\`, this program reads \`${wanted}\``,
     next: () => 'run the version of qip that wrote it, or name another directory',
   },
   QIP_AUTHORITY_DATA_LOCKED: {
@@ -75,14 +76,18 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
   QIP_AUTHORITY_ADMISSION_REFUSED: {
     fault: 'denied',
     message: ({ reason }) => `not admitted: ${reason}`,
-    next: ({ next }) => next ?? 'look at `admission.rules` of the authority and at the evidence that was sent',
+    next: ({ next }) =>
+      next ?? 'look at `admission.rules` of the authority and at the evidence that was sent',
   },
   QIP_AUTHORITY_ATTESTATION_REFUSED: {
     fault: 'caller',
     message: ({ reason }) => `attestation refused: ${reason}`,
     next: ({ next }) => next ?? 'sign it with every key of its builder and send it again',
   },
-  QIP_AUTHORITY_REVOCATION_REFUSED: { fault: 'caller', message: ({ reason }) => `revocation refused: ${reason}` },
+  QIP_AUTHORITY_REVOCATION_REFUSED: {
+    fault: 'caller',
+    message: ({ reason }) => `revocation refused: ${reason}`,
+  },
   QIP_AUTHORITY_ALREADY_BOUND: { fault: 'conflict', message: ({ what }) => `${what} is already bound` },
   QIP_AUTHORITY_OVERLOADED: {
     fault: 'busy',

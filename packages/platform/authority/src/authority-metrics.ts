@@ -16,7 +16,9 @@ export interface AuthorityMeter {
  *
  * @param metrics where to count, with at least {@link authorityMetrics} registered; by default one of its own
  */
-export function openAuthorityMeter(metrics: Metrics = new Metrics({ metrics: authorityMetrics })): AuthorityMeter {
+export function openAuthorityMeter(
+  metrics: Metrics = new Metrics({ metrics: authorityMetrics }),
+): AuthorityMeter {
   const issued = metrics.counter('tokens_issued_total')
   const formPlace = issued.places(0)
   const sizes = metrics.histogram('issuance_batch_size')
@@ -37,7 +39,9 @@ function setGauges(metrics: Metrics, authority: Authority): void {
   const members = authority.fleet.list()
   metrics.gauge('fleet_members').set(0, members.length)
   // A member acknowledges every few seconds; one state in between is not a lag.
-  const current = members.filter((member) => member.seq >= seq || member.epoch === authority.revocations.epoch)
+  const current = members.filter(
+    (member) => member.seq >= seq || member.epoch === authority.revocations.epoch,
+  )
   metrics.gauge('fleet_members_current').set(0, current.length)
   metrics.gauge('revocation_epoch').set(0, authority.revocations.epoch)
   const states = metrics.gauge('key_state')

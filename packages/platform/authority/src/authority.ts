@@ -1,79 +1,36 @@
-import { type Clock, limits, type Random, systemClock, systemRandom, type TrustDomain } from '@quantum-ip/base'
-import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
-import { parseEnvelope, type PublicKey, type SignatureAlgorithm, type Signer } from '@quantum-ip/crypto'
-import { parseRootDocument, RevocationIndex, type RevocationRecord, type RootDocument } from '@quantum-ip/trust'
-import { join } from 'node:path'
-import { AdmissionDesk, type AttestationDemand } from './admission/admission.ts'
+import {
+  type Clock,
+  limits,
+  type Random,
+  systemClock,
+  systemRandom,
+  type TrustDomain,
+} from '@quantum-ip/base'
+import type { Signer } from '@quantum-ip/crypto'
+import type { RevocationRecord, RootDocument } from '@quantum-ip/trust'
+import { Acts } from './acts.ts'
+import { AdmissionDesk } from './admission/admission.ts'
 import { joinTokenMethod } from './admission/join-token.ts'
-import { type Session, Sessions } from './admission/sessions.ts'
+import type { Sessions } from './admission/sessions.ts'
 import { AuthorityError } from './authority-errors.ts'
+import type { AuthorityOptions } from './authority-options.ts'
+import { type AuthorityParts, isRevoked, isSessionRevoked, openParts } from './authority-parts.ts'
 import { Decisions } from './decisions.ts'
 import { Fleet } from './fleet.ts'
 import type { ExchangeOptions } from './issuance/exchange.ts'
-import { type IssuedBatch, Issuer } from './issuance/issuer.ts'
+import { Issuer } from './issuance/issuer.ts'
 import { References } from './issuance/references.ts'
 import { closeLog, type TokenLog } from './issuance/token-log.ts'
 import type { IssuanceRules, TokenOrder } from './issuance/token-order.ts'
-import { KeyLifecycle } from './keys/lifecycle.ts'
-import { KeyRing } from './keys/key-ring.ts'
-import { createRoot } from './keys/root-keys.ts'
-import { Registry } from './ledger/registry.ts'
-import { Acts } from './acts.ts'
+import type { KeyRing } from './keys/key-ring.ts'
+import type { Registry } from './ledger/registry.ts'
 import { Identifiers } from './state/identifiers.ts'
-import { type ListedHead, listedHead, listLogs } from './state/listed-logs.ts'
-import { Publisher } from './state/publisher.ts'
-import { Revocations, type RevocationOrder } from './state/revocations.ts'
-import { openStore, readMeta, type Store, type StorePlaces, writeMetaStatement } from './store/open-store.ts'
-
-/** A builder as configuration names it. Its keys must all have signed. */
-export interface BuilderOrder {
-  readonly id: string
-  readonly keys: readonly PublicKey[]
-  readonly slsaLevel: SlsaLevel
-}
-
-/** What an authority is opened with. */
-export interface AuthorityOptions {
-  readonly trustDomain: TrustDomain
-  readonly places: StorePlaces
-  /** Stands in for the store that would be opened at `places`; closed with the authority. */
-  readonly store?: Store
-  readonly rules: readonly AdmissionRule[]
-  readonly builders: readonly BuilderOrder[]
-  readonly requireAttestation: readonly { readonly service: string; readonly demand: AttestationDemand }[]
-  readonly sessionTtlS?: number
-  readonly tokenTtlS?: number
-  /** Default 60. */
-  readonly oneTimeTtlS?: number
-  readonly tokenCharsMax?: number
-  /** How long refreshing orders may wait to share a batch. Default 1,000 ms. */
-  readonly patienceMs?: number
-  /** Issue tokens as JWTs, where a request asks for it. Default false. */
-  readonly jwt?: boolean
-  /** Sign heads with Ed25519 beside ML-DSA-44. Holds for issuing keys that are made from now on. Default false. */
-  readonly hybrid?: boolean
-  /** Seconds that a bundle is valid. Default and limit seven days. */
-  readonly bundleTtlS?: number
-  /** How long reported decisions are kept. Default 30 days. */
-  readonly keepDecisionsMs?: number
-  /** Seconds that a join token may be used, where the order does not say. Default 600. */
-  readonly joinTokenTtlS?: number
-  readonly batchMax?: number
-  readonly batchIntervalMs?: number
-  readonly headIntervalMs?: number
-  readonly heartbeatMs?: number
-  /** The life of an issuing key. Default 24 h. */
-  readonly keyLifeMs?: number
-  readonly jwtAlgorithm?: SignatureAlgorithm
-  readonly clock?: Clock
-  readonly random?: Random
-  readonly onBatch?: (batch: IssuedBatch) => void
-  /** Told of what an operator must hear of. */
-  readonly onEvent?: (event: string, detail: Readonly<Record<string, string | number>>) => void
-}
+import { listedHead } from './state/listed-logs.ts'
+import type { Publisher } from './state/publisher.ts'
+import type { RevocationOrder, Revocations } from './state/revocations.ts'
+import { openStore, type Store } from './store/open-store.ts'
 
 const maintenanceMs = 30_000
-const weekS = 7 * 24 * 3_600
 
 /**
  * The service of a trust domain, without its server: keys, admission, issuance, registry, revocation, state.
@@ -213,7 +170,9 @@ export class Authority {
     order: RevocationOrder,
   ): Promise<{ readonly record: RevocationRecord; readonly seq: number; readonly sessionsEnded: number }> {
     if (order.kind === 'key' && this.keys.withCompanion(order.value) === undefined) {
-      throw new AuthorityError('QIP_AUTHORITY_REVOCATION_REFUSED', { reason: `no key has the thumbprint \`${order.value}\`` })
+      throw new AuthorityError('QIP_AUTHORITY_REVOCATION_REFUSED', {
+        reason: `no key has the thumbprint \`${order.value}\``,
+      })
     }
     const record = await this.revocations.add(order)
     const { seq, sessionsEnded } = await this.#enforceRevocations()
@@ -303,103 +262,8 @@ export class Authority {
 
   async #jwtSigner(): Promise<Signer> {
     const held = this.keys.find('qip-jwt', 'active')
-    if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no JWT key is active' })
+    if (held === undefined)
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no JWT key is active' })
     return this.keys.signer(held.record.key.kid)
   }
-}
-
-interface AuthorityParts {
-  readonly store: Store
-  readonly clock: Clock
-  readonly random: Random
-  readonly root: { readonly document: RootDocument; readonly text: string }
-  readonly keys: KeyRing
-  readonly lifecycle: KeyLifecycle
-  readonly issuing: TokenLog
-  readonly registry: Registry
-  readonly revocations: Revocations
-  readonly index: RevocationIndex
-  readonly sessions: Sessions
-  readonly publisher: Publisher
-  /** Every log that states list, with a way to ask for its head. */
-  readonly logs: Map<string, ListedHead>
-}
-
-type Grounds = Pick<AuthorityParts, 'store' | 'clock' | 'random'>
-
-async function openParts(options: AuthorityOptions, grounds: Grounds): Promise<AuthorityParts> {
-  const { store, clock, random } = grounds
-  const td = options.trustDomain
-  const keys = await KeyRing.open(store.sql, store.custody, clock)
-  const revocations = await Revocations.open(store.sql, store.revocations, clock)
-  const index = new RevocationIndex()
-  index.apply(revocations.list(), Math.floor(clock.now() / 1_000))
-  const bundleSigner = await openBundleSigner(store)
-  const root = await openRoot(store, { td, nowS: Math.floor(clock.now() / 1_000), bundleKeys: [bundleSigner.publicKey] })
-  const lifecycle = new KeyLifecycle({
-    td,
-    store,
-    keys,
-    clock,
-    jwtAlgorithm: options.jwtAlgorithm ?? 'ML-DSA-44',
-    hybrid: options.hybrid ?? false,
-    isRevoked: (kid) => index.isKeyRevoked(kid),
-  })
-  await lifecycle.ensure()
-  const issuing = await lifecycle.openIssuingLog()
-  const registry = await Registry.open({ td, store, keys, clock, builders: options.builders })
-  const sessions = await Sessions.open(store.sql, clock, random)
-  // A crash or a restored backup may have left sessions of what was revoked.
-  await sessions.end((session) => isSessionRevoked({ index, clock }, session))
-  const logs = listLogs(store, keys, { issuing, registry })
-  // Last: from here on something goes on by itself.
-  const publisher = await Publisher.open({
-    td,
-    sql: store.sql,
-    keys,
-    revocations,
-    clock,
-    bundleSigner,
-    rootSequence: root.document.sequence,
-    lifetimeS: options.bundleTtlS ?? weekS,
-    logs: (listed) => new Map([...logs].map(([origin, head]) => [origin, head(listed)])),
-    ...(options.headIntervalMs !== undefined && { headIntervalMs: options.headIntervalMs }),
-    ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
-  })
-  return { ...grounds, root, keys, lifecycle, issuing, registry, revocations, index, sessions, publisher, logs }
-}
-
-type Revoked = Pick<AuthorityParts, 'index' | 'clock'>
-
-// A record with `before` is about tokens from before that time; a session would draw new ones, after it.
-function isRevoked({ index, clock }: Revoked, sid: string, build: Uint8Array | undefined): boolean {
-  const nowS = Math.floor(clock.now() / 1_000)
-  return index.isIdentityRevoked(sid, nowS) || (build !== undefined && index.isBuildRevoked(build, nowS))
-}
-
-function isSessionRevoked(revoked: Revoked, { sid, builds }: Session): boolean {
-  return isRevoked(revoked, sid, undefined) || builds.some(({ bytes }) => isRevoked(revoked, sid, bytes))
-}
-
-async function openBundleSigner({ sql, custody }: Store): Promise<Signer> {
-  const kid = await readMeta(sql, 'bundle-key')
-  if (kid !== undefined) return custody.open(kid)
-  const signer = await custody.create('ML-DSA-65')
-  await sql.transact([writeMetaStatement('bundle-key', signer.publicKey.kid)])
-  return signer
-}
-
-async function openRoot(
-  { sql, folder }: Store,
-  founding: Parameters<typeof createRoot>[1],
-): Promise<AuthorityParts['root']> {
-  const [row] = await sql.query("SELECT envelope FROM documents WHERE kind = 'root' ORDER BY sequence DESC LIMIT 1")
-  let text = row?.['envelope'] as string | undefined
-  if (text === undefined) {
-    text = await createRoot(join(folder, 'root'), founding)
-    await sql.transact([
-      { sql: "INSERT INTO documents (kind, sequence, envelope) VALUES ('root', 1, ?)", params: [text] },
-    ])
-  }
-  return { document: parseRootDocument(parseEnvelope(text).payload), text }
 }

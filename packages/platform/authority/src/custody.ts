@@ -39,7 +39,10 @@ export async function openFileCustody(folder: string, random: Random = systemRan
       })
       const key = parsePrivateJwk(parseJson(text))
       if (key.publicKey.kid !== kid) {
-        throw new AuthorityError('QIP_AUTHORITY_FILE_DAMAGED', { file, reason: 'it holds another key than its name says' })
+        throw new AuthorityError('QIP_AUTHORITY_FILE_DAMAGED', {
+          file,
+          reason: 'it holds another key than its name says',
+        })
       }
       return key
     },

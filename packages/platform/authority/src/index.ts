@@ -1,9 +1,15 @@
 export { type Act, Acts } from './acts.ts'
-export { type Admission, AdmissionDesk, type AdmissionRequest, type AttestationDemand } from './admission/admission.ts'
+export {
+  type Admission,
+  AdmissionDesk,
+  type AdmissionRequest,
+  type AttestationDemand,
+} from './admission/admission.ts'
 export type { AdmissionMethod, Admitted } from './admission/admission-method.ts'
 export { createJoinToken, type JoinTokenOrder } from './admission/join-token.ts'
 export type { Session, SessionBuild, SessionRole } from './admission/sessions.ts'
-export { Authority, type AuthorityOptions, type BuilderOrder } from './authority.ts'
+export { Authority } from './authority.ts'
+export type { AuthorityOptions, BuilderOrder } from './authority-options.ts'
 export { AuthorityError, type AuthorityErrorDetails } from './authority-errors.ts'
 export type { KeyCustody } from './custody.ts'
 export type { IssuedBatch, IssuedTokens } from './issuance/issuer.ts'

@@ -44,7 +44,11 @@ export async function openLocalVerifier(authority: Authority): Promise<LocalVeri
     },
     references: { source: { resolveReference: (text) => authority.references.resolve(text) } },
   })
-  await follow({ ...publisher.current, bundle: publisher.bundleText, revocations: authority.revocations.list() })
+  await follow({
+    ...publisher.current,
+    bundle: publisher.bundleText,
+    revocations: authority.revocations.list(),
+  })
   const unsubscribe = publisher.subscribe((publication) => {
     // Refused publications leave the trust as it was; it goes stale, and readiness says so.
     void follow(publication).catch(() => undefined)

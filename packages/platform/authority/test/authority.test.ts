@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parseAdmissionRules } from '@quantum-ip/attestation'
-import { base64url, hex, isQipError, parseBase64url, parseJson, type JsonObject, utf8 } from '@quantum-ip/base'
+import {
+  base64url,
+  hex,
+  isQipError,
+  parseBase64url,
+  parseJson,
+  type JsonObject,
+  utf8,
+} from '@quantum-ip/base'
 import { formatSessionProof } from '@quantum-ip/client'
 import { generateKemKey, kemJwk, openField } from '@quantum-ip/crypto'
 import { evaluateSubtreeInclusion, verifySubtreeSignature, subtreeVerifierKey } from '@quantum-ip/log'
@@ -25,7 +33,11 @@ let url = ''
 async function openAuthority(): Promise<Authority> {
   return Authority.open({
     trustDomain: td,
-    places: { folder: join(folder, 'data'), highWaterFolder: join(folder, 'high-water'), custodyFolder: join(folder, 'keys') },
+    places: {
+      folder: join(folder, 'data'),
+      highWaterFolder: join(folder, 'high-water'),
+      custodyFolder: join(folder, 'keys'),
+    },
     rules: parseAdmissionRules([{ service: `${td}/ns/prod/sa/*`, builder: 'https://ci.acme.example/*' }]),
     builders: [],
     requireAttestation: [{ service: '**', demand: 'warn' }],
@@ -35,7 +47,10 @@ async function openAuthority(): Promise<Authority> {
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'qip-authority-'))
   authority = await openAuthority()
-  served = await serveAuthority({ authority, listeners: [{ host: '127.0.0.1', port: 0 }, { path: join(folder, 'qip.sock') }] })
+  served = await serveAuthority({
+    authority,
+    listeners: [{ host: '127.0.0.1', port: 0 }, { path: join(folder, 'qip.sock') }],
+  })
   url = served.bound[0]?.url ?? ''
 })
 
@@ -50,23 +65,36 @@ interface TestSession {
   readonly key: Uint8Array
 }
 
-async function admit(sid: string, role: 'workload' | 'verifier' = 'workload', builds: string[] = []): Promise<TestSession> {
+async function admit(
+  sid: string,
+  role: 'workload' | 'verifier' = 'workload',
+  builds: string[] = [],
+): Promise<TestSession> {
   const { createJoinToken } = await import('../src/index.ts')
   const { token } = await createJoinToken(
     { sql: authority.store.sql, clock: authority.clock, random: authority.random, td },
     { sid, builds, role, ttlS: 60 },
   )
-  const key = await generateKemKey('X-Wing')
-  const answer = await post('/v1/workloads', { method: 'join-token', evidence: { token }, key: kemJwk(key.publicKey) })
+  const key = generateKemKey('X-Wing')
+  const answer = await post('/v1/workloads', {
+    method: 'join-token',
+    evidence: { token },
+    key: kemJwk(key.publicKey),
+  })
   assert.equal(answer.status, 200, JSON.stringify(answer.body))
   const id = answer.body['session'] as string
   const sealed = parseBase64url(answer.body['sealedKey'] as string)
   return { id, key: await openField({ key, sealed, aad: utf8(id) }) }
 }
 
-async function post(target: string, body: unknown, session?: TestSession): Promise<{ status: number; body: JsonObject }> {
+async function post(
+  target: string,
+  body: unknown,
+  session?: TestSession,
+): Promise<{ status: number; body: JsonObject }> {
   const headers: Record<string, string> = { 'content-type': 'application/json' }
-  if (session !== undefined) headers['authorization'] = formatSessionProof(session, Date.now(), { method: 'POST', target })
+  if (session !== undefined)
+    headers['authorization'] = formatSessionProof(session, Date.now(), { method: 'POST', target })
   const response = await fetch(url + target, { method: 'POST', headers, body: JSON.stringify(body) })
   const text = await response.text()
   return { status: response.status, body: text === '' ? {} : (parseJson(text) as JsonObject) }
@@ -93,12 +121,25 @@ test('issues tokens that verify under their signed head and are listed by the ne
   await verifySubtreeSignature(head, key, head.sigs[0]?.signature ?? new Uint8Array())
   const publication = await authority.publisher.publish()
   assert.ok(publication.seq > 0)
-  assert.equal((await fetch(`${url}/v1/heads/${key.keyId.toString(16).padStart(8, '0')}/${head.start}-${head.end}`)).status, 200)
+  assert.equal(
+    (await fetch(`${url}/v1/heads/${key.keyId.toString(16).padStart(8, '0')}/${head.start}-${head.end}`))
+      .status,
+    200,
+  )
 })
 
 test('refuses a request without, and one with a wrong session proof', async () => {
   assert.equal((await post('/v1/tokens', { audience: shop })).status, 401)
-  assert.equal((await post('/v1/tokens', { audience: shop }, { id: base64url(new Uint8Array(16)), key: new Uint8Array(32) })).status, 401)
+  assert.equal(
+    (
+      await post(
+        '/v1/tokens',
+        { audience: shop },
+        { id: base64url(new Uint8Array(16)), key: new Uint8Array(32) },
+      )
+    ).status,
+    401,
+  )
 })
 
 test('names the nearest member where one is unknown', async () => {
@@ -114,9 +155,11 @@ test('a join token admits once', async () => {
     { sql: authority.store.sql, clock: authority.clock, random: authority.random, td },
     { sid: checkout, builds: [], role: 'workload', ttlS: 60 },
   )
-  const key = kemJwk((await generateKemKey('X-Wing')).publicKey)
-  const both = await Promise.all([1, 2].map(() => post('/v1/workloads', { method: 'join-token', evidence: { token }, key })))
-  assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409])
+  const key = kemJwk(generateKemKey('X-Wing').publicKey)
+  const both = await Promise.all(
+    [1, 2].map(() => post('/v1/workloads', { method: 'join-token', evidence: { token }, key })),
+  )
+  assert.deepEqual(both.map(({ status }) => status).toSorted((a, b) => a - b), [200, 409])
 })
 
 test('exchange extends the chain and never outlives the subject token', async () => {
@@ -137,7 +180,10 @@ test('exchange extends the chain and never outlives the subject token', async ()
   assert.equal(response.status, 200, JSON.stringify(body))
   const { claims } = parseMerkleToken(body.access_token)
   assert.equal(claims.sub, shop)
-  assert.deepEqual(claims.chn?.map(({ sid }) => sid), [checkout])
+  assert.deepEqual(
+    claims.chn?.map(({ sid }) => sid),
+    [checkout],
+  )
   assert.ok(claims.exp <= parseMerkleToken(subject).claims.exp)
   // The caller itself is not in the audience: it may not exchange its own token.
   const own = await fetch(url + target, {
@@ -149,7 +195,10 @@ test('exchange extends the chain and never outlives the subject token', async ()
 })
 
 test('describes itself in OpenAPI 3.1', async () => {
-  const document = (await (await fetch(`${url}/openapi.json`)).json()) as { openapi: string; paths: Record<string, unknown> }
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
+    openapi: string
+    paths: Record<string, unknown>
+  }
   assert.match(document.openapi, /^3\.1/)
   for (const path of ['/v1/tokens', '/v1/workloads', '/v1/attestations', '/v1/revocations', '/oauth/token']) {
     assert.ok(path in document.paths, path)
@@ -162,18 +211,37 @@ test('verifies as a service, and says why not', async () => {
   const { body } = await post('/v1/tokens', { audience: shop }, session)
   const token = (body['tokens'] as string[])[0] ?? ''
   const staple = (body['heads'] as string[])[0] ?? ''
-  const answer = await post('/v1/verify', { tokens: [{ token, audience: shop, staple }, { token, audience: checkout }] }, member)
+  const answer = await post(
+    '/v1/verify',
+    {
+      tokens: [
+        { token, audience: shop, staple },
+        { token, audience: checkout },
+      ],
+    },
+    member,
+  )
   assert.equal(answer.status, 200, JSON.stringify(answer.body))
   const verdicts = answer.body['verdicts'] as { reason: string; identity: string | null }[]
-  assert.deepEqual(verdicts.map(({ reason }) => reason), ['ok', 'audience_mismatch'])
-  assert.deepEqual(verdicts.map(({ identity }) => identity), [checkout, null])
+  assert.deepEqual(
+    verdicts.map(({ reason }) => reason),
+    ['ok', 'audience_mismatch'],
+  )
+  assert.deepEqual(
+    verdicts.map(({ identity }) => identity),
+    [checkout, null],
+  )
   assert.equal((await post('/v1/verify', { tokens: [{ token, audience: shop }] }, session)).status, 403)
 })
 
 test('a revoked identity loses its sessions and gets no new one', async () => {
   const victim = `${td}/ns/prod/sa/victim`
   const session = await admit(victim)
-  const { sessionsEnded, record } = await authority.revoke({ kind: 'identity', value: victim, reason: 'test' })
+  const { sessionsEnded, record } = await authority.revoke({
+    kind: 'identity',
+    value: victim,
+    reason: 'test',
+  })
   assert.equal(sessionsEnded, 1)
   assert.equal(authority.revocations.epoch, record.epoch)
   assert.equal((await post('/v1/tokens', { audience: shop }, session)).status, 401)
@@ -183,7 +251,10 @@ test('rotation opens the next log, and the key before goes on counting', async (
   const before = authority.issuer.log.origin
   const log = await authority.rotateIssuingKey()
   assert.notEqual(log.origin, before)
-  const states = authority.keys.list().filter(({ record }) => record.use === 'qip-token').map(({ record }) => record.state)
+  const states = authority.keys
+    .list()
+    .filter(({ record }) => record.use === 'qip-token')
+    .map(({ record }) => record.state)
   assert.deepEqual(states, ['retiring', 'active', 'published'])
   const session = await admit(checkout)
   const { body } = await post('/v1/tokens', { audience: shop }, session)
@@ -209,7 +280,11 @@ test('hybrid heads are signed by the issuing key and its companion, and both are
   const place = await mkdtemp(join(tmpdir(), 'qip-hybrid-'))
   const hybrid = await Authority.open({
     trustDomain: td,
-    places: { folder: join(place, 'data'), highWaterFolder: join(place, 'high-water'), custodyFolder: join(place, 'keys') },
+    places: {
+      folder: join(place, 'data'),
+      highWaterFolder: join(place, 'high-water'),
+      custodyFolder: join(place, 'keys'),
+    },
     rules: [],
     builders: [],
     requireAttestation: [],

@@ -81,7 +81,9 @@ test('after an older copy was put back, the log is closed, the next one opened, 
   const [closed] = await authority.store.sql.query('SELECT state FROM log_heads WHERE origin = ?', [origin])
   assert.equal(closed?.['state'], 'closed')
   assert.deepEqual(authority.revocations.list(), [record])
-  await assert.rejects(issue(authority, {}, victim), (error) => isQipError(error, 'QIP_AUTHORITY_SESSION_REFUSED'))
+  await assert.rejects(issue(authority, {}, victim), (error) =>
+    isQipError(error, 'QIP_AUTHORITY_SESSION_REFUSED'),
+  )
   assert.ok(authority.publisher.current.seq > seq)
 
   follower.follow(authority)
@@ -158,7 +160,10 @@ test('a key that retired after the copy was made stays retired, and its log clos
   clock.advance(1_000)
   authority = await open({ clock })
   assert.equal(tokenKeys(authority)[0], '1 retired')
-  assert.ok(!tokenKeys(authority).includes('3 active'), 'the number of a key that verifiers know is used again')
+  assert.ok(
+    !tokenKeys(authority).includes('3 active'),
+    'the number of a key that verifiers know is used again',
+  )
   follower.follow(authority)
   const { tokens } = await issue(authority)
   await authority.publisher.publish()
@@ -295,7 +300,13 @@ test('what was attested before the copy stays provable, and the next attestation
 test('sessions of what was revoked after the copy are not open again', async () => {
   let authority = await open()
   const key = generateKemKey('X-Wing').publicKey
-  const admitted = { sid: checkout, role: 'verifier' as const, builds: [], method: 'test', expiresS: 4_000_000_000 }
+  const admitted = {
+    sid: checkout,
+    role: 'verifier' as const,
+    builds: [],
+    method: 'test',
+    expiresS: 4_000_000_000,
+  }
   await authority.sessions.create(admitted, key)
   await stop()
   const copy = await backUp()

@@ -38,7 +38,11 @@ export function openIn(folder: string, options: Partial<AuthorityOptions> = {}):
 }
 
 /** Issues tokens to a workload without a request. */
-export function issue(authority: Authority, input: Partial<TokenOrderInput> = {}, sid = checkout): Promise<IssuedTokens> {
+export function issue(
+  authority: Authority,
+  input: Partial<TokenOrderInput> = {},
+  sid = checkout,
+): Promise<IssuedTokens> {
   const session: Session = {
     id: 'test',
     sid,

@@ -72,8 +72,13 @@ async function openRole(
   }
 }
 
-async function serveGateway(config: Config, options: ServeOptions, tell: (text: string) => void): Promise<OpenedRole> {
-  const joinToken = options.joinTokenFile === undefined ? undefined : (await readFile(options.joinTokenFile, 'utf8')).trim()
+async function serveGateway(
+  config: Config,
+  options: ServeOptions,
+  tell: (text: string) => void,
+): Promise<OpenedRole> {
+  const joinToken =
+    options.joinTokenFile === undefined ? undefined : (await readFile(options.joinTokenFile, 'utf8')).trim()
   const link = await openMemberLink(config, joinToken)
   try {
     const gateway = await openGatewayRole({

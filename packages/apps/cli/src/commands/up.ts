@@ -82,7 +82,10 @@ async function runDemo(output: Output, options: UpOptions): Promise<Outcome> {
   const node = await openNode(ground.config, (text) => output.note(text))
   try {
     const started = performance.now()
-    const say = options.json === true ? () => undefined : (what: string, text: string) => output.line(tone('dim', what.padEnd(9)), text)
+    const say =
+      options.json === true
+        ? () => undefined
+        : (what: string, text: string) => output.line(tone('dim', what.padEnd(9)), text)
     const { cases, ok } = await runJourney(node, ground, say)
     const ms = Math.round(performance.now() - started)
     output.show({ ok, ms, ...whereabouts(node), cases: cases.map((one) => ({ ...one })) }, () => {

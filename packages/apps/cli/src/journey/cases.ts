@@ -44,8 +44,14 @@ function carried(issued: IssuedToken): Readonly<Record<string, string>> {
   return { [token]: issued.token, ...(issued.staple !== undefined && { [staple]: issued.staple }) }
 }
 
-async function one(session: Session, order: { readonly audience?: string; readonly oneTime?: boolean } = {}): Promise<IssuedToken> {
-  const [issued] = await requestTokens(session, { audience: order.audience ?? demo.shop, ...(order.oneTime === true && { oneTime: true }) })
+async function one(
+  session: Session,
+  order: { readonly audience?: string; readonly oneTime?: boolean } = {},
+): Promise<IssuedToken> {
+  const [issued] = await requestTokens(session, {
+    audience: order.audience ?? demo.shop,
+    ...(order.oneTime === true && { oneTime: true }),
+  })
   if (issued === undefined) throw new TypeError('no token')
   return issued
 }

@@ -27,10 +27,14 @@ export async function packArtifact(folder: string): Promise<DemoArtifact> {
   await mkdir(target, { recursive: true })
   const npm = process.env['npm_execpath']
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]]
-  const { stdout } = await run(command, [...first, 'pack', '--json', '--ignore-scripts', '--pack-destination', target], {
-    cwd: root,
-    env: { ...process.env, NODE_OPTIONS: '' },
-  })
+  const { stdout } = await run(
+    command,
+    [...first, 'pack', '--json', '--ignore-scripts', '--pack-destination', target],
+    {
+      cwd: root,
+      env: { ...process.env, NODE_OPTIONS: '' },
+    },
+  )
   const name = /"filename":\s*"([^"]+)"/.exec(stdout)?.[1] ?? ''
   return digestOf(join(target, name))
 }
@@ -55,7 +59,11 @@ export async function signArtifact(artifact: DemoArtifact, keys: readonly Privat
     artifacts: [{ name: 'pkg:npm/quantum-ip', build: Buffer.from(artifact.digest, 'hex') }],
     builderId: demo.builder,
     buildType: 'https://quantum-ip.dev/buildtypes/npm-pack/v1',
-    source: { uri: demo.source, ref: 'refs/heads/main', commit: hex(sha256(Buffer.from(artifact.digest))).slice(0, 40) },
+    source: {
+      uri: demo.source,
+      ref: 'refs/heads/main',
+      commit: hex(sha256(Buffer.from(artifact.digest))).slice(0, 40),
+    },
     invocationId: `demo-${process.pid}`,
     finishedOnMs: Date.now(),
   })

@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock, systemRandom } from '@quantum-ip/base'
 import { createJoinToken } from '@quantum-ip/authority'
-import { admit, openSession, openTransport, requestTokens, type Session, submitAttestation, type Transport } from '@quantum-ip/client'
+import {
+  admit,
+  openSession,
+  openTransport,
+  requestTokens,
+  type Session,
+  submitAttestation,
+  type Transport,
+} from '@quantum-ip/client'
 import { request } from 'undici'
 import { type Cell, type Output, tone } from '../lib/output.ts'
 import type { QuantumIpNode } from '../up/node.ts'
@@ -38,7 +46,10 @@ export async function runJourney(
   await using transport = openTransport({ url: authority.url })
   const artifact = await packArtifact(ground.folder)
   const tampered = await tamperArtifact(artifact)
-  say('packed', `${basename(artifact.file)}, ${artifact.bytes} bytes, sha256:${artifact.digest.slice(0, 16)}…`)
+  say(
+    'packed',
+    `${basename(artifact.file)}, ${artifact.bytes} bytes, sha256:${artifact.digest.slice(0, 16)}…`,
+  )
   const envelope = await signArtifact(artifact, ground.builderKeys)
   const { origin, index } = await submitAttestation(transport, envelope)
   say('signed', `with ML-DSA-65 and Ed25519, logged as entry ${index} of ${origin}`)
@@ -56,7 +67,11 @@ export async function runJourney(
     // Its end, and the clock tolerance of the demonstration.
     waitForEnd: () => sleep(Math.max(0, ended.expiresS * 1_000 + 1_200 - Date.now())),
     async revokeBuild() {
-      const { record, seq } = await authority.authority.revoke({ kind: 'build', value: artifact.digest, reason: 'demonstration' })
+      const { record, seq } = await authority.authority.revoke({
+        kind: 'build',
+        value: artifact.digest,
+        reason: 'demonstration',
+      })
       await until(() => epochOf(node).then((epoch) => epoch >= record.epoch), `state ${seq}`)
     },
   }
@@ -76,10 +91,16 @@ async function admitWorkload(
     { sql: authority.store.sql, clock: systemClock, random: systemRandom, td: demo.td },
     { sid, builds: [build], role: 'workload', ttlS: 60 },
   )
-  return openSession({ transport, admission: await admit(transport, { method: 'join-token', evidence: { token } }) })
+  return openSession({
+    transport,
+    admission: await admit(transport, { method: 'join-token', evidence: { token } }),
+  })
 }
 
-async function runCase(node: QuantumIpNode, { name, expected, fields, twice }: JourneyCase): Promise<CaseResult> {
+async function runCase(
+  node: QuantumIpNode,
+  { name, expected, fields, twice }: JourneyCase,
+): Promise<CaseResult> {
   const headers = await fields()
   if (twice === true) await send(node, headers)
   const started = performance.now()
@@ -131,14 +152,16 @@ const actionTones = { allow: 'good', reject: 'bad', quarantine: 'warn' } as cons
 
 /** Prints one row for each case. */
 export function showCases(output: Output, cases: readonly CaseResult[]): void {
-  const rows = cases.map(({ name, reason, action, httpStatus, verifyUs, requestMs, asExpected }): readonly Cell[] => [
-    asExpected ? tone('good', '✓') : tone('bad', '✗'),
-    name,
-    reason,
-    tone(actionTones[action as keyof typeof actionTones] ?? 'dim', action),
-    String(httpStatus),
-    `${verifyUs} us`,
-    `${requestMs.toFixed(1)} ms`,
-  ])
+  const rows = cases.map(
+    ({ name, reason, action, httpStatus, verifyUs, requestMs, asExpected }): readonly Cell[] => [
+      asExpected ? tone('good', '✓') : tone('bad', '✗'),
+      name,
+      reason,
+      tone(actionTones[action as keyof typeof actionTones] ?? 'dim', action),
+      String(httpStatus),
+      `${verifyUs} us`,
+      `${requestMs.toFixed(1)} ms`,
+    ],
+  )
   output.table(['', 'request', 'verdict', 'action', 'http', 'verified in', 'request'], rows)
 }

@@ -3,7 +3,7 @@ import { openServer, requireRole, type Server } from '@quantum-ip/http'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import { explainDecision } from '@quantum-ip/policy'
 import type { RecentDecision } from '@quantum-ip/telemetry'
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { CliError } from '../cli-errors.ts'
 
 /** What the operators' socket of an enforcement point answers from. */
@@ -29,7 +29,9 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Serv
     '/v1/decisions/:id',
     {
       config: viewer,
-      schema: { params: Type.Object({ id: Type.String({ maxLength: 128 }) }, { additionalProperties: false }) },
+      schema: {
+        params: Type.Object({ id: Type.String({ maxLength: 128 }) }, { additionalProperties: false }),
+      },
     },
     async (request) => {
       const found = await find(request.params.id)

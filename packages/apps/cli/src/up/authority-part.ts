@@ -4,6 +4,7 @@ import { parseJson } from '@quantum-ip/base'
 import {
   Authority,
   type AuthorityMeter,
+  type AuthorityOptions,
   type AuthorityServer,
   type BuilderOrder,
   openAuthorityMeter,
@@ -39,6 +40,53 @@ export interface SharedParts {
 
 /** Opens the authority of a configuration and serves it. */
 export async function openAuthorityPart(config: Config, shared: SharedParts): Promise<AuthorityPart> {
+  const meter = openAuthorityMeter(shared.metrics)
+  const authority = await Authority.open(await authorityOptions(config, meter, shared))
+  try {
+    const listeners = await listenersOf(config)
+    const served = await serveAuthority({
+      authority,
+      services: config.services,
+      listeners,
+      limits: {
+        connectionsMax: config.authority.limits.connectionsMax,
+        inFlightMax: config.authority.limits.inFlightMax,
+        requestTimeoutMs: config.authority.limits.requestTimeoutMs,
+        stopDeadlineMs: config.authority.limits.stopDeadlineMs,
+      },
+      feed: config.authority.feed,
+      ...(config.telemetry.metrics && {
+        metrics: () => shared.metricsText(() => meter.refresh(authority)),
+      }),
+      observer: {
+        onDefect: (error, at) => shared.onEvent(`authority: defect at ${at.route} ${nameOf(error)}`),
+      },
+    })
+    const url = served.bound.find(({ port }) => port !== 0)?.url ?? ''
+    return {
+      authority,
+      served,
+      meter,
+      url,
+      certificate: listeners
+        .map((listener) => ('tls' in listener ? listener.tls?.certificate : undefined))
+        .find(Boolean),
+      async close() {
+        await served.close()
+        await authority.close()
+      },
+    }
+  } catch (error) {
+    await authority.close()
+    throw error
+  }
+}
+
+async function authorityOptions(
+  config: Config,
+  meter: AuthorityMeter,
+  shared: SharedParts,
+): Promise<AuthorityOptions> {
   const { store, custody, issuance, admission, trust } = config
   if (store.kind !== 'sqlite') {
     throw new CliError('QIP_CLI_NOT_AVAILABLE', {
@@ -46,8 +94,7 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
       next: 'name a directory with `store: { sqlite: … }`',
     })
   }
-  const meter = openAuthorityMeter(shared.metrics)
-  const authority = await Authority.open({
+  return {
     trustDomain: config.trustDomain,
     places: {
       folder: store.directory,
@@ -77,40 +124,6 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
     jwtAlgorithm: issuance.jwt.algorithm,
     onBatch: (batch) => meter.batch(batch),
     onEvent: (event, detail) => shared.onEvent(`authority: ${event} ${JSON.stringify(detail)}`),
-  })
-  try {
-    const listeners = await listenersOf(config)
-    const served = await serveAuthority({
-      authority,
-      services: config.services,
-      listeners,
-      limits: {
-        connectionsMax: config.authority.limits.connectionsMax,
-        inFlightMax: config.authority.limits.inFlightMax,
-        requestTimeoutMs: config.authority.limits.requestTimeoutMs,
-        stopDeadlineMs: config.authority.limits.stopDeadlineMs,
-      },
-      feed: config.authority.feed,
-      ...(config.telemetry.metrics && {
-        metrics: () => shared.metricsText(() => meter.refresh(authority)),
-      }),
-      observer: { onDefect: (error, at) => shared.onEvent(`authority: defect at ${at.route} ${nameOf(error)}`) },
-    })
-    const url = served.bound.find(({ port }) => port !== 0)?.url ?? ''
-    return {
-      authority,
-      served,
-      meter,
-      url,
-      certificate: listeners.map((listener) => ('tls' in listener ? listener.tls?.certificate : undefined)).find(Boolean),
-      async close() {
-        await served.close()
-        await authority.close()
-      },
-    }
-  } catch (error) {
-    await authority.close()
-    throw error
   }
 }
 
@@ -118,11 +131,19 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : 'unknown'
 }
 
-async function readBuilder({ id, keyFiles, slsaLevel }: Config['admission']['builders'][number]): Promise<BuilderOrder> {
+async function readBuilder({
+  id,
+  keyFiles,
+  slsaLevel,
+}: Config['admission']['builders'][number]): Promise<BuilderOrder> {
   const keys = await Promise.all(
     keyFiles.map(async (path) => {
       const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-        throw new CliError('QIP_CLI_FILE_MALFORMED', { path, what: 'public key', reason: 'it cannot be read' }, { cause })
+        throw new CliError(
+          'QIP_CLI_FILE_MALFORMED',
+          { path, what: 'public key', reason: 'it cannot be read' },
+          { cause },
+        )
       })
       return parsePublicJwk(parseJson(text))
     }),

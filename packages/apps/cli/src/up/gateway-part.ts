@@ -10,10 +10,22 @@ import {
   type Session,
   type TrustFollower,
 } from '@quantum-ip/client'
-import { type Gateway, type GatewayRoute, type ListenerOptions, openGateway } from '@quantum-ip/enforce'
+import {
+  type Gateway,
+  type GatewayOptions,
+  type GatewayRoute,
+  type ListenerOptions,
+  openGateway,
+} from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type RouteConfig } from '@quantum-ip/http'
 import { type CompiledPolicy } from '@quantum-ip/policy'
-import { DecisionLog, decisionLogObserver, type Metrics, policyObserver, verifierObserver } from '@quantum-ip/telemetry'
+import {
+  DecisionLog,
+  decisionLogObserver,
+  type Metrics,
+  policyObserver,
+  verifierObserver,
+} from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { createVerifier, type DeepMode, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
@@ -85,30 +97,7 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     windowMs: 1_000,
   })
   const verifier = openVerifier(options, store)
-  const gateway = await openGateway({
-    point,
-    region: config.region,
-    listeners: [await listenerOf(options)],
-    routes: await Promise.all(config.gateway.routes.map((route) => routeOf(route, config))),
-    verifier,
-    policies: options.policies,
-    policyObserver: policyObserver(place),
-    decisions,
-    trust: store,
-    clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
-    quarantineInFlightMax: config.gateway.quarantine.inFlightMax,
-    limits: {
-      headBytesMax: config.gateway.limits.headerBytesMax,
-      connectionsMax: config.gateway.limits.connectionsMax,
-      inFlightMax: config.gateway.limits.inFlightMax,
-    },
-    timeouts: {
-      connectMs: config.gateway.limits.connectTimeoutMs,
-      responseMs: config.gateway.limits.upstreamTimeoutMs,
-      idleMs: config.gateway.limits.idleTimeoutMs,
-      stopMs: config.gateway.limits.stopDeadlineMs,
-    },
-  })
+  const gateway = await openGateway(await gatewayOptions(options, { store, verifier, decisions }))
   const flushing = setInterval(() => decisions.flush(), flushMs).unref()
   return {
     gateway,
@@ -127,9 +116,48 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
   }
 }
 
+/** The parts that a gateway is opened from. */
+interface GatewayParts {
+  readonly store: TrustStore
+  readonly verifier: Verifier
+  readonly decisions: DecisionLog
+}
+
+async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts): Promise<GatewayOptions> {
+  const { config, metrics } = options
+  const { store, verifier, decisions } = parts
+  const point = config.gateway.name
+  return {
+    point,
+    region: config.region,
+    listeners: [await listenerOf(options)],
+    routes: await Promise.all(config.gateway.routes.map((route) => routeOf(route, config))),
+    verifier,
+    policies: options.policies,
+    policyObserver: policyObserver({ metrics, point }),
+    decisions,
+    trust: store,
+    clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
+    quarantineInFlightMax: config.gateway.quarantine.inFlightMax,
+    limits: {
+      headBytesMax: config.gateway.limits.headerBytesMax,
+      connectionsMax: config.gateway.limits.connectionsMax,
+      inFlightMax: config.gateway.limits.inFlightMax,
+    },
+    timeouts: {
+      connectMs: config.gateway.limits.connectTimeoutMs,
+      responseMs: config.gateway.limits.upstreamTimeoutMs,
+      idleMs: config.gateway.limits.idleTimeoutMs,
+      stopMs: config.gateway.limits.stopDeadlineMs,
+    },
+  }
+}
+
 function openVerifier(options: GatewayPartOptions, trust: TrustStore): Verifier {
   const { config, session, metrics, replayMemory, onEvent } = options
-  const observer = verifierObserver({ metrics, point: config.gateway.name }, (event) => onEvent(`verifier: ${event.kind}`))
+  const observer = verifierObserver({ metrics, point: config.gateway.name }, (event) =>
+    onEvent(`verifier: ${event.kind}`),
+  )
   return createVerifier({
     trust,
     clock: systemClock,
@@ -187,7 +215,10 @@ async function listenerOf({ config, thread, sharesPort }: GatewayPartOptions): P
 }
 
 async function routeOf(route: RouteConfig, config: Config): Promise<GatewayRoute> {
-  const ca = route.upstreamCaFile === undefined ? undefined : await readText({ path: route.upstreamCaFile, what: 'certificate' })
+  const ca =
+    route.upstreamCaFile === undefined
+      ? undefined
+      : await readText({ path: route.upstreamCaFile, what: 'certificate' })
   const service = config.services.find(({ id }) => id === route.service)
   return {
     match: route.match,

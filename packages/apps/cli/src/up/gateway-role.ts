@@ -77,7 +77,14 @@ async function openThreads(
   const shared = { config, pins: link.pins, replayMemory, ownAuthority, onEvent }
   const threads = threadsOf(config)
   if (threads === 1) {
-    return openGatewayHere({ ...shared, session: link.session, policies, metrics, thread: 0, sharesPort: false })
+    return openGatewayHere({
+      ...shared,
+      session: link.session,
+      policies,
+      metrics,
+      thread: 0,
+      sharesPort: false,
+    })
   }
   const { authority, readmit } = link
   return openGatewayThreads({ ...shared, authority, readmit, admission: link.session.admission }, threads)

@@ -47,7 +47,6 @@ export type ThreadWord =
       readonly answer: RecentDecision | readonly RecentDecision[] | JsonObject | undefined
     }
 
-
 if (parentPort === null) throw new TypeError('a gateway thread runs as a worker')
 const port = parentPort
 const say = (word: ThreadWord): void => port.postMessage(word)
@@ -60,7 +59,10 @@ function arrived({ admission, key }: CarriedAdmission): Admission {
 
 async function open(): Promise<GatewayPart> {
   const { config, authority, pins, replayMemory, thread, ownAuthority } = data
-  const transport = openTransport({ url: authority.url, ...(authority.ca !== undefined && { ca: authority.ca }) })
+  const transport = openTransport({
+    url: authority.url,
+    ...(authority.ca !== undefined && { ca: authority.ca }),
+  })
   const session = openSession({
     transport,
     admission: arrived(data.admitted),
@@ -104,7 +106,9 @@ async function answer(part: GatewayPart, call: ThreadCall): Promise<void> {
 }
 
 const opening = open()
-opening.catch((error: unknown) => say({ kind: 'failed', reason: error instanceof Error ? error.message : 'unknown' }))
+opening.catch((error: unknown) =>
+  say({ kind: 'failed', reason: error instanceof Error ? error.message : 'unknown' }),
+)
 port.on('message', (message: ThreadCall | (CarriedAdmission & { readonly kind: 'admitted' })) => {
   if (message.kind === 'admitted') {
     for (const resolve of readmitted) resolve(arrived(message))

@@ -28,14 +28,18 @@ export function threadsOf({ gateway }: Config): number {
  *
  * Threads, not processes: they share the replay filter's memory. Processes would each take a one-time token once.
  */
-export async function openGatewayThreads(options: GatewayThreadsOptions, count: number): Promise<RunningGateway> {
+export async function openGatewayThreads(
+  options: GatewayThreadsOptions,
+  count: number,
+): Promise<RunningGateway> {
   const first = await GatewayThread.open(options, 0)
   const threads = [first]
   try {
     // The first one may have been given any free port; the others join it there.
     const listen = { ...options.config.gateway.listen, port: Number(new URL(first.url).port) }
     const config: Config = { ...options.config, gateway: { ...options.config.gateway, listen } }
-    for (let thread = 1; thread < count; thread++) threads.push(await GatewayThread.open({ ...options, config }, thread))
+    for (let thread = 1; thread < count; thread++)
+      threads.push(await GatewayThread.open({ ...options, config }, thread))
   } catch (error) {
     await Promise.all(threads.map((thread) => thread.close()))
     throw error
@@ -43,11 +47,15 @@ export async function openGatewayThreads(options: GatewayThreadsOptions, count: 
   return {
     url: first.url,
     async find(decision) {
-      const found = await Promise.all(threads.map((thread) => thread.ask<RecentDecision>({ kind: 'find', decision })))
+      const found = await Promise.all(
+        threads.map((thread) => thread.ask<RecentDecision>({ kind: 'find', decision })),
+      )
       return found.find((one) => one !== undefined)
     },
     async newest(most) {
-      const lists = await Promise.all(threads.map((thread) => thread.ask<readonly RecentDecision[]>({ kind: 'newest', count: most })))
+      const lists = await Promise.all(
+        threads.map((thread) => thread.ask<readonly RecentDecision[]>({ kind: 'newest', count: most })),
+      )
       return lists
         .flatMap((list) => list ?? [])
         .sort((a, b) => b.record.timeMs - a.record.timeMs)
@@ -64,7 +72,11 @@ export async function openGatewayThreads(options: GatewayThreadsOptions, count: 
   }
 }
 
-type Question = ThreadCall extends infer Call ? (Call extends { readonly id: number } ? Omit<Call, 'id'> : never) : never
+type Question = ThreadCall extends infer Call
+  ? Call extends { readonly id: number }
+    ? Omit<Call, 'id'>
+    : never
+  : never
 
 class GatewayThread {
   readonly url: string
@@ -80,7 +92,7 @@ class GatewayThread {
   }
 
   static async open(options: GatewayThreadsOptions, thread: number): Promise<GatewayThread> {
-    const { admission, readmit, onEvent, ...shared } = options
+    const { admission, readmit: _readmit, onEvent, ...shared } = options
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const data: GatewayThreadData = { ...shared, thread, admitted: carried(admission) }
     const worker = new Worker(new URL(`./gateway-thread.${extension}`, import.meta.url), { workerData: data })
@@ -120,7 +132,8 @@ class GatewayThread {
     if (word.kind !== 'readmit' || readmit === undefined) return
     readmit().then(
       (admission) => this.#worker.postMessage({ kind: 'admitted', ...carried(admission) }),
-      (error: unknown) => onEvent(`gateway: not admitted again: ${error instanceof Error ? error.message : 'unknown'}`),
+      (error: unknown) =>
+        onEvent(`gateway: not admitted again: ${error instanceof Error ? error.message : 'unknown'}`),
     )
   }
 }

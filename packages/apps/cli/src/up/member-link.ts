@@ -1,7 +1,14 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { base64url, parseBase64url } from '@quantum-ip/base'
-import { admit, type Admission, createAdmission, openSession, openTransport, type Transport } from '@quantum-ip/client'
+import {
+  admit,
+  type Admission,
+  createAdmission,
+  openSession,
+  openTransport,
+  type Transport,
+} from '@quantum-ip/client'
 import type { Config } from '@quantum-ip/http'
 import { CliError } from '../cli-errors.ts'
 import type { GatewayLink } from './gateway-role.ts'
@@ -19,9 +26,16 @@ export interface MemberLink extends GatewayLink {
  */
 export async function openMemberLink(config: Config, joinToken: string | undefined): Promise<MemberLink> {
   const { url, caFile } = config.authority
-  if (url === undefined) throw usage('`authority.url` is not configured', 'write where the authority is: `authority: { url: https://… }`')
+  if (url === undefined)
+    throw usage(
+      '`authority.url` is not configured',
+      'write where the authority is: `authority: { url: https://… }`',
+    )
   if (config.trust.rootThumbprints.length === 0) {
-    throw usage('`trust.rootThumbprints` is empty', 'pin the root keys: the authority shows them at /.well-known/quantum-ip')
+    throw usage(
+      '`trust.rootThumbprints` is empty',
+      'pin the root keys: the authority shows them at /.well-known/quantum-ip',
+    )
   }
   const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8')
   const transport = openTransport({ url, ...(ca !== undefined && { ca }) })
@@ -44,7 +58,10 @@ export async function openMemberLink(config: Config, joinToken: string | undefin
 
 async function joinBy(transport: Transport, token: string | undefined): Promise<Admission> {
   if (token !== undefined) return admit(transport, { method: 'join-token', evidence: { token } })
-  throw usage('there is no session yet, and no join token', 'make one with `qip join-token --role verifier`, and pass it with --join-token-file')
+  throw usage(
+    'there is no session yet, and no join token',
+    'make one with `qip join-token --role verifier`, and pass it with --join-token-file',
+  )
 }
 
 async function readAdmission(file: string): Promise<Admission | undefined> {

@@ -59,7 +59,10 @@ async function readyToJudge({ authority }: AuthorityPart, gateway: GatewayRole):
 }
 
 /** A session of this process's gateway with this process's authority. */
-async function linkTo(part: AuthorityPart, config: Config): Promise<GatewayLink & { close(): Promise<void> }> {
+async function linkTo(
+  part: AuthorityPart,
+  config: Config,
+): Promise<GatewayLink & { close(): Promise<void> }> {
   const { authority, url, certificate } = part
   const transport = openTransport({ url, ...(certificate !== undefined && { ca: certificate }) })
   const sid = `${config.trustDomain}/quantum-ip/${config.gateway.name}`

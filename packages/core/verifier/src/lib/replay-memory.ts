@@ -36,7 +36,7 @@ export const groupKeys = 16
 /** From a key to its bitmap, in words. */
 export const bitmapsAt = groups * groupKeys
 /** Chunks under a fan. A power of two. */
-export const fanOut = chunkWords
+export const fanOut = 256
 /** Retries that are remembered. A power of two. */
 export const retriesMax = 4_096
 /** Words of one remembered retry. */

@@ -49,7 +49,10 @@ export class AdmissionDesk {
 
   constructor(options: AdmissionOptions) {
     this.#options = options
-    this.#demands = options.requireAttestation.map(({ service, demand }) => ({ service: parsePattern(service), demand }))
+    this.#demands = options.requireAttestation.map(({ service, demand }) => ({
+      service: parsePattern(service),
+      demand,
+    }))
   }
 
   /** @throws {AuthorityError} `QIP_AUTHORITY_ADMISSION_REFUSED` with the reason and the way out */
@@ -98,10 +101,17 @@ export class AdmissionDesk {
 
   #checkRule(sid: string): void {
     if (this.#options.rules.some(({ service }) => service.matches(sid))) return
-    throw refused(`no admission rule is for \`${sid}\``, 'add one under `admission.rules` in the configuration of the authority')
+    throw refused(
+      `no admission rule is for \`${sid}\``,
+      'add one under `admission.rules` in the configuration of the authority',
+    )
   }
 
-  async #checkBuild({ sid, role, binding }: Admitted, digest: string, warnings: string[]): Promise<SessionBuild> {
+  async #checkBuild(
+    { sid, role, binding }: Admitted,
+    digest: string,
+    warnings: string[],
+  ): Promise<SessionBuild> {
     const { registry, rules } = this.#options
     const bare: SessionBuild = { digest, bytes: parseHex(digest), evidence: binding, attestation: undefined }
     const demand = role === 'verifier' ? 'off' : this.#demandFor(sid)
@@ -109,7 +119,10 @@ export class AdmissionDesk {
     const found = await registry.findAdmitting({ build: digest, service: sid, rules })
     if (found.attestation !== undefined) return { ...bare, attestation: found.attestation }
     if (demand === 'on') {
-      throw refused(`build \`${digest}\` is not admitted as \`${sid}\`: ${found.reason}`, 'attest the build with `qip attest`, or deploy one that is')
+      throw refused(
+        `build \`${digest}\` is not admitted as \`${sid}\`: ${found.reason}`,
+        'attest the build with `qip attest`, or deploy one that is',
+      )
     }
     warnings.push(`build ${digest} has no attestation that admits it as ${sid}: ${found.reason}`)
     return bare
@@ -124,9 +137,15 @@ function chosenBuilds(admitted: Admitted, wanted: readonly string[] | undefined)
   if (wanted === undefined) return admitted.builds
   const foreign = wanted.find((build) => !admitted.builds.includes(build))
   if (foreign === undefined) return wanted
-  throw refused(`the evidence does not name build \`${foreign}\``, 'name one of the builds that the evidence was made for')
+  throw refused(
+    `the evidence does not name build \`${foreign}\``,
+    'name one of the builds that the evidence was made for',
+  )
 }
 
 function refused(reason: string, next?: string): AuthorityError {
-  return new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', { reason, ...(next !== undefined && { next }) })
+  return new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', {
+    reason,
+    ...(next !== undefined && { next }),
+  })
 }

@@ -47,7 +47,9 @@ export async function createJoinToken(
   order: JoinTokenOrder,
 ): Promise<{ readonly token: string; readonly expiresS: number }> {
   if (trustDomainOf(parseServiceId(order.sid)) !== td) {
-    throw new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', { reason: `\`${order.sid}\` is of another trust domain` })
+    throw new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', {
+      reason: `\`${order.sid}\` is of another trust domain`,
+    })
   }
   if (order.builds.length > buildsMax) {
     throw new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', { reason: `more than ${buildsMax} builds` })
@@ -73,8 +75,10 @@ export function joinTokenMethod({ sql, clock }: JoinTokenOptions): AdmissionMeth
       const hash = sha256(utf8(tokenOf(evidence)))
       const [row] = await sql.query('SELECT * FROM join_tokens WHERE secret_hash = ?', [hash])
       if (row === undefined) throw refused('no such join token', 'ask an operator for a new one')
-      if (row['used'] !== 0) throw refused('the join token was used before', 'a join token admits once: ask for another')
-      if ((row['expires_s'] as number) * 1_000 <= clock.now()) throw refused('the join token has ended', 'ask for a new one')
+      if (row['used'] !== 0)
+        throw refused('the join token was used before', 'a join token admits once: ask for another')
+      if ((row['expires_s'] as number) * 1_000 <= clock.now())
+        throw refused('the join token has ended', 'ask for a new one')
       return {
         sid: row['sid'] as string,
         role: row['role'] as SessionRole,
@@ -100,5 +104,8 @@ function tokenOf(evidence: Json): string {
 }
 
 function refused(reason: string, next?: string): AuthorityError {
-  return new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', { reason, ...(next !== undefined && { next }) })
+  return new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', {
+    reason,
+    ...(next !== undefined && { next }),
+  })
 }

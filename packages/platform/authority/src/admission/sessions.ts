@@ -1,4 +1,13 @@
-import { base64url, type Clock, type Json, parseHex, parseJson, type Random, type ServiceId, utf8 } from '@quantum-ip/base'
+import {
+  base64url,
+  type Clock,
+  type Json,
+  parseHex,
+  parseJson,
+  type Random,
+  type ServiceId,
+  utf8,
+} from '@quantum-ip/base'
 import { matchesSession, parseSessionProof, type ProvedRequest } from '@quantum-ip/client'
 import { type KemKey, sealField } from '@quantum-ip/crypto'
 import type { BindingEvidence } from '@quantum-ip/token'
@@ -114,10 +123,14 @@ export class Sessions {
     const session = this.#sessions.get(proof.sessionId)
     const nowMs = this.#clock.now()
     if (session === undefined || !matchesSession(session.key, proof, request)) {
-      throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', { reason: 'no such session, or its proof does not hold' })
+      throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', {
+        reason: 'no such session, or its proof does not hold',
+      })
     }
     if (Math.abs(nowMs - proof.timeMs) > proofToleranceMs) {
-      throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', { reason: 'the clocks differ by more than 30 s' })
+      throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', {
+        reason: 'the clocks differ by more than 30 s',
+      })
     }
     if (session.expiresS * 1_000 <= nowMs) {
       throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', { reason: 'it has ended' })
@@ -130,7 +143,9 @@ export class Sessions {
     const ended = [...this.#sessions.values()].filter((session) => ends(session))
     if (ended.length === 0) return 0
     for (const { id } of ended) this.#sessions.delete(id)
-    await this.#sql.transact([{ sql: 'DELETE FROM sessions WHERE id = ?', each: ended.map(({ id }) => [id]) }])
+    await this.#sql.transact([
+      { sql: 'DELETE FROM sessions WHERE id = ?', each: ended.map(({ id }) => [id]) },
+    ])
     return ended.length
   }
 

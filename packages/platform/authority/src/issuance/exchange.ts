@@ -55,7 +55,11 @@ function refused(reason: string): AuthorityError {
  *
  * @throws {AuthorityError} `QIP_AUTHORITY_TOKEN_REFUSED` · {@link TokenError} for a malformed one
  */
-export async function verifySubjectToken(options: ExchangeOptions, text: string, actor: ServiceId): Promise<Exchangeable> {
+export async function verifySubjectToken(
+  options: ExchangeOptions,
+  text: string,
+  actor: ServiceId,
+): Promise<Exchangeable> {
   const subject = await readSubject(options, text)
   const { claims } = subject
   if (!claims.aud.includes(actor)) throw refused('is not for the service that exchanges it')
@@ -79,7 +83,12 @@ async function readSubject({ keys, references }: ExchangeOptions, text: string):
   if (kind === 'jwt') {
     const { claims, log, index, digest, kid } = parseJwtToken(text)
     const record = keys.get(kid)?.record
-    const origin = keys.list().find(({ record: { use, log: origin } }) => use === 'qip-token' && origin !== undefined && tokenLogNumber(origin) === log)?.record.log
+    const origin = keys
+      .list()
+      .find(
+        ({ record: { use, log: origin } }) =>
+          use === 'qip-token' && origin !== undefined && tokenLogNumber(origin) === log,
+      )?.record.log
     if (record?.use !== 'qip-jwt' || origin === undefined) throw refused('was not issued here')
     return { claims, record, origin, index, digest, form: 'jwt' }
   }
@@ -88,7 +97,9 @@ async function readSubject({ keys, references }: ExchangeOptions, text: string):
 
 function readMerkle(keys: KeyRing, text: string): Subject {
   const { claims, keyId, index, digest } = parseMerkleToken(text)
-  const record = keys.list().find(({ record: { use, keyId: known } }) => use === 'qip-token' && known === keyId)?.record
+  const record = keys
+    .list()
+    .find(({ record: { use, keyId: known } }) => use === 'qip-token' && known === keyId)?.record
   if (record?.log === undefined) throw refused('was not issued here')
   return { claims, record, origin: record.log, index, digest, form: 'merkle' }
 }

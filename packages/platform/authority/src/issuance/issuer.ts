@@ -1,20 +1,20 @@
 import { type Clock, isQipError, limits, type Random } from '@quantum-ip/base'
-import { coverBatch, type Subtree, type SubtreeProver } from '@quantum-ip/log'
+import { coverBatch, type SubtreeProver } from '@quantum-ip/log'
 import {
   encodeClaims,
-  formatMerkleToken,
   jwtPayload,
   type KeySig,
-  parseStaple,
   signJwtToken,
   tokenDigest,
   tokenEntry,
 } from '@quantum-ip/token'
 import type { Signer } from '@quantum-ip/crypto'
 import { AuthorityError } from '../authority-errors.ts'
-import type { Publisher, SignedHead } from '../state/publisher.ts'
+import type { SignedHead } from '../state/pending-heads.ts'
+import type { Publisher } from '../state/publisher.ts'
 import type { HighWater } from '../store/high-water.ts'
 import { ExpiryWindow } from './expiry-window.ts'
+import { formatToken, signaturesOf } from './format-token.ts'
 import { claimsOf, type IssuedForm, type TokenOrder } from './token-order.ts'
 import { signHead, type TokenLog } from './token-log.ts'
 
@@ -47,7 +47,10 @@ export interface IssuerOptions {
   /** Whether the order may still be filled: asked again when its batch forms. */
   readonly admits: (order: TokenOrder) => boolean
   /** Keeps what a reference stands for, durably, and returns the reference. */
-  readonly refer: (tokens: readonly { readonly token: string; readonly expiresS: number }[], keyId: number) => Promise<readonly string[]>
+  readonly refer: (
+    tokens: readonly { readonly token: string; readonly expiresS: number }[],
+    keyId: number,
+  ) => Promise<readonly string[]>
   /** Told of each batch. */
   readonly onBatch?: (batch: IssuedBatch) => void
   /** Told when the log takes nothing more: it has another writer, or is no extension of itself. */
@@ -122,12 +125,17 @@ export class Issuer {
    *   meanwhile · `QIP_AUTHORITY_STORE_UNAVAILABLE`
    */
   issue(order: TokenOrder): Promise<IssuedTokens> {
-    if (this.#closed) throw new AuthorityError('QIP_AUTHORITY_OVERLOADED', { what: 'the authority is stopping' })
+    if (this.#closed)
+      throw new AuthorityError('QIP_AUTHORITY_OVERLOADED', { what: 'the authority is stopping' })
     if (this.#queued + order.count > queueTokensMax) {
-      throw new AuthorityError('QIP_AUTHORITY_OVERLOADED', { what: `${queueTokensMax} tokens wait to be issued` })
+      throw new AuthorityError('QIP_AUTHORITY_OVERLOADED', {
+        what: `${queueTokensMax} tokens wait to be issued`,
+      })
     }
     if (order.count > this.#batchMax) {
-      throw new AuthorityError('QIP_AUTHORITY_TOKEN_REFUSED', { reason: `more than ${this.#batchMax} tokens at once` })
+      throw new AuthorityError('QIP_AUTHORITY_TOKEN_REFUSED', {
+        reason: `more than ${this.#batchMax} tokens at once`,
+      })
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ order, queuedMs: this.#options.clock.now(), resolve, reject })
@@ -167,7 +175,10 @@ export class Issuer {
     for (const { order } of this.#queue) if (!order.patient) urgent += order.count
     if (urgent >= worthwhileTokens || this.#queued >= this.#batchMax) return 0
     const oldest = this.#queue[0]?.queuedMs ?? now
-    return Math.max(this.#began + this.#intervalMs - now, urgent > 0 ? 0 : oldest + (this.#options.patienceMs ?? 1_000) - now)
+    return Math.max(
+      this.#began + this.#intervalMs - now,
+      urgent > 0 ? 0 : oldest + (this.#options.patienceMs ?? 1_000) - now,
+    )
   }
 
   #start(): void {
@@ -227,11 +238,16 @@ export class Issuer {
     const { start, end, root } = await log.log.append(drafts.map(({ entry }) => entry))
     // There is one writer: only a batch of its own whose outcome was unknown may have come before this one.
     if (start < first) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'a log went back' })
-    expiries.push(start, drafts.map(({ expiresS }) => expiresS))
+    expiries.push(
+      start,
+      drafts.map(({ expiresS }) => expiresS),
+    )
     await highWater.raise({ origin: log.origin, size: end, hash: root })
     const subtrees = coverBatch(start, end)
     const nowS = Math.floor(this.#options.clock.now() / 1_000)
-    const heads = await Promise.all(subtrees.map((subtree) => signHead(log, subtree, expiries.latest(subtree, nowS))))
+    const heads = await Promise.all(
+      subtrees.map((subtree) => signHead(log, subtree, expiries.latest(subtree, nowS))),
+    )
     await publisher.addHeads({ heads, tree: { size: end, hash: root } })
     await this.#reply(log, { drafts, first, start, heads })
     onBatch?.({
@@ -248,7 +264,8 @@ export class Issuer {
     const drafts: Draft[] = []
     for (const job of jobs) {
       try {
-        for (const draft of this.#draftsOf(job, { log: log.number, first: first + drafts.length })) drafts.push(draft)
+        for (const draft of this.#draftsOf(job, { log: log.number, first: first + drafts.length }))
+          drafts.push(draft)
       } catch (error) {
         job.reject(error)
       }
@@ -262,7 +279,8 @@ export class Issuer {
     const form = job.order.form === 'jwt' ? 'jwt' : 'merkle'
     return Array.from({ length: job.order.count }, (_, nth) => {
       const claims = claimsOf(job.order, nowS, random.bytes(16))
-      const bytes = form === 'jwt' ? jwtPayload({ claims, log: at.log, index: at.first + nth }) : encodeClaims(claims)
+      const bytes =
+        form === 'jwt' ? jwtPayload({ claims, log: at.log, index: at.first + nth }) : encodeClaims(claims)
       const entry = tokenEntry({ form, exp: claims.exp, digest: tokenDigest(bytes) })
       return { job, expiresS: claims.exp, bytes, entry }
     })
@@ -270,7 +288,11 @@ export class Issuer {
 
   async #reply(log: TokenLog, batch: Batch): Promise<void> {
     const provers = await Promise.all(batch.heads.map(({ head }) => log.log.proveSubtree(head)))
-    const parts: BatchParts = { ...batch, provers, sigs: batch.heads.map(({ staple }) => signaturesOf(staple)) }
+    const parts: BatchParts = {
+      ...batch,
+      provers,
+      sigs: batch.heads.map(({ staple }) => signaturesOf(staple)),
+    }
     let at = 0
     const replies: Promise<void>[] = []
     while (at < batch.drafts.length) {
@@ -283,7 +305,11 @@ export class Issuer {
     await Promise.all(replies)
   }
 
-  async #fill(log: TokenLog, job: Job, from: { readonly parts: BatchParts; readonly at: number }): Promise<void> {
+  async #fill(
+    log: TokenLog,
+    job: Job,
+    from: { readonly parts: BatchParts; readonly at: number },
+  ): Promise<void> {
     try {
       job.resolve(await this.#tokensOf(log, job.order, from))
     } catch (error) {
@@ -313,12 +339,18 @@ export class Issuer {
         index,
         prover: parts.provers[which] as SubtreeProver,
         sigs: order.form === 'standalone' ? parts.sigs[which] : undefined,
-        charsMax: order.form === 'standalone' ? limits.tokenCharsMax : (this.#options.tokenCharsMax ?? limits.tokenCharsIssued),
+        charsMax:
+          order.form === 'standalone'
+            ? limits.tokenCharsMax
+            : (this.#options.tokenCharsMax ?? limits.tokenCharsIssued),
       })
     })
     const heads = [...used].map((which) => (parts.heads[which] as SignedHead).staple)
     if (order.form !== 'reference') return { tokens, heads, expiresS }
-    const references = await this.#options.refer(tokens.map((token) => ({ token, expiresS })), log.keyId)
+    const references = await this.#options.refer(
+      tokens.map((token) => ({ token, expiresS })),
+      log.keyId,
+    )
     return { tokens: references, heads, expiresS }
   }
 }
@@ -357,27 +389,4 @@ interface Batch {
 interface BatchParts extends Batch {
   readonly provers: readonly SubtreeProver[]
   readonly sigs: readonly (readonly KeySig[])[]
-}
-
-function signaturesOf(staple: string): readonly KeySig[] {
-  return parseStaple(staple)[0]?.sigs ?? []
-}
-
-// A path has at most 16 hashes; formatting copies it before the next token overwrites it.
-const room = new Uint8Array(32 * limits.pathHashesMax)
-
-interface TokenPart {
-  readonly claimsBytes: Uint8Array
-  readonly index: number
-  readonly prover: SubtreeProver
-  readonly sigs: readonly KeySig[] | undefined
-  readonly charsMax: number
-}
-
-function formatToken({ keyId }: TokenLog, part: TokenPart): string {
-  const { claimsBytes, index, prover, sigs, charsMax } = part
-  const bytes = prover.pathInto(index, room, 0)
-  const path = { bytes: room, offset: 0, count: bytes / 32 }
-  const { start, end }: Subtree = prover
-  return formatMerkleToken({ claimsBytes, keyId, index, start, end, path, sigs }, charsMax)
 }

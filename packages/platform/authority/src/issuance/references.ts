@@ -38,7 +38,9 @@ export class References {
   /** The token that a reference stands for. @throws {TokenError} if the text is no reference */
   async resolve(text: string): Promise<string | undefined> {
     const { handle } = parseReferenceToken(text)
-    const [row] = await this.#sql.query('SELECT token FROM token_references WHERE handle_hash = ?', [sha256(handle)])
+    const [row] = await this.#sql.query('SELECT token FROM token_references WHERE handle_hash = ?', [
+      sha256(handle),
+    ])
     return row?.['token'] as string | undefined
   }
 }

@@ -4,7 +4,7 @@ import { type Log, LogError, openLog, signSubtree, type Subtree, subtreeVerifier
 import { formatStaple } from '@quantum-ip/token'
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
-import type { SignedHead } from '../state/publisher.ts'
+import type { SignedHead } from '../state/pending-heads.ts'
 import { createLogStatement, sqlLogStorage } from '../store/sqlite-log-storage.ts'
 import type { Store } from '../store/open-store.ts'
 
@@ -90,7 +90,9 @@ export async function openTokenLog(source: TokenLogSource, kid: string): Promise
 
 /** Closes a log for ever: nothing is appended to it any more, by anybody. */
 export async function closeLog(store: Store, origin: string): Promise<void> {
-  await store.sql.transact([{ sql: "UPDATE log_heads SET state = 'closed' WHERE origin = ?", params: [origin] }])
+  await store.sql.transact([
+    { sql: "UPDATE log_heads SET state = 'closed' WHERE origin = ?", params: [origin] },
+  ])
 }
 
 /**

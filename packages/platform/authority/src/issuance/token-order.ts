@@ -1,4 +1,4 @@
-import { type Json, limits, parseServiceId, type ServiceId, type TrustDomain, trustDomainOf } from '@quantum-ip/base'
+import { limits, parseServiceId, type ServiceId, type TrustDomain, trustDomainOf } from '@quantum-ip/base'
 import type { Claims, Confirmation, Hop } from '@quantum-ip/token'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Session, SessionBuild } from '../admission/sessions.ts'
@@ -58,12 +58,23 @@ export interface OrderContext {
  *
  * @throws {AuthorityError} `QIP_AUTHORITY_TOKEN_REFUSED` with the reason and the way out.
  */
-export function parseTokenOrder(input: TokenOrderInput, context: OrderContext, rules: IssuanceRules): TokenOrder {
+export function parseTokenOrder(
+  input: TokenOrderInput,
+  context: OrderContext,
+  rules: IssuanceRules,
+): TokenOrder {
   const oneTime = input.oneTime ?? false
   if (input.form === 'jwt' && !rules.jwt) {
-    throw refused('this trust domain issues no JWTs', 'ask for another form, or set `issuance.jwt.enabled` at the authority')
+    throw refused(
+      'this trust domain issues no JWTs',
+      'ask for another form, or set `issuance.jwt.enabled` at the authority',
+    )
   }
-  const audience = parseAudience(input.audience, { oneTime, rules, bound: context.confirmation !== undefined })
+  const audience = parseAudience(input.audience, {
+    oneTime,
+    rules,
+    bound: context.confirmation !== undefined,
+  })
   return {
     session: context.session,
     audience,
@@ -90,7 +101,10 @@ interface AudienceRules {
   readonly rules: IssuanceRules
 }
 
-function parseAudience(input: string | readonly string[], { oneTime, bound, rules }: AudienceRules): readonly string[] {
+function parseAudience(
+  input: string | readonly string[],
+  { oneTime, bound, rules }: AudienceRules,
+): readonly string[] {
   const audience = typeof input === 'string' ? [input] : input
   if (audience.length === 0) throw refused('it has no audience', 'name the service ID that is called')
   if (audience.length > limits.audienceMax) throw refused(`more than ${limits.audienceMax} audiences`)
@@ -99,9 +113,13 @@ function parseAudience(input: string | readonly string[], { oneTime, bound, rule
   for (const id of audience) {
     if (id === rules.td && bound) continue
     if (id === rules.td) {
-      throw refused('the whole trust domain as audience needs a confirmation key', 'name services, or bind the token to a key')
+      throw refused(
+        'the whole trust domain as audience needs a confirmation key',
+        'name services, or bind the token to a key',
+      )
     }
-    if (trustDomainOf(parseServiceId(id)) !== rules.td) throw refused(`the audience \`${id}\` is of another trust domain`)
+    if (trustDomainOf(parseServiceId(id)) !== rules.td)
+      throw refused(`the audience \`${id}\` is of another trust domain`)
   }
   return audience
 }
@@ -109,7 +127,11 @@ function parseAudience(input: string | readonly string[], { oneTime, bound, rule
 function parseTtl(ttl: number | undefined, oneTime: boolean, rules: IssuanceRules): number {
   const most = oneTime ? limits.oneTimeTtlMaxS : limits.tokenTtlMaxS
   if (ttl === undefined) return Math.min(oneTime ? rules.oneTimeTtlDefaultS : rules.ttlDefaultS, most)
-  if (ttl > most) throw refused(`a lifetime of ${ttl} s is over the limit of ${most} s`, 'ask for a shorter one and refresh it')
+  if (ttl > most)
+    throw refused(
+      `a lifetime of ${ttl} s is over the limit of ${most} s`,
+      'ask for a shorter one and refresh it',
+    )
   return ttl
 }
 
@@ -139,9 +161,4 @@ export function claimsOf(order: TokenOrder, nowS: number, jti: Uint8Array): Clai
     ...(chain.length > 0 && { chn: chain }),
     ...(requestBinding !== undefined && { req: requestBinding }),
   }
-}
-
-/** Whether a value of JSON is a form. */
-export function isIssuedForm(value: Json): value is IssuedForm {
-  return value === 'compact' || value === 'standalone' || value === 'jwt' || value === 'reference'
 }

@@ -1,5 +1,11 @@
 import { type Clock, parseJson } from '@quantum-ip/base'
-import { type PublicKey, parsePublicJwk, publicJwk, type SignatureAlgorithm, type Signer } from '@quantum-ip/crypto'
+import {
+  type PublicKey,
+  parsePublicJwk,
+  publicJwk,
+  type SignatureAlgorithm,
+  type Signer,
+} from '@quantum-ip/crypto'
 import { subtreeVerifierKey } from '@quantum-ip/log'
 import type { KeyState, SigningKeyRecord, SigningUse } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
@@ -103,7 +109,8 @@ export class KeyRing {
   /** The newest key of a use in a state, and of a log where one is named. */
   find(use: SigningUse, state: KeyState, log?: string): HeldKey | undefined {
     const found = this.list().filter(
-      ({ record }) => record.use === use && record.state === state && (log === undefined || record.log === log),
+      ({ record }) =>
+        record.use === use && record.state === state && (log === undefined || record.log === log),
     )
     return found.at(-1)
   }
@@ -129,7 +136,8 @@ export class KeyRing {
     plan: Omit<KeyPlan, 'alg' | 'hybrid'>,
     companion: PublicKey | undefined,
   ): Promise<HeldKey> {
-    if (this.#keys.has(key.kid)) throw new AuthorityError('QIP_AUTHORITY_ALREADY_BOUND', { what: `key \`${key.kid}\`` })
+    if (this.#keys.has(key.kid))
+      throw new AuthorityError('QIP_AUTHORITY_ALREADY_BOUND', { what: `key \`${key.kid}\`` })
     const now = this.#clock.now()
     const held: HeldKey = { record: recordOf(key, plan), companion, createdMs: now, changedMs: now }
     await this.#sql.transact([insertStatement(held)])
@@ -156,7 +164,9 @@ export class KeyRing {
       const held = this.#keys.get(kid)
       if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `key \`${kid}\`` })
       if (!successors[held.record.state].includes(to)) {
-        throw new AuthorityError('QIP_AUTHORITY_CONFLICT', { what: `a key that is ${held.record.state} cannot become ${to}: it` })
+        throw new AuthorityError('QIP_AUTHORITY_CONFLICT', {
+          what: `a key that is ${held.record.state} cannot become ${to}: it`,
+        })
       }
       moved.push({ ...held, record: { ...held.record, state: to }, changedMs: now })
     }

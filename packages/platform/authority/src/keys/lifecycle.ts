@@ -30,7 +30,7 @@ export interface LifecycleOptions {
 }
 
 /** In these states a key may still sign, or what it signed a moment ago still counts. */
-const living: readonly KeyState[] = ['published', 'active', 'retiring']
+const living: ReadonlySet<KeyState> = new Set(['published', 'active', 'retiring'])
 
 /**
  * The keys that an authority needs to work: one active feed, JWT and issuing key, and one issuing key published ahead, so that
@@ -82,11 +82,13 @@ export class KeyLifecycle {
    */
   async compromiseRevoked(): Promise<boolean> {
     const { keys, store, isRevoked } = this.#options
-    const revoked = keys.list().filter(
-      ({ record, companion }) =>
-        record.state !== 'compromised' &&
-        (isRevoked(record.key.kid) || (companion !== undefined && isRevoked(companion.kid))),
-    )
+    const revoked = keys
+      .list()
+      .filter(
+        ({ record, companion }) =>
+          record.state !== 'compromised' &&
+          (isRevoked(record.key.kid) || (companion !== undefined && isRevoked(companion.kid))),
+      )
     for (const { record } of revoked) {
       // As it is now: a step before this one may have made it the active one.
       const held = keys.get(record.key.kid) as HeldKey
@@ -114,7 +116,9 @@ export class KeyLifecycle {
     const { keys, clock, store } = this.#options
     const ended = keys
       .list()
-      .filter(({ record, changedMs }) => record.state === 'retiring' && clock.now() - changedMs > retireAfterMs)
+      .filter(
+        ({ record, changedMs }) => record.state === 'retiring' && clock.now() - changedMs > retireAfterMs,
+      )
       .filter(({ record }) => record.key.kid !== inUse)
     for (const { record } of ended) {
       await keys.move([{ kid: record.key.kid, to: 'retired' }])
@@ -155,7 +159,8 @@ export class KeyLifecycle {
 
   #active(): HeldKey {
     const active = this.#options.keys.find('qip-token', 'active')
-    if (active === undefined) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no issuing key is active' })
+    if (active === undefined)
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no issuing key is active' })
     return active
   }
 
@@ -186,7 +191,7 @@ export class KeyLifecycle {
     const { keys, store } = this.#options
     const lost = store.highWater.marks().length === 0
     for (const { record } of keys.list()) {
-      if (record.use !== 'qip-token' || record.log === undefined || !living.includes(record.state)) continue
+      if (record.use !== 'qip-token' || record.log === undefined || !living.has(record.state)) continue
       if (store.highWater.mark(record.log) !== undefined) continue
       if (lost && record.state !== 'published') continue
       await closeLog(store, record.log)
@@ -197,11 +202,15 @@ export class KeyLifecycle {
   /** Forgets the marks of logs that are closed for ever, except the highest number of each kind. */
   async #dropMarks(): Promise<void> {
     const { keys, store } = this.#options
-    const alive = new Set(keys.list().flatMap(({ record }) => (living.includes(record.state) ? [record.log] : [])))
+    const alive = new Set(keys.list().flatMap(({ record }) => (living.has(record.state) ? [record.log] : [])))
     const highest = new Map<string, number>()
-    const marks = store.highWater.marks().map(({ origin }) => ({ origin, kind: kindOf(origin), number: tokenLogNumber(origin) }))
+    const marks = store.highWater
+      .marks()
+      .map(({ origin }) => ({ origin, kind: kindOf(origin), number: tokenLogNumber(origin) }))
     for (const { kind, number } of marks) highest.set(kind, Math.max(number, highest.get(kind) ?? 0))
-    const closed = marks.filter(({ origin, kind, number }) => !alive.has(origin) && number !== highest.get(kind))
+    const closed = marks.filter(
+      ({ origin, kind, number }) => !alive.has(origin) && number !== highest.get(kind),
+    )
     if (closed.length > 0) await store.highWater.drop(closed.map(({ origin }) => origin))
   }
 
@@ -213,7 +222,9 @@ export class KeyLifecycle {
       ...keys.list().map(({ record }) => record.log ?? ''),
       ...store.highWater.marks().map(({ origin }) => origin),
     ]
-    const numbers = origins.filter((origin) => origin.startsWith(prefix)).map((origin) => tokenLogNumber(origin))
+    const numbers = origins
+      .filter((origin) => origin.startsWith(prefix))
+      .map((origin) => tokenLogNumber(origin))
     return Math.max(0, ...numbers) + 1
   }
 }

@@ -1,10 +1,9 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseJson, type TrustDomain } from '@quantum-ip/base'
+import type { TrustDomain } from '@quantum-ip/base'
 import {
   formatEnvelope,
   generatePrivateKey,
-  parsePrivateJwk,
   type PrivateKey,
   privateJwk,
   type PublicKey,
@@ -45,13 +44,4 @@ export async function createRoot(
     bundleThreshold: 1,
   }
   return formatEnvelope(await signRootDocument(root, roots))
-}
-
-/** The root keys that are still in `folder`: none once they were taken offline. */
-export async function readRootKeys(folder: string): Promise<readonly PrivateKey[]> {
-  const names = await readdir(folder).catch(() => [])
-  const files = names.filter((name) => name.endsWith('.jwk')).sort()
-  return Promise.all(
-    files.map(async (name) => parsePrivateJwk(parseJson(await readFile(join(folder, name), 'utf8')))),
-  )
 }

@@ -1,6 +1,14 @@
 import { type Clock, hex, type TrustDomain, trustDomainName } from '@quantum-ip/base'
 import { noteKeyTypes, type Signer } from '@quantum-ip/crypto'
-import { type Log, type LogCommit, LogError, type LogHead, openLog, parseEntryBundle, signCheckpoint } from '@quantum-ip/log'
+import {
+  type Log,
+  type LogCommit,
+  LogError,
+  type LogHead,
+  openLog,
+  parseEntryBundle,
+  signCheckpoint,
+} from '@quantum-ip/log'
 import { closeLog } from '../issuance/token-log.ts'
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
@@ -57,7 +65,8 @@ export async function openAttestationLog(source: AttestationLogSource): Promise<
     if (held === undefined) await store.highWater.reserve(origin)
     const record =
       held?.record ??
-      (await keys.create({ use: 'qip-log', alg: 'ML-DSA-44', state: 'active', name: origin, log: origin })).record
+      (await keys.create({ use: 'qip-log', alg: 'ML-DSA-44', state: 'active', name: origin, log: origin }))
+        .record
     const rows: PendingRows = new Map()
     const log = await tryOpen(store, origin, rows)
     if (log !== undefined) {
@@ -188,7 +197,8 @@ class SignedLog implements AttestationLog {
   }
 
   async checkpoint(): Promise<SignedCheckpoint> {
-    if (this.#checkpoint !== undefined && this.#checkpoint.size === this.log.head().size) return this.#checkpoint
+    if (this.#checkpoint !== undefined && this.#checkpoint.size === this.log.head().size)
+      return this.#checkpoint
     // All who wait share one signature.
     this.#signing ??= this.#sign().finally(() => {
       this.#signing = undefined

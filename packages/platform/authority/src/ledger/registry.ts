@@ -1,4 +1,12 @@
-import { type Clock, compareBytes, hex, parseHex, type ServiceId, type TrustDomain, utf8 } from '@quantum-ip/base'
+import {
+  type Clock,
+  compareBytes,
+  hex,
+  parseHex,
+  type ServiceId,
+  type TrustDomain,
+  utf8,
+} from '@quantum-ip/base'
 import {
   type AdmissionRule,
   attestationEntry,
@@ -15,11 +23,16 @@ import {
 import { type Envelope, formatEnvelope, parseEnvelope, type PublicKey, sha256 } from '@quantum-ip/crypto'
 import type { LogHead } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
-import type { BuilderOrder } from '../authority.ts'
+import type { BuilderOrder } from '../authority-options.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { SqlRow } from '../store/sql.ts'
 import type { Store } from '../store/open-store.ts'
-import { type AttestationLog, openAttestationLog, openClosedLog, type SignedCheckpoint } from './attestation-log.ts'
+import {
+  type AttestationLog,
+  openAttestationLog,
+  openClosedLog,
+  type SignedCheckpoint,
+} from './attestation-log.ts'
 
 /** An attestation as the registry holds it. */
 export interface Registered {
@@ -90,7 +103,8 @@ export class Registry {
     const { keys, builders } = options
     for (const { id, keys: builderKeys } of builders) {
       for (const key of builderKeys) {
-        if (keys.get(key.kid) === undefined) await keys.add(key, { use: 'qip-build', state: 'active', name: id })
+        if (keys.get(key.kid) === undefined)
+          await keys.add(key, { use: 'qip-build', state: 'active', name: id })
       }
     }
     return new Registry(options, await openAttestationLog(options))
@@ -120,7 +134,10 @@ export class Registry {
    * @throws {AttestationError} as `verifyProvenance`
    * @throws {AuthorityError} `QIP_AUTHORITY_ATTESTATION_REFUSED`
    */
-  async register(text: string, build?: string): Promise<{ readonly registered: Registered; readonly known: boolean }> {
+  async register(
+    text: string,
+    build?: string,
+  ): Promise<{ readonly registered: Registered; readonly known: boolean }> {
     const verified = await verifyProvenance(text, this.builders())
     const { statement, provenance, builder } = verified
     const digest = build ?? onlySubject(statement.subjects)
@@ -136,7 +153,9 @@ export class Registry {
     if (known[0] !== undefined) return { registered: await this.#registered(known[0]), known: true }
     const again = this.#registering.get(key)
     if (again !== undefined) return { registered: await again, known: true }
-    const registering = this.#log({ envelope, stored, envelopeHash, facts }).finally(() => this.#registering.delete(key))
+    const registering = this.#log({ envelope, stored, envelopeHash, facts }).finally(() =>
+      this.#registering.delete(key),
+    )
     this.#registering.set(key, registering)
     return { registered: await registering, known: false }
   }
@@ -264,7 +283,10 @@ export class Registry {
       build: hex(row['build'] as Uint8Array),
       builder: this.#factsOf(row).builder,
       timeMs: row['time_ms'] as number,
-      evidence: buildEvidence({ envelope: known.envelope ?? parseEnvelope(row['envelope'] as string), receipt }),
+      evidence: buildEvidence({
+        envelope: known.envelope ?? parseEnvelope(row['envelope'] as string),
+        receipt,
+      }),
     }
   }
 }

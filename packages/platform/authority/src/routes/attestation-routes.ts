@@ -1,5 +1,5 @@
 import type { App } from '@quantum-ip/http'
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Registered } from '../ledger/registry.ts'
 import type { RouteContext } from './route-context.ts'
@@ -49,7 +49,9 @@ export function addAttestationRoutes(app: App, { authority }: RouteContext): voi
         response: { 200: closed({ attestations: Type.Array(closed(registeredSchema)) }) },
       },
     },
-    async (request) => ({ attestations: (await registry.list(request.query.build)).map((found) => answer(found)) }),
+    async (request) => ({
+      attestations: (await registry.list(request.query.build)).map((found) => answer(found)),
+    }),
   )
 
   app.get(

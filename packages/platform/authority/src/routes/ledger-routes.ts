@@ -1,8 +1,15 @@
 import { limits, trustDomainName } from '@quantum-ip/base'
 import type { App } from '@quantum-ip/http'
 import { noteKeyTypes } from '@quantum-ip/crypto'
-import { type Log, type LogHead, openLog, parseTilePath, signCheckpoint, formatEntryBundle } from '@quantum-ip/log'
-import Type from 'typebox'
+import {
+  type Log,
+  type LogHead,
+  openLog,
+  parseTilePath,
+  signCheckpoint,
+  formatEntryBundle,
+} from '@quantum-ip/log'
+import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import { sqlLogStorage } from '../store/sqlite-log-storage.ts'
 import type { RouteContext } from './route-context.ts'
@@ -20,15 +27,22 @@ export function addLedgerRoutes(app: App, context: RouteContext): void {
     number: Type.String({ pattern: '^[1-9]\\d{0,8}$' }),
     '*': Type.String({ maxLength: 256 }),
   })
-  app.get('/logs/:kind/:number/*', { config: { access: 'open' }, schema: { params } }, async (request, reply) => {
-    const { kind, number, '*': path } = request.params
-    const origin = `${trustDomainName(context.authority.trustDomain)}/${kind}/${number}`
-    if (path === 'checkpoint') {
-      return reply.type(checkpointType).header('cache-control', 'no-cache').send(await reader.checkpoint(origin))
-    }
-    const bytes = await reader.read(origin, path)
-    return reply.type('application/octet-stream').header('cache-control', immutable).send(bytes)
-  })
+  app.get(
+    '/logs/:kind/:number/*',
+    { config: { access: 'open' }, schema: { params } },
+    async (request, reply) => {
+      const { kind, number, '*': path } = request.params
+      const origin = `${trustDomainName(context.authority.trustDomain)}/${kind}/${number}`
+      if (path === 'checkpoint') {
+        return reply
+          .type(checkpointType)
+          .header('cache-control', 'no-cache')
+          .send(await reader.checkpoint(origin))
+      }
+      const bytes = await reader.read(origin, path)
+      return reply.type('application/octet-stream').header('cache-control', immutable).send(bytes)
+    },
+  )
 }
 
 /** Reads logs: the open ones as they are written, others from the store. */
@@ -52,7 +66,12 @@ class LogReader {
     if (known?.size === size) return known.note
     const signer = await authority.keys.signer(held.record.key.kid)
     const note = await signCheckpoint({ origin, size, root }, [
-      { name: held.record.name, type: noteKeyTypes.mlDsa44, signer, timestampS: Math.floor(authority.clock.now() / 1_000) },
+      {
+        name: held.record.name,
+        type: noteKeyTypes.mlDsa44,
+        signer,
+        timestampS: Math.floor(authority.clock.now() / 1_000),
+      },
     ])
     if (this.#notes.size >= openLogsMax) this.#notes.clear()
     this.#notes.set(origin, { size, note })
@@ -94,9 +113,14 @@ class LogReader {
     const { authority } = this.#context
     const known = await this.#closed.get(origin)
     // One that was opened while its last batch was being written is behind its mark.
-    if (known !== undefined && known.head().size >= (authority.store.highWater.mark(origin)?.size ?? 0)) return known
+    if (known !== undefined && known.head().size >= (authority.store.highWater.mark(origin)?.size ?? 0))
+      return known
     if (this.#closed.size >= openLogsMax) this.#closed.clear()
-    const opened = openLog({ storage: sqlLogStorage(authority.store.sql, origin), origin, cachedTilesMax: 16 })
+    const opened = openLog({
+      storage: sqlLogStorage(authority.store.sql, origin),
+      origin,
+      cachedTilesMax: 16,
+    })
     this.#closed.set(origin, opened)
     opened.catch(() => this.#closed.delete(origin))
     return opened
@@ -104,5 +128,7 @@ class LogReader {
 }
 
 function unknownLog(origin: string): AuthorityError {
-  return new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `log \`${origin.slice(0, limits.serviceIdBytesMax)}\`` })
+  return new AuthorityError('QIP_AUTHORITY_NOT_FOUND', {
+    what: `log \`${origin.slice(0, limits.serviceIdBytesMax)}\``,
+  })
 }

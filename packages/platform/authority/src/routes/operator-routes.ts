@@ -2,7 +2,7 @@ import type { JsonObject } from '@quantum-ip/base'
 import { parsePublicJwk, publicJwk } from '@quantum-ip/crypto'
 import { type App, requireRole } from '@quantum-ip/http'
 import { buildRevocation } from '@quantum-ip/trust'
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import type { ReportedDecision } from '../decisions.ts'
 import type { HeldKey } from '../keys/key-ring.ts'
@@ -46,16 +46,26 @@ export function addKeyRoutes(app: App, { authority }: RouteContext): void {
     },
     (request) => ({
       epoch: authority.revocations.epoch,
-      revocations: authority.revocations.since(request.query.since ?? 0).map((record) => buildRevocation(record)),
+      revocations: authority.revocations
+        .since(request.query.since ?? 0)
+        .map((record) => buildRevocation(record)),
     }),
   )
 
-  app.post('/v1/revocations', { config: requireRole('operator'), schema: { body: revocationSchema } }, async (request) => {
-    const order = request.body as RevocationOrder
-    const { record, seq, sessionsEnded } = await authority.revoke(order)
-    await authority.acts.record(actorOf(request), 'revoke', { kind: order.kind, value: order.value, epoch: record.epoch })
-    return { epoch: record.epoch, seq, sessionsEnded }
-  })
+  app.post(
+    '/v1/revocations',
+    { config: requireRole('operator'), schema: { body: revocationSchema } },
+    async (request) => {
+      const order = request.body as RevocationOrder
+      const { record, seq, sessionsEnded } = await authority.revoke(order)
+      await authority.acts.record(actorOf(request), 'revoke', {
+        kind: order.kind,
+        value: order.value,
+        epoch: record.epoch,
+      })
+      return { epoch: record.epoch, seq, sessionsEnded }
+    },
+  )
 
   app.get('/v1/keys', { config: requireRole('viewer') }, () => ({
     keys: authority.keys.list().map((held) => keyJson(held)),
@@ -152,7 +162,9 @@ export function addFleetRoutes(app: App, { authority, services }: RouteContext):
     },
   )
 
-  app.get('/v1/acts', { config: requireRole('viewer') }, async () => ({ acts: await authority.acts.list(100) }))
+  app.get('/v1/acts', { config: requireRole('viewer') }, async () => ({
+    acts: await authority.acts.list(100),
+  }))
   addDecisionRoutes(app, authority)
 }
 
@@ -183,7 +195,11 @@ function addDecisionRoutes(app: App, authority: RouteContext['authority']): void
     },
     async (request) => {
       const { reason, since, limit = 100 } = request.query
-      const query = { limit, ...(reason !== undefined && { reason }), ...(since !== undefined && { sinceMs: since }) }
+      const query = {
+        limit,
+        ...(reason !== undefined && { reason }),
+        ...(since !== undefined && { sinceMs: since }),
+      }
       return { decisions: await authority.decisions.list(query) }
     },
   )
@@ -197,4 +213,3 @@ function addDecisionRoutes(app: App, authority: RouteContext['authority']): void
     },
   )
 }
-

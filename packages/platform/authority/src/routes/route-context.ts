@@ -22,9 +22,16 @@ export interface RouteContext {
 const sessions = new WeakMap<FastifyRequest, Session>()
 
 /** The session that proves that it sent `request`, for the guard; `undefined` if none does. */
-export function authenticateSession(authority: Authority, authorization: string, request: FastifyRequest): Member | undefined {
+export function authenticateSession(
+  authority: Authority,
+  authorization: string,
+  request: FastifyRequest,
+): Member | undefined {
   try {
-    const session = authority.sessions.authenticate(authorization, { method: request.method, target: request.raw.url ?? '' })
+    const session = authority.sessions.authenticate(authorization, {
+      method: request.method,
+      target: request.raw.url ?? '',
+    })
     sessions.set(request, session)
     return { id: session.sid, verifier: session.role === 'verifier' }
   } catch (error) {
@@ -36,7 +43,8 @@ export function authenticateSession(authority: Authority, authorization: string,
 /** The session of a route that only sessions may call. */
 export function sessionOf(request: FastifyRequest): Session {
   const session = sessions.get(request)
-  if (session === undefined) throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', { reason: 'the request has none' })
+  if (session === undefined)
+    throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', { reason: 'the request has none' })
   return session
 }
 

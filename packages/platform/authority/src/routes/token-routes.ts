@@ -1,7 +1,7 @@
 import { parseBase64url } from '@quantum-ip/base'
 import type { App } from '@quantum-ip/http'
 import type { Confirmation } from '@quantum-ip/token'
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import { verifySubjectToken } from '../issuance/exchange.ts'
 import { parseTokenOrder } from '../issuance/token-order.ts'
@@ -27,7 +27,9 @@ const orderSchema = closed({
   oneTime: Type.Optional(Type.Boolean()),
   form: Type.Optional(formSchema),
   build: Type.Optional(digestSchema),
-  confirmation: Type.Optional(Type.Union([closed({ jkt: bytes32Schema }), closed({ x5tS256: bytes32Schema })])),
+  confirmation: Type.Optional(
+    Type.Union([closed({ jkt: bytes32Schema }), closed({ x5tS256: bytes32Schema })]),
+  ),
   requestBinding: Type.Optional(bytes32Schema),
   patient: Type.Optional(Type.Boolean({ description: 'may wait up to a second to share a batch' })),
 })
@@ -45,7 +47,10 @@ export function addTokenRoutes(app: App, { authority }: RouteContext): void {
 
   app.post(
     '/v1/tokens',
-    { config: { access: 'session', postQuantum: true }, schema: { body: orderSchema, response: { 200: issuedSchema } } },
+    {
+      config: { access: 'session', postQuantum: true },
+      schema: { body: orderSchema, response: { 200: issuedSchema } },
+    },
     async (request) => {
       const { confirmation, requestBinding, ...input } = request.body
       const order = parseTokenOrder(

@@ -2,7 +2,7 @@ import { parseHex } from '@quantum-ip/base'
 import type { App, Broadcaster } from '@quantum-ip/http'
 import { buildHead, buildRevocation } from '@quantum-ip/trust'
 import type { FastifyReply } from 'fastify'
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import { readHistory } from '../state/history.ts'
 import type { Publication } from '../state/publisher.ts'
@@ -54,7 +54,8 @@ export function addTrustRoutes(app: App, { authority }: RouteContext, feed: Broa
         "SELECT envelope FROM documents WHERE kind = 'root' AND sequence = ?",
         [sequence],
       )
-      if (row === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `root document ${sequence}` })
+      if (row === undefined)
+        throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `root document ${sequence}` })
       return sendEnvelope(reply, row['envelope'] as string)
     },
   )
@@ -80,12 +81,19 @@ export function addTrustRoutes(app: App, { authority }: RouteContext, feed: Broa
       return { staple }
     },
   )
+  addFollowerRoutes(app, authority, feed)
+}
 
+/** What members follow: the history to start from, and the feed. */
+function addFollowerRoutes(app: App, authority: RouteContext['authority'], feed: Broadcaster): void {
+  const { publisher } = authority
   app.get(
     '/v1/history',
     {
       config: { access: 'member' },
-      schema: { querystring: closed({ lifetime: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600 })) }) },
+      schema: {
+        querystring: closed({ lifetime: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600 })) }),
+      },
     },
     async (request) => {
       const history = await readHistory(
@@ -103,7 +111,10 @@ export function addTrustRoutes(app: App, { authority }: RouteContext, feed: Broa
   app.get('/v1/feed', { config: { access: 'member', longLived: true } }, (request, reply) => {
     // Operators may follow too; they have no session to be cut by.
     const owner = ownerOf(request)
-    feed.attach(request, reply, { greeting: [feedEvent({ ...publisher.current, bundle: undefined, revocations: [] })], ...owner })
+    feed.attach(request, reply, {
+      greeting: [feedEvent({ ...publisher.current, bundle: undefined, revocations: [] })],
+      ...owner,
+    })
   })
 }
 

@@ -1,7 +1,7 @@
 import { hex, type Json } from '@quantum-ip/base'
 import type { App } from '@quantum-ip/http'
 import type { Verdict, Verifier } from '@quantum-ip/verifier'
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { closed, sidSchema } from './schemas.ts'
 
 const questionSchema = closed({
@@ -49,7 +49,7 @@ export function addVerifyRoutes(app: App, verifier: Verifier): void {
     },
     async (request) => {
       const verdicts = await Promise.all(
-        request.body.tokens.map(({ token, audience, staple }) =>
+        request.body.tokens.map(async ({ token, audience, staple }) =>
           verifier.verify({
             token,
             tokenCount: 1,

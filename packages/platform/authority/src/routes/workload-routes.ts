@@ -1,7 +1,7 @@
-import { base64url, type Json } from '@quantum-ip/base'
+import { base64url } from '@quantum-ip/base'
 import { parseKemJwk } from '@quantum-ip/crypto'
 import { type App, requireRole } from '@quantum-ip/http'
-import Type from 'typebox'
+import { Type } from 'typebox'
 import { createJoinToken } from '../admission/join-token.ts'
 import { actorOf, type RouteContext } from './route-context.ts'
 import { closed, digestSchema, sidSchema } from './schemas.ts'
@@ -33,7 +33,7 @@ export function addWorkloadRoutes(app: App, { authority }: RouteContext): void {
       const { method, evidence, key, builds } = request.body
       const { session, sealedKey, warnings } = await authority.admission.admit({
         method,
-        evidence: evidence as Json,
+        evidence,
         clientKey: parseKemJwk(key),
         ...(builds !== undefined && { builds }),
       })
@@ -71,7 +71,12 @@ export function addWorkloadRoutes(app: App, { authority }: RouteContext): void {
     async (request) => {
       const { sid, builds = [], role = 'workload', ttl = authority.joinTokenTtlS } = request.body
       const { token, expiresS } = await createJoinToken(
-        { sql: authority.store.sql, clock: authority.clock, random: authority.random, td: authority.trustDomain },
+        {
+          sql: authority.store.sql,
+          clock: authority.clock,
+          random: authority.random,
+          td: authority.trustDomain,
+        },
         { sid, builds, role, ttlS: ttl },
       )
       await authority.acts.record(actorOf(request), 'join-token', { sid, builds, role })

@@ -75,7 +75,8 @@ export async function readHistory(
      WHERE (time_ms <= ? AND seq <= ?) OR seq = (SELECT MIN(seq) FROM base_states) ORDER BY seq DESC LIMIT 1`,
     [current.timeMs - lifetimeMs, current.seq],
   )
-  if (base === undefined) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'there is no state to start from' })
+  if (base === undefined)
+    throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'there is no state to start from' })
   const heads = (await readHeads(sql, base['head'] as number))
     .filter(({ number }) => number <= current.head)
     .map(({ head }) => head)

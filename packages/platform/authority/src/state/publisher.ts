@@ -1,9 +1,8 @@
-import { base64url, type Clock, equalBytes, parseBase64url, parseJson, type TrustDomain } from '@quantum-ip/base'
+import { base64url, type Clock, parseBase64url, parseJson, type TrustDomain } from '@quantum-ip/base'
 import { formatEnvelope, type Signer } from '@quantum-ip/crypto'
 import {
   type Bundle,
   chainHead,
-  encodeHead,
   type HeadRecord,
   headChainStart,
   type LogHead,
@@ -14,8 +13,9 @@ import {
 import { AuthorityError } from '../authority-errors.ts'
 import type { HeldKey, KeyRing } from '../keys/key-ring.ts'
 import { readMeta, writeMetaStatement } from '../store/open-store.ts'
-import type { Sql, SqlStatement } from '../store/sql.ts'
-import { baseStatements, readHeads } from './history.ts'
+import type { Sql } from '../store/sql.ts'
+import { baseStatements } from './history.ts'
+import { type HeadBatch, type PendingHead, PendingHeads } from './pending-heads.ts'
 import type { Revocations } from './revocations.ts'
 import { lastBundleSequence, makeBundle, type SignedBundle } from './signed-bundle.ts'
 
@@ -34,19 +34,6 @@ export interface Publication {
   readonly heads: readonly HeadRecord[]
   /** The number of the last head that it confirms. */
   readonly head: number
-}
-
-/** A head as the issuer hands it over, with what signed it. */
-export interface SignedHead {
-  readonly head: HeadRecord
-  /** The signed head as a `Quantum-IP-Head` value. */
-  readonly staple: string
-}
-
-/** Heads of one batch, and the tree that the log had after it. */
-export interface HeadBatch {
-  readonly heads: readonly SignedHead[]
-  readonly tree: LogHead
 }
 
 /** What a publisher works with. */
@@ -73,17 +60,12 @@ export interface PublisherOptions {
   readonly heartbeatMs?: number
 }
 
-interface PendingHead {
-  readonly number: number
-  readonly head: HeadRecord
-  /** With the last head of a batch: the tree after the batch. */
-  readonly tree: LogHead | undefined
-}
-
-/** Heads of one batch with their numbers, as they are written. */
-interface NumberedBatch {
-  readonly rows: readonly ({ readonly number: number } & SignedHead)[]
-  readonly tree: LogHead
+/** A state that was signed, and what becomes of the publisher once it is kept. */
+interface SignedState {
+  readonly state: State
+  readonly text: string
+  readonly position: ChainPosition
+  readonly taken: readonly PendingHead[]
 }
 
 interface ChainPosition {
@@ -94,8 +76,6 @@ interface ChainPosition {
 }
 
 const baseIntervalMs = 60_000
-/** Heads in one state: with the longest names that there may be it stays below the size that a state may have. */
-const stateHeads = 2_048
 /** A bundle is signed anew when it is this old, so that an authority that was away for days still leaves a valid one. */
 const bundleRefreshS = 24 * 3_600
 
@@ -109,10 +89,9 @@ export class Publisher {
   readonly #listeners = new Set<(publication: Publication) => void>()
   readonly #position: ChainPosition
   readonly #listed = new Map<string, LogHead>()
-  #pending: PendingHead[] = []
-  #heads: number
-  /** Heads of which nobody knows whether they are in the store. */
-  #unsettled: NumberedBatch | undefined
+  readonly #pending: PendingHeads
+  /** A state of which nobody knows whether it is in the store. */
+  #unsettledState: SignedState | undefined
   #bundle: SignedBundle
   #bundleIsNew = true
   #last: Publication | undefined
@@ -126,7 +105,6 @@ export class Publisher {
     this.#options = options
     this.#position = restored.position
     this.#pending = restored.pending
-    this.#heads = restored.heads
     this.#bundle = restored.bundle
   }
 
@@ -149,7 +127,8 @@ export class Publisher {
 
   /** The last publication. */
   get current(): Publication {
-    if (this.#last === undefined) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no state was signed yet' })
+    if (this.#last === undefined)
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no state was signed yet' })
     return this.#last
   }
 
@@ -159,49 +138,17 @@ export class Publisher {
     return () => this.#listeners.delete(listener)
   }
 
-  /**
-   * Makes heads durable in the order in which states will list them. The next state lists them.
-   *
-   * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE`: nobody may hand out a token under them. If they are in the store
-   *   nevertheless, states list them.
-   */
-  async addHeads({ heads, tree }: HeadBatch): Promise<void> {
-    await this.#settle()
-    const batch = { rows: heads.map((signed) => ({ number: ++this.#heads, ...signed })), tree }
-    try {
-      await this.#options.sql.transact(batch.rows.map((row) => insertHead(row)))
-    } catch (error) {
-      this.#unsettled = batch
-      if (!(await this.#settle())) throw error
-      return
-    }
-    this.#takeIn(batch)
-  }
-
-  /** Finds out what became of the heads of an earlier batch: what the store holds must be listed. @returns whether it does */
-  async #settle(): Promise<boolean> {
-    const batch = this.#unsettled
-    if (batch === undefined) return false
-    const { number, head } = batch.rows[0] as NumberedBatch['rows'][number]
-    const [found] = await this.#options.sql.query('SELECT hash FROM heads WHERE number = ?', [number])
-    this.#unsettled = undefined
-    if (found === undefined) return false
-    if (!equalBytes(found['hash'] as Uint8Array, head.hash)) {
-      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'the store has another head under this number' })
-    }
-    this.#takeIn(batch)
-    return true
-  }
-
-  #takeIn({ rows, tree }: NumberedBatch): void {
-    const last = rows.length - 1
-    this.#pending.push(...rows.map(({ number, head }, i) => ({ number, head, tree: i === last ? tree : undefined })))
+  /** Makes heads durable in the order in which states will list them. The next state lists them. @throws as {@link PendingHeads.add} */
+  addHeads(batch: HeadBatch): Promise<void> {
+    return this.#pending.add(batch)
   }
 
   /** Signs the bundle anew from the keys as they are, and a state that rests on it. Resolves when verifiers can see both. */
   async publishKeys(): Promise<Publication> {
     const refreshed = this.#publishing
       .catch(() => undefined)
+      // A state of before may be signed by a key that is not in the next bundle: it is shown before that, or never.
+      .then(() => this.#settleState())
       .then(() => this.#renewBundle())
     this.#publishing = refreshed
     await refreshed
@@ -225,8 +172,14 @@ export class Publisher {
     const { headIntervalMs = 500, heartbeatMs = 4_500, clock } = this.#options
     this.#timer = setTimeout(() => {
       const age = clock.now() - this.current.timeMs
-      const old = clock.now() / 1_000 - this.#bundle.document.issued > Math.min(bundleRefreshS, this.#options.lifetimeS / 2)
-      const work = old ? this.publishKeys() : this.#pending.length > 0 || age >= heartbeatMs ? this.publish() : undefined
+      const old =
+        clock.now() / 1_000 - this.#bundle.document.issued >
+        Math.min(bundleRefreshS, this.#options.lifetimeS / 2)
+      const work = old
+        ? this.publishKeys()
+        : !this.#pending.isEmpty || age >= heartbeatMs
+          ? this.publish()
+          : undefined
       // A failed heartbeat is tried again by the next tick; readiness tells that the state grows old.
       void Promise.resolve(work)
         .catch(() => undefined)
@@ -243,10 +196,11 @@ export class Publisher {
   }
 
   async #publish(): Promise<Publication> {
-    const { sql, revocations } = this.#options
+    const { sql } = this.#options
+    await this.#settleState()
     // Never a state by a key that verifiers do not know yet.
     if (this.#feedKey() === undefined) await this.#renewBundle()
-    const taken = this.#nextHeads()
+    const taken = this.#pending.next()
     const { state, unlisted } = this.#nextState(taken)
     const position: ChainPosition = {
       seq: state.seq,
@@ -257,16 +211,41 @@ export class Publisher {
     // The number is used up with the signature, whatever becomes of it.
     Object.assign(this.#position, { seq: state.seq, timeMs: state.timeMs })
     const text = formatEnvelope(await signState(state, await this.#feedSigner()))
+    const signed: SignedState = { state, text, position, taken }
     const isBase = state.timeMs - this.#lastBaseMs >= baseIntervalMs
-    await sql.transact([
-      writeMetaStatement('state-position', formatPosition(position)),
-      { sql: 'DELETE FROM heads WHERE number = ?', each: unlisted.map((number) => [number]) },
-      ...(isBase ? baseStatements({ ...position, epoch: state.epoch, envelope: text }) : []),
-    ])
-    if (isBase) this.#lastBaseMs = state.timeMs
+    try {
+      await sql.transact([
+        writeMetaStatement('state-position', formatPosition(position)),
+        { sql: 'DELETE FROM heads WHERE number = ?', each: unlisted.map((number) => [number]) },
+        ...(isBase ? baseStatements({ ...position, epoch: state.epoch, envelope: text }) : []),
+      ])
+    } catch (error) {
+      this.#unsettledState = signed
+      if (!(await this.#settleState())) throw error
+      return this.current
+    }
+    return this.#show(signed)
+  }
+
+  /** Finds out what became of a state that could not be kept: if the store has it, it is the last one. @returns whether it has */
+  async #settleState(): Promise<boolean> {
+    const signed = this.#unsettledState
+    if (signed === undefined) return false
+    const stored = await readMeta(this.#options.sql, 'state-position')
+    this.#unsettledState = undefined
+    if (stored !== formatPosition(signed.position)) return false
+    this.#show(signed)
+    return true
+  }
+
+  /** Everybody may see a state that is kept. */
+  #show({ state, text, position, taken }: SignedState): Publication {
+    const { revocations } = this.#options
+    // A first state to start from is kept with the first state of every process.
+    if (state.timeMs - this.#lastBaseMs >= baseIntervalMs) this.#lastBaseMs = state.timeMs
     Object.assign(this.#position, position)
     for (const { head, tree } of taken) if (tree !== undefined) this.#listed.set(head.origin, tree)
-    this.#pending = this.#pending.slice(taken.length)
+    this.#pending.remove(taken.length)
     const publication: Publication = {
       seq: state.seq,
       timeMs: state.timeMs,
@@ -282,13 +261,6 @@ export class Publisher {
     this.#last = publication
     for (const listener of this.#listeners) listener(publication)
     return publication
-  }
-
-  /** The heads that the next state lists: as many as fit, whole batches. */
-  #nextHeads(): readonly PendingHead[] {
-    if (this.#pending.length <= stateHeads) return this.#pending
-    const isCut = this.#pending[stateHeads - 1]?.tree === undefined && this.#pending[stateHeads]?.tree !== undefined
-    return this.#pending.slice(0, isCut ? stateHeads - 1 : stateHeads)
   }
 
   #nextState(taken: readonly PendingHead[]): { readonly state: State; readonly unlisted: readonly number[] } {
@@ -319,43 +291,36 @@ export class Publisher {
   /** The newest active feed key that the bundle lists. */
   #feedKey(): HeldKey | undefined {
     const known = new Set(this.#bundle.document.keys.map(({ key }) => key.kid))
-    const active = ({ record }: HeldKey): boolean => record.use === 'qip-feed' && record.state === 'active'
-    return this.#options.keys.list().findLast((held) => active(held) && known.has(held.record.key.kid))
+    return this.#options.keys
+      .list()
+      .findLast(
+        ({ record }) => record.use === 'qip-feed' && record.state === 'active' && known.has(record.key.kid),
+      )
   }
 
   async #feedSigner(): Promise<Signer> {
     const held = this.#feedKey()
-    if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no feed key is active' })
+    if (held === undefined)
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no feed key is active' })
     return this.#options.keys.signer(held.record.key.kid)
   }
 }
 
 interface Restored {
   readonly position: ChainPosition
-  readonly pending: PendingHead[]
-  readonly heads: number
+  readonly pending: PendingHeads
   readonly bundle: SignedBundle
 }
 
 async function restore(options: PublisherOptions): Promise<Restored> {
   const { sql } = options
   const stored = await readMeta(sql, 'state-position')
-  const position = stored === undefined ? { seq: 0, timeMs: 0, head: 0, chain: headChainStart } : parsePosition(stored)
-  const pending = (await readHeads(sql, position.head)).map((row) => ({ ...row, tree: undefined }))
+  const position =
+    stored === undefined ? { seq: 0, timeMs: 0, head: 0, chain: headChainStart } : parsePosition(stored)
   return {
     position,
-    pending,
-    heads: pending.at(-1)?.number ?? position.head,
+    pending: await PendingHeads.open(sql, position.head),
     bundle: await makeBundle(options, await lastBundleSequence(sql)),
-  }
-}
-
-function insertHead({ number, head, staple }: { number: number } & SignedHead): SqlStatement {
-  // Encoding first checks the record: what cannot be listed must not be stored.
-  encodeHead(head)
-  return {
-    sql: 'INSERT INTO heads (number, origin, start_index, end_index, hash, exp, staple) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    params: [number, head.origin, head.start, head.end, head.hash, head.exp, staple],
   }
 }
 

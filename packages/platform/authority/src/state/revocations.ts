@@ -97,7 +97,9 @@ export class Revocations {
   async #add(order: RevocationOrder): Promise<RevocationRecord> {
     await this.#settle()
     if (this.epoch >= recordsMax) {
-      throw new AuthorityError('QIP_AUTHORITY_REVOCATION_REFUSED', { reason: `there are ${recordsMax} records already` })
+      throw new AuthorityError('QIP_AUTHORITY_REVOCATION_REFUSED', {
+        reason: `there are ${recordsMax} records already`,
+      })
     }
     const record: RevocationRecord = {
       ...order,

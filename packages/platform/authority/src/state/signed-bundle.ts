@@ -48,7 +48,10 @@ export async function makeBundle(source: BundleSource, previous: number): Promis
   const text = formatEnvelope(envelope)
   await sql.transact([
     { sql: "DELETE FROM documents WHERE kind = 'bundle'" },
-    { sql: "INSERT INTO documents (kind, sequence, envelope) VALUES ('bundle', ?, ?)", params: [document.sequence, text] },
+    {
+      sql: "INSERT INTO documents (kind, sequence, envelope) VALUES ('bundle', ?, ?)",
+      params: [document.sequence, text],
+    },
   ])
   return { document, text, sha256: sha256(envelope.payload) }
 }

@@ -30,7 +30,8 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   } catch (cause) {
     database?.close()
     const { errcode = 0, message } = cause as { errcode?: number; message: string }
-    if (errcode % 256 === sqliteBusy) throw new AuthorityError('QIP_AUTHORITY_DATA_LOCKED', { folder }, { cause })
+    if (errcode % 256 === sqliteBusy)
+      throw new AuthorityError('QIP_AUTHORITY_DATA_LOCKED', { folder }, { cause })
     throw new AuthorityError('QIP_AUTHORITY_STORE_UNAVAILABLE', { reason: message }, { cause })
   }
 }

@@ -10,7 +10,11 @@ let folder = ''
 before(async () => (folder = await mkdtemp(join(tmpdir(), 'qip-high-water-'))))
 after(() => rm(folder, { recursive: true }))
 
-const mark = (size: number) => ({ origin: 'acme.example/tokens/1', size, hash: new Uint8Array(32).fill(size) })
+const mark = (size: number) => ({
+  origin: 'acme.example/tokens/1',
+  size,
+  hash: new Uint8Array(32).fill(size),
+})
 
 test('keeps the highest mark over a restart', async () => {
   const file = join(folder, 'a')

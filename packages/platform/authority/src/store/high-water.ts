@@ -110,7 +110,9 @@ class HighWaterFile implements HighWater {
   async raise(mark: HighWaterMark): Promise<void> {
     const known = this.#marks.get(mark.origin)
     if (known !== undefined && mark.size < known.size) {
-      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: `the high-water mark of ${mark.origin} went down` })
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', {
+        what: `the high-water mark of ${mark.origin} went down`,
+      })
     }
     this.#marks.set(mark.origin, mark)
     await this.#write()
@@ -146,7 +148,9 @@ function formatSlot({ counter, marks }: Slot): Uint8Array {
   const rows = [...marks.values()].map(({ origin, size, hash }) => [origin, size, base64(hash)])
   const body = utf8(JSON.stringify({ counter, marks: rows }))
   if (body.length > slotBytes - headerBytes) {
-    throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'too many open logs for the high-water file' })
+    throw new AuthorityError('QIP_AUTHORITY_INVARIANT', {
+      what: 'too many open logs for the high-water file',
+    })
   }
   const slot = new Uint8Array(slotBytes)
   new DataView(slot.buffer).setUint32(32, body.length)

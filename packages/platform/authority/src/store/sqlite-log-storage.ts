@@ -50,7 +50,10 @@ async function readHead(sql: Sql, origin: string): Promise<LogHead> {
   return { size: row['size'] as number, root: row['root'] as Uint8Array }
 }
 
-function commitStatements(origin: string, { expected, next, entries, tiles }: LogCommit): readonly SqlStatement[] {
+function commitStatements(
+  origin: string,
+  { expected, next, entries, tiles }: LogCommit,
+): readonly SqlStatement[] {
   return [
     {
       sql: "UPDATE log_heads SET size = ?, root = ? WHERE origin = ? AND size = ? AND root = ? AND state = 'open'",
@@ -70,7 +73,11 @@ function commitStatements(origin: string, { expected, next, entries, tiles }: Lo
   ]
 }
 
-async function readEntries(sql: Sql, origin: string, range: { start: number; end: number }): Promise<Uint8Array> {
+async function readEntries(
+  sql: Sql,
+  origin: string,
+  range: { start: number; end: number },
+): Promise<Uint8Array> {
   const rows = await sql.query(
     `SELECT first, count, data FROM log_entries WHERE origin = ? AND first < ? AND first >= (
        SELECT MAX(first) FROM log_entries WHERE origin = ? AND first <= ?) ORDER BY first`,

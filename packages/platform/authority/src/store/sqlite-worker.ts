@@ -9,7 +9,12 @@ import type { SqlStatement, SqlValue } from './sql.ts'
 
 /** A call from the main thread. */
 export type SqliteCall =
-  | { readonly id: number; readonly kind: 'query'; readonly sql: string; readonly params: readonly SqlValue[] }
+  | {
+      readonly id: number
+      readonly kind: 'query'
+      readonly sql: string
+      readonly params: readonly SqlValue[]
+    }
   | { readonly id: number; readonly kind: 'transact'; readonly statements: readonly SqlStatement[] }
   | { readonly id: number; readonly kind: 'close' }
 

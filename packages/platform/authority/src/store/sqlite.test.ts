@@ -36,7 +36,10 @@ test('undoes the whole transaction if an expectation fails, and only that one of
   await assert.rejects(bad, (error) => isQipError(error, 'QIP_AUTHORITY_CONFLICT'))
   await Promise.all([good, also])
   const rows = await store.query('SELECT k FROM t ORDER BY k')
-  assert.deepEqual(rows.map((row) => row['k']), ['a', 'b', 'd'])
+  assert.deepEqual(
+    rows.map((row) => row['k']),
+    ['a', 'b', 'd'],
+  )
 })
 
 test('a statement that fails is an error of its own transaction', async () => {
@@ -48,9 +51,8 @@ test('a statement that fails is an error of its own transaction', async () => {
 })
 
 test('refuses a second process, or here a second connection, on the same file', async () => {
-  await assert.rejects(
-    openSqlite(join(folder, 'a.db'), []),
-    (error) => isQipError(error, 'QIP_AUTHORITY_DATA_LOCKED'),
+  await assert.rejects(openSqlite(join(folder, 'a.db'), []), (error) =>
+    isQipError(error, 'QIP_AUTHORITY_DATA_LOCKED'),
   )
 })
 

@@ -45,7 +45,10 @@ export class SimulatedFollower {
     for (const publication of this.#seen.splice(0)) await this.#step(authority, publication)
   }
 
-  async #step(authority: Authority, { bundle, state, era }: Publication & { readonly era: number }): Promise<void> {
+  async #step(
+    authority: Authority,
+    { bundle, state, era }: Publication & { readonly era: number },
+  ): Promise<void> {
     const timeMs = this.#now()
     if (bundle !== undefined) await this.trust.applyBundle({ envelope: bundle, timeMs })
     const revocations = authority.revocations.list()
@@ -76,7 +79,10 @@ export class SimulatedFollower {
     for (let from = 0; held !== undefined && from <= heads.length; from++) {
       for (let until = from; until <= heads.length; until++) {
         const missed = heads.slice(from, until)
-        const chain = [...missed, ...wanted.heads].reduce((chain, head) => chainHead(chain, head), held.headChain)
+        const chain = [...missed, ...wanted.heads].reduce(
+          (chain, head) => chainHead(chain, head),
+          held.headChain,
+        )
         if (equalBytes(chain, wanted.headChain)) return missed
       }
     }

@@ -100,7 +100,8 @@ export class SimulatedMachine {
     this.#revocations.powerLoss(this.random)
     const before = this.database.commits
     const isBuggy = this.#options.bug === 'answers before the database is durable'
-    if (this.diskLies || isBuggy) this.database.goBack(Math.max(this.first, before - this.random.integer(0, 5)))
+    if (this.diskLies || isBuggy)
+      this.database.goBack(Math.max(this.first, before - this.random.integer(0, 5)))
     return this.diskLies && this.database.commits < before
   }
 
@@ -293,7 +294,10 @@ export class SimulatedProcess {
       case 'signs before the high-water mark is raised':
         return { ...delegate, raise: async (mark) => void this.#later(() => highWater.raise(mark)) }
       case 'ignores the high-water mark at the start':
-        return { ...delegate, mark: (origin) => highWater.mark(origin) && { origin, size: 0, hash: emptyRoot() } }
+        return {
+          ...delegate,
+          mark: (origin) => highWater.mark(origin) && { origin, size: 0, hash: emptyRoot() },
+        }
       case 'keeps the names of new logs in memory only': {
         const names = new Map<string, { origin: string; size: number; hash: Uint8Array }>()
         return {

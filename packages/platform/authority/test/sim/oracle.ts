@@ -24,7 +24,9 @@ interface Acknowledged {
   readonly digest: string
   readonly expiresS: number
   /** The head that it is under; a JWT has none of its own. */
-  readonly head: { readonly keyId: number; readonly start: number; readonly end: number; readonly hash: Uint8Array } | undefined
+  readonly head:
+    | { readonly keyId: number; readonly start: number; readonly end: number; readonly hash: Uint8Array }
+    | undefined
   /** How often the store had gone back before. */
   readonly era: number
 }
@@ -85,7 +87,9 @@ export class Oracle {
       assert.ok(staple, 'a token came without its head')
       const hash = evaluateSubtreeInclusion({ ...token, leafHash: token.leafHash, proof: token.path })
       assert.ok(equalBytes(hash, staple.hash), 'a token is not under its head')
-      const record = keys.list().find(({ record: { use, log } }) => use === 'qip-token' && log === staple.origin)?.record
+      const record = keys
+        .list()
+        .find(({ record: { use, log } }) => use === 'qip-token' && log === staple.origin)?.record
       assert.ok(record?.name, 'the key of a log is not known')
       const key = subtreeVerifierKey(record.name, record.key)
       const signed = staple.sigs.find(({ keyId }) => keyId === key.keyId)
@@ -93,7 +97,14 @@ export class Oracle {
       const { index, start, end, keyId } = token
       const head = { keyId, start, end, hash }
       const digest = hex(token.digest)
-      this.#tokens.push({ origin: staple.origin, index, digest, expiresS: token.claims.exp, head, era: this.era })
+      this.#tokens.push({
+        origin: staple.origin,
+        index,
+        digest,
+        expiresS: token.claims.exp,
+        head,
+        era: this.era,
+      })
     }
   }
 
@@ -161,7 +172,14 @@ export class Oracle {
       .map(({ record }) => record.log ?? '')
       .find((origin) => origin.endsWith(`/tokens/${log}`))
     assert.ok(origin)
-    this.#tokens.push({ origin, index, digest: hex(digest), expiresS: claims.exp, head: undefined, era: this.era })
+    this.#tokens.push({
+      origin,
+      index,
+      digest: hex(digest),
+      expiresS: claims.exp,
+      head: undefined,
+      era: this.era,
+    })
   }
 
   #notePlace(digest: string, place: string): void {

@@ -6,11 +6,19 @@ import { isQipError } from '@quantum-ip/base'
 import type { PublicKey } from '@quantum-ip/crypto'
 import { type Seeded, seeded } from '@quantum-ip/testing'
 import type { Session } from '../../src/admission/sessions.ts'
-import { Authority, type AuthorityOptions } from '../../src/authority.ts'
+import { Authority } from '../../src/authority.ts'
+import type { AuthorityOptions } from '../../src/authority-options.ts'
 import { parseTokenOrder, type TokenOrder } from '../../src/issuance/token-order.ts'
 import type { RevocationOrder } from '../../src/state/revocations.ts'
 import { checkHistory, SimulatedFollower } from './follower.ts'
-import { calm, type FaultRates, type Founded, type PlantedBug, SimulatedMachine, type SimulatedProcess } from './machine.ts'
+import {
+  calm,
+  type FaultRates,
+  type Founded,
+  type PlantedBug,
+  SimulatedMachine,
+  type SimulatedProcess,
+} from './machine.ts'
 import { Oracle } from './oracle.ts'
 import { SimulatedDatabase } from './simulated-database.ts'
 
@@ -39,7 +47,10 @@ export async function found(): Promise<Ground> {
   return { database, founded: machine.contents(), commits: database.commits }
 }
 
-function optionsFor(machine: SimulatedMachine, store: NonNullable<AuthorityOptions['store']>): AuthorityOptions {
+function optionsFor(
+  machine: SimulatedMachine,
+  store: NonNullable<AuthorityOptions['store']>,
+): AuthorityOptions {
   return {
     trustDomain: td,
     places: { folder: '', highWaterFolder: '', custodyFolder: '' },
@@ -136,7 +147,9 @@ export class Plan {
   }
 
   /** Several things at once; the process may die between any two steps of them. */
-  async #work(what: readonly string[] = this.#random.shuffle(chores).slice(0, this.#random.integer(1, 4))): Promise<void> {
+  async #work(
+    what: readonly string[] = this.#random.shuffle(chores).slice(0, this.#random.integer(1, 4)),
+  ): Promise<void> {
     const authority = this.#live()
     this.#done.push(what.join(' + '))
     this.#machine.rates = this.#rates
@@ -145,7 +158,8 @@ export class Plan {
     await Promise.race([Promise.all(flows), this.#process.died])
     await turn()
     this.#machine.rates = calm
-    if (this.#process.isDead) await this.#restart(this.#random.pick(['kill', 'kill', 'power loss', 'restore']))
+    if (this.#process.isDead)
+      await this.#restart(this.#random.pick(['kill', 'kill', 'power loss', 'restore']))
     else this.#process.killAfter(Number.POSITIVE_INFINITY)
   }
 
@@ -177,10 +191,21 @@ export class Plan {
       expiresS: 0,
       key: new Uint8Array(32),
     }
-    const form = this.#random.pick(['compact', 'compact', 'compact', 'standalone', 'jwt', 'reference'] as const)
+    const form = this.#random.pick([
+      'compact',
+      'compact',
+      'compact',
+      'standalone',
+      'jwt',
+      'reference',
+    ] as const)
     const count = this.#random.integer(1, 3)
     const ttl = this.#random.pick([60, 300, 3_600])
-    return parseTokenOrder({ audience: `${td}/sa/shop`, count, form, ttl }, { session }, { td, oneTimeTtlDefaultS: 60, jwt: true, ttlDefaultS: 300 })
+    return parseTokenOrder(
+      { audience: `${td}/sa/shop`, count, form, ttl },
+      { session },
+      { td, oneTimeTtlDefaultS: 60, jwt: true, ttlDefaultS: 300 },
+    )
   }
 
   #revocation(authority: Authority): RevocationOrder {
@@ -201,7 +226,11 @@ export class Plan {
     }
     this.#backup = Math.min(this.#backup, this.#machine.database.commits)
     this.#machine.clock.advance(this.#random.integer(200, 2_000))
-    for (let attempts = this.#random.integer(0, 2); attempts > 0 && this.#authority === undefined; attempts--) {
+    for (
+      let attempts = this.#random.integer(0, 2);
+      attempts > 0 && this.#authority === undefined;
+      attempts--
+    ) {
       await this.#tryOpen()
     }
     if (this.#authority === undefined) await this.#open()
@@ -270,7 +299,11 @@ export class Plan {
     clock.advance(50)
     const authority = this.#live()
     await authority.maintain()
-    await this.#issue(authority, { ...this.#order(), session: { ...this.#order().session, sid: `${td}/sa/1` }, form: 'compact' })
+    await this.#issue(authority, {
+      ...this.#order(),
+      session: { ...this.#order().session, sid: `${td}/sa/1` },
+      form: 'compact',
+    })
     assert.ok(this.#oracle.acknowledged > before)
     await authority.publisher.publish()
     await this.#check()
@@ -285,7 +318,16 @@ export class Plan {
   }
 }
 
-const chores = ['issue', 'issue too', 'issue more', 'publish', 'publish', 'rotate', 'revoke', 'maintain'] as const
+const chores = [
+  'issue',
+  'issue too',
+  'issue more',
+  'publish',
+  'publish',
+  'rotate',
+  'revoke',
+  'maintain',
+] as const
 
 // All that a process does is microtasks, but for the turn that the issuer waits for: after these nothing is under way.
 async function turn(): Promise<void> {

@@ -50,7 +50,8 @@ export class SimulatedDatabase {
     for (const values of each ?? [params]) {
       changes += Number(this.#prepared(sql).run(...(values as SQLInputValue[])).changes)
     }
-    if (expect !== undefined && expect !== changes) throw new AuthorityError('QIP_AUTHORITY_CONFLICT', { what })
+    if (expect !== undefined && expect !== changes)
+      throw new AuthorityError('QIP_AUTHORITY_CONFLICT', { what })
   }
 
   #prepared(sql: string): StatementSync {

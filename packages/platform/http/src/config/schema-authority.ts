@@ -134,7 +134,8 @@ export const admission: TSchema = section('who is admitted as which service', {
       },
       {
         slsaLevel: integer({
-          description: 'SLSA build level that you grant this builder; what its statements claim counts for nothing',
+          description:
+            'SLSA build level that you grant this builder; what its statements claim counts for nothing',
           default: 0,
           minimum: 0,
           maximum: 3,

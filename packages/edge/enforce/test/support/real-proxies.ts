@@ -1,0 +1,152 @@
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Component, type RunningComponent, openComponent } from '../../../../../scripts/real-components.ts'
+
+/** A proxy of the distribution that runs, on the loopback, with a folder of its own. */
+export interface RealProxy extends AsyncDisposable {
+  readonly port: number
+  readonly url: string
+  readonly folder: string
+  readonly running: RunningComponent
+  /** What it has logged so far. */
+  log(): Promise<string>
+}
+
+/** What differs from a configuration that says nothing but where to listen. */
+export interface NginxOptions {
+  /** Directives of the `http` block. */
+  readonly http?: string
+  /** Directives of the one `server` block. */
+  readonly server: string
+  /** What follows the address in `listen`, as `ssl http2`. */
+  readonly listen?: string
+  /** Logs every header field that it reads. */
+  readonly debug?: boolean
+  /** Files in its folder, by name. */
+  readonly files?: Readonly<Record<string, string>>
+}
+
+/** Starts nginx with its defaults, but for `options`. */
+export function openNginx(nginx: Component, options: NginxOptions): Promise<RealProxy> {
+  return openProxy(nginx, options.files ?? {}, (folder, port) => ({
+    config: nginxConfig(options, port),
+    args: ['-p', folder, '-e', 'error.log', '-c', join(folder, 'config')],
+    // Written once it listens: before, somebody else's server might answer.
+    pidFile: join(folder, 'nginx.pid'),
+  }))
+}
+
+function nginxConfig({ http = '', server, listen = '', debug = false }: NginxOptions, port: number): string {
+  // Workers of root would be `nobody`, who may not enter the folder.
+  const user = process.getuid?.() === 0 ? 'user root;' : ''
+  const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+  return `
+${user}
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log error.log ${debug ? 'debug' : 'warn'};
+events { worker_connections 256; }
+http {
+  access_log off;
+  ${kinds.map((kind) => `${kind}_temp_path ${kind}-temp;`).join('\n  ')}
+  ${http}
+  server {
+    listen 127.0.0.1:${port} ${listen};
+    ${server}
+  }
+}
+`
+}
+
+/** What differs from a configuration that passes everything on. */
+export interface HaproxyOptions {
+  /** Where it sends requests to: `127.0.0.1:8080`, and what follows, as `proto h2`. */
+  readonly server: string
+  /** Rules of the frontend. */
+  readonly rules?: string
+  /** What follows the address in `bind`. */
+  readonly bind?: string
+  readonly files?: Readonly<Record<string, string>>
+}
+
+/** Starts HAProxy with its defaults, but for `options`. */
+export function openHaproxy(haproxy: Component, options: HaproxyOptions): Promise<RealProxy> {
+  return openProxy(haproxy, options.files ?? {}, (folder, port) => ({
+    config: `
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+frontend in
+  bind 127.0.0.1:${port} ${options.bind ?? ''}
+  ${options.rules ?? ''}
+  default_backend out
+backend out
+  server upstream ${options.server}
+`,
+    args: ['-db', '-p', join(folder, 'haproxy.pid'), '-C', folder, '-f', join(folder, 'config')],
+    pidFile: undefined,
+  }))
+}
+
+interface Start {
+  readonly config: string
+  readonly args: readonly string[]
+  readonly pidFile: string | undefined
+}
+
+async function openProxy(
+  component: Component,
+  files: Readonly<Record<string, string>>,
+  plan: (folder: string, port: number) => Start,
+): Promise<RealProxy> {
+  const folder = await mkdtemp(join(tmpdir(), `qip-${component.name}-`))
+  try {
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+    const port = await freePort()
+    const { config, args, pidFile } = plan(folder, port)
+    await writeFile(join(folder, 'config'), config)
+    const isReady = async (): Promise<boolean> =>
+      (pidFile === undefined || (await readFile(pidFile, 'utf8').catch(() => '')) !== '') && (await answers(port))
+    const running = await openComponent(component, args, { isReady })
+    return {
+      port,
+      url: `http://127.0.0.1:${port}`,
+      folder,
+      running,
+      log: () => readFile(join(folder, 'error.log'), 'utf8'),
+      async [Symbol.asyncDispose]() {
+        await running[Symbol.asyncDispose]()
+        await rm(folder, { recursive: true, force: true })
+      },
+    }
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

@@ -1,0 +1,53 @@
+import type { Clock, Random, TrustDomain } from '@quantum-ip/base'
+import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
+import type { PublicKey, SignatureAlgorithm } from '@quantum-ip/crypto'
+import type { AttestationDemand } from './admission/admission.ts'
+import type { IssuedBatch } from './issuance/issuer.ts'
+import type { Store, StorePlaces } from './store/open-store.ts'
+
+/** A builder as configuration names it. Its keys must all have signed. */
+export interface BuilderOrder {
+  readonly id: string
+  readonly keys: readonly PublicKey[]
+  readonly slsaLevel: SlsaLevel
+}
+
+/** What an authority is opened with. */
+export interface AuthorityOptions {
+  readonly trustDomain: TrustDomain
+  readonly places: StorePlaces
+  /** Stands in for the store that would be opened at `places`; closed with the authority. */
+  readonly store?: Store
+  readonly rules: readonly AdmissionRule[]
+  readonly builders: readonly BuilderOrder[]
+  readonly requireAttestation: readonly { readonly service: string; readonly demand: AttestationDemand }[]
+  readonly sessionTtlS?: number
+  readonly tokenTtlS?: number
+  /** Default 60. */
+  readonly oneTimeTtlS?: number
+  readonly tokenCharsMax?: number
+  /** How long refreshing orders may wait to share a batch. Default 1,000 ms. */
+  readonly patienceMs?: number
+  /** Issue tokens as JWTs, where a request asks for it. Default false. */
+  readonly jwt?: boolean
+  /** Sign heads with Ed25519 beside ML-DSA-44. Holds for issuing keys that are made from now on. Default false. */
+  readonly hybrid?: boolean
+  /** Seconds that a bundle is valid. Default and limit seven days. */
+  readonly bundleTtlS?: number
+  /** How long reported decisions are kept. Default 30 days. */
+  readonly keepDecisionsMs?: number
+  /** Seconds that a join token may be used, where the order does not say. Default 600. */
+  readonly joinTokenTtlS?: number
+  readonly batchMax?: number
+  readonly batchIntervalMs?: number
+  readonly headIntervalMs?: number
+  readonly heartbeatMs?: number
+  /** The life of an issuing key. Default 24 h. */
+  readonly keyLifeMs?: number
+  readonly jwtAlgorithm?: SignatureAlgorithm
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly onBatch?: (batch: IssuedBatch) => void
+  /** Told of what an operator must hear of. */
+  readonly onEvent?: (event: string, detail: Readonly<Record<string, string | number>>) => void
+}

@@ -1,0 +1,139 @@
+import { join } from 'node:path'
+import type { Clock, Random } from '@quantum-ip/base'
+import { parseEnvelope, type Signer } from '@quantum-ip/crypto'
+import { parseRootDocument, RevocationIndex, type RootDocument } from '@quantum-ip/trust'
+import { type Session, Sessions } from './admission/sessions.ts'
+import type { AuthorityOptions } from './authority-options.ts'
+import type { TokenLog } from './issuance/token-log.ts'
+import { KeyRing } from './keys/key-ring.ts'
+import { KeyLifecycle } from './keys/lifecycle.ts'
+import { createRoot } from './keys/root-keys.ts'
+import { Registry } from './ledger/registry.ts'
+import { type ListedHead, listLogs } from './state/listed-logs.ts'
+import { Publisher } from './state/publisher.ts'
+import { Revocations } from './state/revocations.ts'
+import { readMeta, type Store, writeMetaStatement } from './store/open-store.ts'
+
+/** All that an authority is put together from. */
+export interface AuthorityParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly root: { readonly document: RootDocument; readonly text: string }
+  readonly keys: KeyRing
+  readonly lifecycle: KeyLifecycle
+  readonly issuing: TokenLog
+  readonly registry: Registry
+  readonly revocations: Revocations
+  readonly index: RevocationIndex
+  readonly sessions: Sessions
+  readonly publisher: Publisher
+  /** Every log that states list, with a way to ask for its head. */
+  readonly logs: Map<string, ListedHead>
+}
+
+/** What is there before anything is opened. */
+export type Grounds = Pick<AuthorityParts, 'store' | 'clock' | 'random'>
+
+const weekS = 7 * 24 * 3_600
+
+/** Opens the parts of an authority, in the order in which they need each other. */
+export async function openParts(options: AuthorityOptions, grounds: Grounds): Promise<AuthorityParts> {
+  const { store, clock, random } = grounds
+  const td = options.trustDomain
+  const keys = await KeyRing.open(store.sql, store.custody, clock)
+  const revocations = await Revocations.open(store.sql, store.revocations, clock)
+  const index = new RevocationIndex()
+  index.apply(revocations.list(), Math.floor(clock.now() / 1_000))
+  const bundleSigner = await openBundleSigner(store)
+  const root = await openRoot(store, {
+    td,
+    nowS: Math.floor(clock.now() / 1_000),
+    bundleKeys: [bundleSigner.publicKey],
+  })
+  const lifecycle = new KeyLifecycle({
+    td,
+    store,
+    keys,
+    clock,
+    jwtAlgorithm: options.jwtAlgorithm ?? 'ML-DSA-44',
+    hybrid: options.hybrid ?? false,
+    isRevoked: (kid) => index.isKeyRevoked(kid),
+  })
+  await lifecycle.ensure()
+  const issuing = await lifecycle.openIssuingLog()
+  const registry = await Registry.open({ td, store, keys, clock, builders: options.builders })
+  const sessions = await Sessions.open(store.sql, clock, random)
+  // A crash or a restored backup may have left sessions of what was revoked.
+  await sessions.end((session) => isSessionRevoked({ index, clock }, session))
+  const logs = listLogs(store, keys, { issuing, registry })
+  // Last: from here on something goes on by itself.
+  const publisher = await Publisher.open({
+    td,
+    sql: store.sql,
+    keys,
+    revocations,
+    clock,
+    bundleSigner,
+    rootSequence: root.document.sequence,
+    lifetimeS: options.bundleTtlS ?? weekS,
+    logs: (listed) => new Map([...logs].map(([origin, head]) => [origin, head(listed)])),
+    ...(options.headIntervalMs !== undefined && { headIntervalMs: options.headIntervalMs }),
+    ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
+  })
+  return {
+    ...grounds,
+    root,
+    keys,
+    lifecycle,
+    issuing,
+    registry,
+    revocations,
+    index,
+    sessions,
+    publisher,
+    logs,
+  }
+}
+
+/** What a question about revocation is answered from. */
+export type Revoked = Pick<AuthorityParts, 'index' | 'clock'>
+
+/**
+ * Whether a service or its build may not get tokens any more. A record with `before` is about tokens from before that time; a
+ * session would draw new ones, after it.
+ */
+export function isRevoked({ index, clock }: Revoked, sid: string, build: Uint8Array | undefined): boolean {
+  const nowS = Math.floor(clock.now() / 1_000)
+  return index.isIdentityRevoked(sid, nowS) || (build !== undefined && index.isBuildRevoked(build, nowS))
+}
+
+/** Whether a session is to be ended: its service or one of its builds is revoked. */
+export function isSessionRevoked(revoked: Revoked, { sid, builds }: Session): boolean {
+  return isRevoked(revoked, sid, undefined) || builds.some(({ bytes }) => isRevoked(revoked, sid, bytes))
+}
+
+async function openBundleSigner({ sql, custody }: Store): Promise<Signer> {
+  const kid = await readMeta(sql, 'bundle-key')
+  if (kid !== undefined) return custody.open(kid)
+  const signer = await custody.create('ML-DSA-65')
+  await sql.transact([writeMetaStatement('bundle-key', signer.publicKey.kid)])
+  return signer
+}
+
+async function openRoot(
+  { sql, folder }: Store,
+  founding: Parameters<typeof createRoot>[1],
+): Promise<AuthorityParts['root']> {
+  const [row] = await sql.query(
+    "SELECT envelope FROM documents WHERE kind = 'root' ORDER BY sequence DESC LIMIT 1",
+  )
+  let text = row?.['envelope'] as string | undefined
+  if (text === undefined) {
+    text = await createRoot(join(folder, 'root'), founding)
+    await sql.transact([
+      { sql: "INSERT INTO documents (kind, sequence, envelope) VALUES ('root', 1, ?)", params: [text] },
+    ])
+  }
+  return { document: parseRootDocument(parseEnvelope(text).payload), text }
+}

@@ -1,0 +1,261 @@
+// Programs of the distribution for the tests against real components: finds them, installs what is missing where it
+// may, runs them, and leaves none behind.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** The programs that tests ask for. */
+export type ComponentName = keyof typeof components
+
+/** A program, or why there is none. */
+export interface Component {
+  readonly name: ComponentName
+  /** Absolute path; empty where it is missing. */
+  readonly command: string
+  /** What it says about itself, first line; empty where it is missing. */
+  readonly version: string
+  /** To give as `skip` to a test: `false` where the program is there, else the reason. */
+  readonly skip: string | false
+}
+
+// `missing` breaks nothing but these tests: the package that has the program on Debian and its heirs.
+const components = {
+  nginx: { package: 'nginx', version: '-v' },
+  haproxy: { package: 'haproxy', version: '-v' },
+  curl: { package: 'curl', version: '--version' },
+  openssl: { package: 'openssl', version: 'version' },
+  chromium: { package: 'chromium', version: '--version' },
+} as const
+
+const found = new Map<ComponentName, Promise<Component>>()
+
+/**
+ * Finds a program, and installs its package from the distribution where it is missing: with `apt-get`, as root or by
+ * `sudo -n`, quietly, within five minutes, without starting the service that comes with it.
+ *
+ * What cannot be had is said on standard error and in `skip`, so that a test that needs it skips saying so:
+ *
+ * ```ts
+ * const nginx = await needComponent('nginx')
+ * test('a token fits into the default header buffers of nginx', { skip: nginx.skip }, async () => {})
+ * ```
+ */
+export function needComponent(name: ComponentName): Promise<Component> {
+  const known = found.get(name) ?? look(name)
+  found.set(name, known)
+  return known
+}
+
+async function look(name: ComponentName): Promise<Component> {
+  const problem = pathOf(name) === undefined ? await install(name) : undefined
+  const command = pathOf(name)
+  if (command === undefined) {
+    const skip = `${name} is not here: ${problem ?? 'its package does not bring it'}`
+    process.stderr.write(`real-components: ${skip}\n`)
+    return { name, command: '', version: '', skip }
+  }
+  const { stdout, stderr } = await runCommand(command, [components[name].version])
+  const [version = ''] = (stdout.toString() || stderr).split('\n')
+  return { name, command, version, skip: false }
+}
+
+// Servers lie where only root's path leads.
+function pathOf(program: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
+  return folders.map((folder) => join(folder, program)).find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const installLimitS = 300
+
+// Several test files ask at once, in processes of their own: the lock lets one install, and the others find it done.
+// A service that starts at its installation would take port 80 of a developer's machine; policy-rc.d forbids it.
+const script = `
+set -u
+export DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+exec 9> /run/quantum-ip-components.lock
+flock -w ${installLimitS} 9 || { echo 'another installation does not end' >&2; exit 1; }
+command -v "$1" > /dev/null && exit 0
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\\nexit 101\\n' > "$policy" && chmod 755 "$policy"
+fi
+lists=/run/quantum-ip-components.updated
+if [ -z "$(find "$lists" -mmin -60 2> /dev/null)" ]; then
+  timeout 120 apt-get update -qq > /dev/null && : > "$lists"
+fi
+timeout ${installLimitS} apt-get install -y -qq --no-install-recommends \\
+  -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "$2" > /dev/null
+`
+
+/** Returns why it did not work, or `undefined`. */
+async function install(name: ComponentName): Promise<string | undefined> {
+  if (pathOf('apt-get') === undefined) return 'there is no apt-get to install it with'
+  const isRoot = process.getuid?.() === 0
+  if (!isRoot && pathOf('sudo') === undefined) return 'only root could install it'
+  const call = ['sh', '-c', script, 'sh', name, components[name].package]
+  const [command = '', ...args] = isRoot ? call : ['sudo', '-n', ...call]
+  const { status, stderr } = await runCommand(command, args, { timeoutMs: (installLimitS + 30) * 1_000 })
+  if (status === 0) return undefined
+  const lines = stderr.split('\n').filter((line) => line !== '')
+  return (
+    lines.findLast((line) => /^(?:E:|sudo:)/.test(line)) ?? lines.at(-1) ?? `apt-get ended with ${status}`
+  )
+}
+
+/** How a program ended. */
+export interface Outcome {
+  /** `null` where a signal ended it. */
+  readonly status: number | null
+  readonly stdout: Buffer
+  readonly stderr: string
+}
+
+/** How {@link runComponent} runs a program. */
+export interface RunOptions {
+  /** Given on standard input; absent: empty. */
+  readonly input?: string | Buffer
+  /** Default 30 s; then the program is killed. */
+  readonly timeoutMs?: number
+}
+
+/** Runs a program to its end and collects what it writes. */
+export function runComponent(
+  component: Component,
+  args: readonly string[],
+  options?: RunOptions,
+): Promise<Outcome> {
+  return runCommand(component.command, args, options)
+}
+
+function runCommand(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const { input = '', timeoutMs = 30_000 } = options
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      stdio: 'pipe',
+      env: plainEnvironment(),
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    })
+    const out: Buffer[] = []
+    const error: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => error.push(chunk))
+    // Who does not read its input closes it.
+    child.stdin.on('error', () => {})
+    child.on('error', reject)
+    child.on('close', (status) => {
+      resolve({ status, stdout: Buffer.concat(out), stderr: Buffer.concat(error).toString() })
+    })
+    child.stdin.end(input)
+  })
+}
+
+// No proxy of the machine stands between two ends on the loopback.
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const isProxy = (name: string): boolean => /^(?:https?|all|no)_proxy$/i.test(name)
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isProxy(name)))
+}
+
+/** A server that runs. */
+export interface RunningComponent extends AsyncDisposable {
+  readonly pid: number
+  /** What it has written so far, both ways. */
+  readonly written: string
+  /** Sends a signal to it and to all that it has started. */
+  signal(name: NodeJS.Signals): void
+}
+
+/** What {@link openComponent} waits for. */
+export interface OpenOptions {
+  /** Asked every 20 ms, up to 10 s. */
+  readonly isReady: () => boolean | Promise<boolean>
+}
+
+/**
+ * Starts a server in the foreground and waits until it is ready. Disposing of it, or the end of this process, ends it
+ * and all that it has started.
+ */
+export async function openComponent(
+  component: Component,
+  args: readonly string[],
+  { isReady }: OpenOptions,
+): Promise<RunningComponent> {
+  // The kernel ends it when this process ends, whatever ends that.
+  const guard = pathOf('setpriv')
+  const call = [
+    ...(guard === undefined ? [] : [guard, '--pdeathsig', 'TERM', '--']),
+    component.command,
+    ...args,
+  ]
+  const child = spawn(call[0] as string, call.slice(1), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env: plainEnvironment(),
+  })
+  let written = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      written += text
+    })
+  }
+  const ended = new Promise<void>((resolve) => {
+    child.once('close', resolve)
+    child.once('error', (error) => {
+      written += String(error)
+      resolve()
+    })
+  })
+  const running: RunningComponent = {
+    pid: child.pid ?? 0,
+    get written() {
+      return written
+    },
+    signal: (name) => {
+      signalGroup(child, name)
+    },
+    async [Symbol.asyncDispose]() {
+      await end(child, ended)
+    },
+  }
+  if (await becomesReady(child, isReady)) return running
+  await running[Symbol.asyncDispose]()
+  throw new Error(`${component.name} did not become ready: ${written.trim() || 'it wrote nothing'}`)
+}
+
+async function becomesReady(child: ChildProcess, isReady: OpenOptions['isReady']): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 20) {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return false
+    if (await isReady()) return true
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20)
+    })
+  }
+  return false
+}
+
+function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  try {
+    process.kill(-child.pid, name)
+  } catch {
+    // It ended by itself in between.
+  }
+}
+
+async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  signalGroup(child, 'SIGCONT')
+  signalGroup(child, 'SIGTERM')
+  const timer = setTimeout(() => signalGroup(child, 'SIGKILL'), 2_000)
+  await ended
+  clearTimeout(timer)
+}
