@@ -162,8 +162,8 @@ function runCommand(command: string, args: readonly string[], options: RunOption
 
 // No proxy of the machine stands between two ends on the loopback.
 function plainEnvironment(): NodeJS.ProcessEnv {
-  const isProxy = (name: string): boolean => /^(?:https?|all|no)_proxy$/i.test(name)
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isProxy(name)))
+  const kept = Object.entries(process.env).filter(([name]) => !/^(?:https?|all|no)_proxy$/i.test(name))
+  return Object.fromEntries(kept)
 }
 
 /** A server that runs. */

@@ -34,7 +34,7 @@ describe('parseJsonBody', () => {
     [
       'a duplicate behind a string of many megabytes',
       bytes(`{"a":"${'x'.repeat(20_000_000)}","a":1}`),
-      'QIP_HTTP_BODY_MALFORMED',
+      'QIP_BASE_JSON_MALFORMED',
     ],
     ['a trailing comma', bytes('[1,]'), 'QIP_BASE_JSON_MALFORMED'],
     ['something after the value', bytes('{} {}'), 'QIP_BASE_JSON_MALFORMED'],

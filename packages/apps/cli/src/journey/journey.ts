@@ -148,6 +148,10 @@ function basename(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
 
+function duration(us: number): string {
+  return us < 1_000 ? `${Math.round(us)} us` : `${(us / 1_000).toFixed(1)} ms`
+}
+
 const actionTones = { allow: 'good', reject: 'bad', quarantine: 'warn' } as const
 
 /** Prints one row for each case. */
@@ -159,8 +163,8 @@ export function showCases(output: Output, cases: readonly CaseResult[]): void {
       reason,
       tone(actionTones[action as keyof typeof actionTones] ?? 'dim', action),
       String(httpStatus),
-      `${verifyUs} us`,
-      `${requestMs.toFixed(1)} ms`,
+      duration(verifyUs),
+      duration(requestMs * 1_000),
     ],
   )
   output.table(['', 'request', 'verdict', 'action', 'http', 'verified in', 'request'], rows)
