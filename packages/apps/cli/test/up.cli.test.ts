@@ -21,7 +21,12 @@ async function folder(): Promise<{ readonly path: string } & AsyncDisposable> {
 
 interface Journey {
   readonly ok: boolean
-  readonly cases: readonly { readonly name: string; readonly reason: string; readonly action: string; readonly httpStatus: number }[]
+  readonly cases: readonly {
+    readonly name: string
+    readonly reason: string
+    readonly action: string
+    readonly httpStatus: number
+  }[]
 }
 
 test('the journey ends as expected, ten times of ten', async () => {
@@ -64,7 +69,10 @@ test('the four lines of the README are a good configuration, and a closed one', 
 
 /** `qip up` with a configuration, until it says where it is. */
 async function up(cwd: string): Promise<{ readonly said: Record<string, string>; stop(): Promise<void> }> {
-  const child = spawn(process.execPath, [launcher, 'up', '--json'], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [launcher, 'up', '--json'], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
   return {
     said: JSON.parse(line) as Record<string, string>,
@@ -78,24 +86,35 @@ async function up(cwd: string): Promise<{ readonly said: Record<string, string>;
 
 test('`qip up` on these lines refuses what has no token, lets a good one through, in two threads, also after a restart', async () => {
   await using place = await folder()
-  const upstream = createServer((request, response) => response.end(request.headers['quantum-ip-status'] ?? ''))
+  const upstream = createServer((request, response) =>
+    response.end(request.headers['quantum-ip-status'] ?? ''),
+  )
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
   const { port } = upstream.address() as AddressInfo
-  const yaml = (await readmeConfig())
-    .replace('127.0.0.1:9000', `127.0.0.1:${port}`)
-    .replace('gateway:', `authority: { listen: 127.0.0.1:0 }
+  const yaml = (await readmeConfig()).replace('127.0.0.1:9000', `127.0.0.1:${port}`).replace(
+    'gateway:',
+    `authority: { listen: 127.0.0.1:0 }
 admission:
   rules: [{ service: spiffe://acme.example/ns/prod/sa/*, builder: '**' }]
 gateway:
   listen: 127.0.0.1:0
-  threads: 2`)
+  threads: 2`,
+  )
   await writeFile(path.join(place.path, 'quantum-ip.yaml'), yaml)
   for (const round of ['first start', 'restart']) {
     const node = await up(place.path)
     const { said } = node
     assert.equal((await fetch(`${said['gateway']}/`)).status, 401, round)
     const issued = await qip(
-      ['token', 'issue', '--as', 'spiffe://acme.example/ns/prod/sa/checkout', '--audience', 'spiffe://acme.example/ns/prod/sa/shop', '--raw'],
+      [
+        'token',
+        'issue',
+        '--as',
+        'spiffe://acme.example/ns/prod/sa/checkout',
+        '--audience',
+        'spiffe://acme.example/ns/prod/sa/shop',
+        '--raw',
+      ],
       { cwd: place.path },
     )
     assert.equal(issued.code, 0, issued.stderr)

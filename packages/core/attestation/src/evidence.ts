@@ -57,7 +57,8 @@ function checkReceipt(receipt: Receipt): Receipt {
   if (origin.length > 255) throw malformed('receipt.origin', 'is longer than 255 characters')
   if (!Number.isSafeInteger(index) || index < 0) throw malformed('receipt.index', 'is no index')
   if (proof.length > attestationLimits.proofHashesMax) throw malformed('receipt.proof', 'has too many hashes')
-  if (proof.some(({ length }) => length !== 32)) throw malformed('receipt.proof', 'has something that is no hash')
+  if (proof.some(({ length }) => length !== 32))
+    throw malformed('receipt.proof', 'has something that is no hash')
   if (checkpoint.length > noteLimits.bytesMax) throw malformed('receipt.checkpoint', 'is too long')
   return receipt
 }

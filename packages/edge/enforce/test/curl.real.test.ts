@@ -17,7 +17,9 @@ interface SecureScene extends AsyncDisposable {
   readonly caFile: string
   readonly url: string
   /** Runs curl, for which the gateway's host has an address. */
-  curl(...args: readonly string[]): Promise<{ readonly text: string; readonly stderr: string; readonly status: number | null }>
+  curl(
+    ...args: readonly string[]
+  ): Promise<{ readonly text: string; readonly stderr: string; readonly status: number | null }>
 }
 
 async function openSecure(): Promise<SecureScene> {
@@ -58,10 +60,9 @@ for (const [flag, version] of versions) {
     const { domain } = secure.scene
     const compact = await domain.issueOne()
     for (const token of [compact.text, await domain.issueJwt()]) {
-      const { text, stderr } = await secure.curl(
-        ...[flag, '--cacert', secure.caFile, ...told, '-H', `Quantum-IP: ${token}`],
-        ...['-H', `Quantum-IP-Head: ${compact.staple}`, '-d', 'some=thing', `${secure.url}/cart?x=1`],
-      )
+      const fields = ['-H', `Quantum-IP: ${token}`, '-H', `Quantum-IP-Head: ${compact.staple}`]
+      const sent = [...told, ...fields, '-d', 'some=thing', `${secure.url}/cart?x=1`]
+      const { text, stderr } = await secure.curl(flag, '--cacert', secure.caFile, ...sent)
       const [body = '', end] = text.split('\n')
       assert.equal(end, `${version} 200`, stderr)
       const seen = JSON.parse(body) as Seen
@@ -77,7 +78,11 @@ for (const [flag, version] of versions) {
     await using secure = await openSecure()
     const token = await secure.scene.domain.issueOne()
     const asked = [flag, '--cacert', secure.caFile, '-i', '-H']
-    const { text, stderr } = await secure.curl(...asked, `Quantum-IP: ${token.text.slice(0, 90)}`, `${secure.url}/cart`)
+    const { text, stderr } = await secure.curl(
+      ...asked,
+      `Quantum-IP: ${token.text.slice(0, 90)}`,
+      `${secure.url}/cart`,
+    )
     assert.match(text, new RegExp(`^HTTP/${version} 401`), stderr)
     assert.match(text, /^www-authenticate: Quantum-IP .*error="token_truncated"/im)
     assert.match(text, /^content-type: application\/problem\+json/im)
@@ -87,9 +92,8 @@ for (const [flag, version] of versions) {
   test(`curl over HTTP/${version} gets the head alone when it asks for it`, { skip: curl.skip }, async () => {
     await using secure = await openSecure()
     const token = await secure.scene.domain.issueOne()
-    const { text, stderr, status } = await secure.curl(
-      ...[flag, '--cacert', secure.caFile, '-I', '-H', `Quantum-IP: ${token.text}`, `${secure.url}/cart`],
-    )
+    const sent = ['-I', '-H', `Quantum-IP: ${token.text}`, `${secure.url}/cart`]
+    const { text, stderr, status } = await secure.curl(flag, '--cacert', secure.caFile, ...sent)
     assert.equal(status, 0, stderr)
     assert.match(text, new RegExp(`^HTTP/${version} 200`))
   })
@@ -107,20 +111,37 @@ for (const [flag, version] of versions) {
 test('no spelling of a spoofed status passes over HTTP/2', { skip: curl.skip }, async () => {
   await using secure = await openSecure()
   const token = await secure.scene.domain.issueOne()
-  const spoofed = ['Quantum-IP-Status', 'quantum_ip_status', 'QUANTUM_IP-STATUS', 'quantum.ip.status', 'quantum-ip_status']
+  const spoofed = [
+    'Quantum-IP-Status',
+    'quantum_ip_status',
+    'QUANTUM_IP-STATUS',
+    'quantum.ip.status',
+    'quantum-ip_status',
+  ]
+  const fields = ['-H', `Quantum-IP: ${token.text}`, ...spoofed.flatMap((name) => ['-H', `${name}: spoofed`])]
   const { text, stderr } = await secure.curl(
-    ...['--http2', '--cacert', secure.caFile, '-H', `Quantum-IP: ${token.text}`],
-    ...spoofed.flatMap((name) => ['-H', `${name}: spoofed`]),
+    '--http2',
+    '--cacert',
+    secure.caFile,
+    ...fields,
     `${secure.url}/cart`,
   )
   const { raw } = JSON.parse(text) as Seen
   const statuses = raw.filter((name, i) => i % 2 === 0 && /^quantum.ip.status$/i.test(name))
-  assert.deepEqual(statuses.map((name) => name.toLowerCase()), ['quantum-ip-status'], stderr)
+  assert.deepEqual(
+    statuses.map((name) => name.toLowerCase()),
+    ['quantum-ip-status'],
+    stderr,
+  )
   assert.doesNotMatch(text, /spoofed/)
 })
 
 // Exit codes of curl: 35 the handshake failed, 60 the certificate is not trusted.
-const failures: readonly (readonly [title: string, status: number, args: (secure: SecureScene) => readonly string[]])[] = [
+const failures: readonly (readonly [
+  title: string,
+  status: number,
+  args: (secure: SecureScene) => readonly string[],
+])[] = [
   ['does not trust the certificate', 60, () => []],
   ['speaks TLS 1.2 at most', 35, ({ caFile }) => ['--cacert', caFile, '--tls-max', '1.2']],
   ['knows no group that the gateway knows', 35, ({ caFile }) => ['--cacert', caFile, '--curves', 'P-521']],

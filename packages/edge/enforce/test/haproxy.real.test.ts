@@ -17,9 +17,14 @@ interface Front extends AsyncDisposable {
   ask(options?: AskOptions): Promise<Asked>
 }
 
-async function openFront(options: Partial<HaproxyOptions> & { readonly http2?: boolean } = {}): Promise<Front> {
+async function openFront(
+  options: Partial<HaproxyOptions> & { readonly http2?: boolean } = {},
+): Promise<Front> {
   const { http2 = false, ...rest } = options
-  const scene = await openScene({ listeners: [{ detail: 'internal', http2 }], route: { accept: { jwt: true } } })
+  const scene = await openScene({
+    listeners: [{ detail: 'internal', http2 }],
+    route: { accept: { jwt: true } },
+  })
   const server = `127.0.0.1:${scene.port} ${http2 ? 'proto h2' : ''}`
   const front = await openHaproxy(haproxy, { ...rest, server })
   return {
@@ -35,19 +40,23 @@ async function openFront(options: Partial<HaproxyOptions> & { readonly http2?: b
 
 for (const http2 of [false, true]) {
   const how = http2 ? 'over HTTP/2' : 'over HTTP/1.1'
-  test(`HAProxy with its defaults passes tokens of both forms, with a staple and a large cookie, ${how}`, { skip }, async () => {
-    await using front = await openFront({ http2 })
-    const { domain } = front.scene
-    const compact = await domain.issueOne()
-    for (const token of [compact.text, await domain.issueJwt()]) {
-      const asked = await front.ask({
-        token,
-        fields: ['Quantum-IP-Head', compact.staple, 'cookie', `a=${'x'.repeat(4_000)}`],
-      })
-      assert.equal(asked.status, 200, asked.body)
-      assert.equal(parseStatus(asked.field('quantum-ip-status') ?? '').status, 'verified')
-    }
-  })
+  test(
+    `HAProxy with its defaults passes tokens of both forms, with a staple and a large cookie, ${how}`,
+    { skip },
+    async () => {
+      await using front = await openFront({ http2 })
+      const { domain } = front.scene
+      const compact = await domain.issueOne()
+      for (const token of [compact.text, await domain.issueJwt()]) {
+        const asked = await front.ask({
+          token,
+          fields: ['Quantum-IP-Head', compact.staple, 'cookie', `a=${'x'.repeat(4_000)}`],
+        })
+        assert.equal(asked.status, 200, asked.body)
+        assert.equal(parseStatus(asked.field('quantum-ip-status') ?? '').status, 'verified')
+      }
+    },
+  )
 
   test(`no spelling of a spoofed status passes HAProxy and gateway, ${how}`, { skip }, async () => {
     await using front = await openFront({ http2 })
@@ -79,7 +88,12 @@ const losses: readonly (readonly [title: string, rules: string, hint: boolean, r
     true,
     'token_truncated',
   ],
-  ['doubles the token', 'http-request add-header quantum-ip %[req.hdr(quantum-ip)]', false, 'token_malformed'],
+  [
+    'doubles the token',
+    'http-request add-header quantum-ip %[req.hdr(quantum-ip)]',
+    false,
+    'token_malformed',
+  ],
   [
     'joins the token with another value',
     String.raw`http-request replace-header quantum-ip '^(.*)$' '\1, \1'`,
@@ -92,7 +106,11 @@ for (const [title, rules, hint, reason] of losses) {
     await using front = await openFront({ rules })
     const { domain, records } = front.scene
     const token = await domain.issueOne()
-    const fields = ['Quantum-IP-Head', token.staple, ...(hint ? ['tracestate', `qip=${tracestateHint(domain.shop)}`] : [])]
+    const fields = [
+      'Quantum-IP-Head',
+      token.staple,
+      ...(hint ? ['tracestate', `qip=${tracestateHint(domain.shop)}`] : []),
+    ]
     const asked = await front.ask({ token: token.text, fields })
     assert.equal(asked.status, 401)
     assert.equal(records[0]?.reason, reason)
@@ -117,10 +135,15 @@ test('HAProxy that ends TLS and HTTP/2 passes a JWT on', { skip: skip || curl.sk
   })
   const { port, folder } = front.haproxy
   const token = await front.scene.domain.issueJwt()
-  const { stdout, stderr } = await runComponent(curl, [
-    ...['-sS', '--http2', '--cacert', `${folder}/both.pem`, '-H', `Quantum-IP: ${token}`, '-d', 'some=thing'],
-    ...['-o', '/dev/null', '-w', '%{http_version} %{http_code}', '--resolve', `shop.acme.example:${port}:127.0.0.1`],
-    `https://shop.acme.example:${port}/cart`,
-  ])
+  const secure = [
+    '--http2',
+    '--cacert',
+    `${folder}/both.pem`,
+    '--resolve',
+    `shop.acme.example:${port}:127.0.0.1`,
+  ]
+  const told = ['-sS', '-o', '/dev/null', '-w', '%{http_version} %{http_code}']
+  const sent = ['-H', `Quantum-IP: ${token}`, '-d', 'some=thing', `https://shop.acme.example:${port}/cart`]
+  const { stdout, stderr } = await runComponent(curl, [...secure, ...told, ...sent])
   assert.equal(stdout.toString(), '2 200', stderr)
 })

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createSelfSignedCertificate } from '@quantum-ip/http'
-import { jwtPayload, parseStatus, signJwtToken, tokenDigest, tokenLeafHash, tracestateHint } from '@quantum-ip/token'
+import {
+  jwtPayload,
+  parseStatus,
+  signJwtToken,
+  tokenDigest,
+  tokenLeafHash,
+  tracestateHint,
+} from '@quantum-ip/token'
 import { needComponent, runComponent } from '../../../../scripts/real-components.ts'
-import type { TestClaims, TestDomain, TestToken } from './support/domain.ts'
+import type { TestDomain } from './support/domain.ts'
 import { openRaw } from './support/raw.ts'
 import { type NginxOptions, openNginx, type RealProxy } from './support/real-proxies.ts'
 import { type Asked, type AskOptions, type Scene, ask, openScene } from './support/scene.ts'
@@ -12,6 +19,9 @@ const nginx = await needComponent('nginx')
 const curl = await needComponent('curl')
 const skip = nginx.skip
 
+type TestClaims = NonNullable<Parameters<TestDomain['claims']>[0]>
+type TestToken = Awaited<ReturnType<TestDomain['issueOne']>>
+
 /** A build, and how it was established. */
 const usual: TestClaims = { bld: new Uint8Array(32).fill(7), bev: 2 }
 
@@ -19,7 +29,10 @@ const usual: TestClaims = { bld: new Uint8Array(32).fill(7), bev: 2 }
 async function usualToken(domain: TestDomain): Promise<TestToken> {
   const batch = await domain.issue(Array.from({ length: 1_024 }, () => usual))
   const token = batch[517]
-  assert.ok(token !== undefined && token.text.length > 500 && token.text.length < 800, `${token?.text.length} characters`)
+  assert.ok(
+    token !== undefined && token.text.length > 500 && token.text.length < 800,
+    `${token?.text.length} characters`,
+  )
   return token
 }
 
@@ -88,7 +101,11 @@ interface Loss {
 const cutAt = (size: number): string => `map $http_quantum_ip $cut { "~^(?<begin>.{0,${size}})" $begin; }`
 
 const losses: readonly Loss[] = [
-  { title: 'drops the token', options: { location: 'proxy_set_header Quantum-IP "";' }, reason: 'token_absent' },
+  {
+    title: 'drops the token',
+    options: { location: 'proxy_set_header Quantum-IP "";' },
+    reason: 'token_absent',
+  },
   {
     title: 'drops the token, and leaves the hint',
     options: { location: 'proxy_set_header Quantum-IP "";' },
@@ -140,13 +157,17 @@ for (const { title, options, hint = false, form, reason } of losses) {
   })
 }
 
-test('a JWT with ML-DSA-44 fits into the default buffers of nginx, beside a large cookie', { skip }, async () => {
-  await using front = await openFront({}, { accept: { jwt: true } })
-  const token = await front.scene.domain.issueJwt(usual)
-  assert.ok(token.length > 3_500 && token.length < 4_096, `${token.length} characters`)
-  const asked = await front.ask({ token, fields: ['cookie', `a=${'x'.repeat(4_000)}`] })
-  assert.equal(asked.status, 200, asked.body)
-})
+test(
+  'a JWT with ML-DSA-44 fits into the default buffers of nginx, beside a large cookie',
+  { skip },
+  async () => {
+    await using front = await openFront({}, { accept: { jwt: true } })
+    const token = await front.scene.domain.issueJwt(usual)
+    assert.ok(token.length > 3_500 && token.length < 4_096, `${token.length} characters`)
+    const asked = await front.ask({ token, fields: ['cookie', `a=${'x'.repeat(4_000)}`] })
+    assert.equal(asked.status, 200, asked.body)
+  },
+)
 
 test('a JWT with ML-DSA-65 fits too: nginx takes 8 KB per field', { skip }, async () => {
   await using front = await openFront({}, { accept: { jwt: true } })
@@ -156,14 +177,21 @@ test('a JWT with ML-DSA-65 fits too: nginx takes 8 KB per field', { skip }, asyn
   assert.equal(asked.status, 200, asked.body)
 })
 
-test('with buffers of 4 KB, which some installations have, only the compact form passes', { skip }, async () => {
-  await using front = await openFront({ http: 'large_client_header_buffers 4 4k;' }, { accept: { jwt: true } })
-  const { domain } = front.scene
-  const [compact, jwt] = [(await usualToken(domain)).text, await jwt65(domain, usual)]
-  assert.equal((await front.ask({ token: compact })).status, 200)
-  assert.equal((await front.ask({ token: jwt })).status, 400)
-  assert.equal(front.scene.records.length, 1)
-})
+test(
+  'with buffers of 4 KB, which some installations have, only the compact form passes',
+  { skip },
+  async () => {
+    await using front = await openFront(
+      { http: 'large_client_header_buffers 4 4k;' },
+      { accept: { jwt: true } },
+    )
+    const { domain } = front.scene
+    const [compact, jwt] = [(await usualToken(domain)).text, await jwt65(domain, usual)]
+    assert.equal((await front.ask({ token: compact })).status, 200)
+    assert.equal((await front.ask({ token: jwt })).status, 400)
+    assert.equal(front.scene.records.length, 1)
+  },
+)
 
 test('a field over 8 KB ends at nginx, and the gateway never sees it', { skip }, async () => {
   await using front = await openFront()
@@ -183,13 +211,18 @@ test('nginx with HTTP/2 in front passes tokens of every form', { skip: skip || c
   )
   const { domain } = front.scene
   const tokens = [(await usualToken(domain)).text, await domain.issueJwt(usual), await jwt65(domain, usual)]
+  const { port, folder } = front.nginx
+  const secure = [
+    '--http2',
+    '--cacert',
+    `${folder}/certificate.pem`,
+    '--resolve',
+    `shop.acme.example:${port}:127.0.0.1`,
+  ]
+  const told = ['-sS', '-o', '/dev/null', '-w', '%{http_version} %{http_code}']
   for (const token of tokens) {
-    const { port, folder } = front.nginx
-    const { stdout, stderr } = await runComponent(curl, [
-      ...['-sS', '--http2', '--cacert', `${folder}/certificate.pem`, '-H', `Quantum-IP: ${token}`],
-      ...['-o', '/dev/null', '-w', '%{http_version} %{http_code}', '--resolve', `shop.acme.example:${port}:127.0.0.1`],
-      `https://shop.acme.example:${port}/cart`,
-    ])
+    const args = [...secure, ...told, '-H', `Quantum-IP: ${token}`, `https://shop.acme.example:${port}/cart`]
+    const { stdout, stderr } = await runComponent(curl, args)
     assert.equal(stdout.toString(), '2 200', `${token.length} characters: ${stderr}`)
   }
 })
@@ -197,7 +230,10 @@ test('nginx with HTTP/2 in front passes tokens of every form', { skip: skip || c
 /** The fields that an nginx with `debug` has read, one list per request. */
 async function fieldsSeen(proxy: RealProxy): Promise<readonly (readonly [name: string, value: string])[]> {
   const log = await proxy.log()
-  return [...log.matchAll(/ http header: "([^:"]*): (.*)"$/gm)].map(([, name = '', value = '']) => [name, value])
+  return [...log.matchAll(/ http header: "([^:"]*): (.*)"$/gm)].map(([, name = '', value = '']) => [
+    name,
+    value,
+  ])
 }
 
 const spellings = [
@@ -228,7 +264,8 @@ const careless: NginxOptions = {
   server: 'return 200 "$http_quantum_ip_status";',
 }
 
-const isStatus = (name: string): boolean => name.toLowerCase().replaceAll(/[^a-z]/g, '-') === 'quantum-ip-status'
+const isStatus = (name: string): boolean =>
+  name.toLowerCase().replaceAll(/[^a-z]/g, '-') === 'quantum-ip-status'
 
 for (const through of ['alone', 'behind an nginx that passes every name'] as const) {
   test(`no spelling of a spoofed status passes a gateway ${through}`, { skip }, async () => {

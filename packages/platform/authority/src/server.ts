@@ -96,7 +96,10 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
     local.close()
     feed.close()
   })
-  const bound = await server.listen(options.listeners)
+  const bound = await server.listen(options.listeners).catch(async (error: unknown) => {
+    await server.close()
+    throw error
+  })
   return {
     server,
     bound,

@@ -159,7 +159,10 @@ test('a join token admits once', async () => {
   const both = await Promise.all(
     [1, 2].map(() => post('/v1/workloads', { method: 'join-token', evidence: { token }, key })),
   )
-  assert.deepEqual(both.map(({ status }) => status).toSorted((a, b) => a - b), [200, 409])
+  assert.deepEqual(
+    both.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, 409],
+  )
 })
 
 test('exchange extends the chain and never outlives the subject token', async () => {

@@ -4,9 +4,10 @@ import { simulateSignatures } from './sim/deterministic-crypto.ts'
 import type { PlantedBug } from './sim/machine.ts'
 import { found, type Ground, type Outcome, Plan } from './sim/plan.ts'
 
-// One seed is one plan. `QIP_SIM_SEED=17` runs that plan alone, `QIP_SIM_PLANS=100000` runs more of them.
+// One seed is one plan. `QIP_SIM_SEED=17` runs that plan alone, `QIP_SIM_PLANS=100000` runs more of them; the long suite runs 4,000.
 
-const plans = Number(process.env['QIP_SIM_PLANS'] ?? 1_000)
+const isLong = process.env['QIP_TEST_LONG'] === '1'
+const plans = Number(process.env['QIP_SIM_PLANS'] ?? (isLong ? 4_000 : 300))
 const only = process.env['QIP_SIM_SEED']
 let ground: Ground
 
@@ -40,10 +41,10 @@ test(`no plan of ${only ?? plans} loses, doubles or forks what was acknowledged 
   assert.ok(acknowledged > plans * 5 && restarts > plans * 2 && wentBack > plans / 4)
 })
 
-test('no plan of 20 does with ML-DSA signatures', async () => {
+test('no plan of 15 does with ML-DSA signatures', async () => {
   simulateSignatures('real')
   ground = await found()
-  await runAll(20)
+  await runAll(15)
   simulateSignatures('stand-in')
   ground = await found()
 })
@@ -57,7 +58,7 @@ const bugs: readonly PlantedBug[] = [
 
 for (const bug of bugs) {
   test(`finds an authority that ${bug}`, async (t) => {
-    await assert.rejects(runAll(2_000, bug), (error: Error) => {
+    await assert.rejects(runAll(1_000, bug), (error: Error) => {
       t.diagnostic(error.message.slice(0, 200))
       return /^plan \d+ \(/.test(error.message)
     })

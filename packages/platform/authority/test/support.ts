@@ -9,7 +9,7 @@ import { type MerkleToken, parseMerkleToken } from '@quantum-ip/token'
 import { pinsOf, TrustStore } from '@quantum-ip/trust'
 import type { Session } from '../src/admission/sessions.ts'
 import type { IssuedTokens } from '../src/issuance/issuer.ts'
-import { parseTokenOrder, type TokenOrderInput } from '../src/issuance/token-order.ts'
+import { parseTokenOrder, type TokenOrder, type TokenOrderInput } from '../src/issuance/token-order.ts'
 import { Authority, type AuthorityOptions, type Publication, type StorePlaces } from '../src/index.ts'
 
 export const td = 'spiffe://acme.example'
@@ -37,12 +37,8 @@ export function openIn(folder: string, options: Partial<AuthorityOptions> = {}):
   })
 }
 
-/** Issues tokens to a workload without a request. */
-export function issue(
-  authority: Authority,
-  input: Partial<TokenOrderInput> = {},
-  sid = checkout,
-): Promise<IssuedTokens> {
+/** An order as a request of a workload would make it. */
+export function orderOf(input: Partial<TokenOrderInput> = {}, sid = checkout): TokenOrder {
   const session: Session = {
     id: 'test',
     sid,
@@ -54,7 +50,16 @@ export function issue(
     key: new Uint8Array(32),
   }
   const rules = { td, ttlDefaultS: 300, oneTimeTtlDefaultS: 60, jwt: true }
-  return authority.issuer.issue(parseTokenOrder({ audience: shop, ...input }, { session }, rules))
+  return parseTokenOrder({ audience: shop, ...input }, { session }, rules)
+}
+
+/** Issues tokens to a workload without a request. */
+export function issue(
+  authority: Authority,
+  input: Partial<TokenOrderInput> = {},
+  sid = checkout,
+): Promise<IssuedTokens> {
+  return authority.issuer.issue(orderOf(input, sid))
 }
 
 /** A verifier that follows an authority, and remembers what it had to refuse. */

@@ -154,6 +154,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may call the route. Mandatory. */
     access?: Access
+    /** Takes `application/x-www-form-urlencoded`, as OAuth's endpoints do. Others take JSON. */
+    form?: boolean
     /** Off the loopback, only over a connection with X25519MLKEM768. */
     postQuantum?: boolean
     /** Answers for as long as the client stays: not counted as in flight, no time-out. */

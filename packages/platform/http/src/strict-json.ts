@@ -62,8 +62,9 @@ function countItems(array: readonly Json[], depth: number): number {
 function countNames(object: { readonly [name: string]: Json }, depth: number): number {
   let members = 0
   for (const name of Object.keys(object)) {
-    // `__proto__` is refused nowhere, but only the slow parser makes objects without a prototype to be safe with it.
-    if (name === '__proto__' || !name.isWellFormed()) return odd
+    // `__proto__` is refused nowhere, but only the slow parser makes objects without a prototype to be safe with it. And V8
+    // may read an escaped name as another one that it saw before in an object of the same shape (nodejs/node#63785).
+    if (name === '__proto__' || name.includes('\\') || !name.isWellFormed()) return odd
     members += 1 + countMembers(object[name] as Json, depth + 1)
   }
   return members

@@ -210,7 +210,9 @@ async function listenerOf({ config, thread, sharesPort }: GatewayPartOptions): P
     port: listen.port,
     reusePort: sharesPort,
     detail: config.gateway.detail,
-    ...(identity !== undefined && { tls: { key: identity.key, cert: identity.certificate } }),
+    ...(identity !== undefined && {
+      tls: { key: identity.key, cert: identity.certificate, keyExchange: identity.keyExchange },
+    }),
   }
 }
 

@@ -83,8 +83,8 @@ function tlsOptions(tls: ListenerTls): Parameters<typeof createTlsServer>[0] {
     cert: tls.cert,
     ...(tls.ca !== undefined && { ca: tls.ca }),
     minVersion: tls.minVersion ?? 'TLSv1.3',
-    // Hybrid key agreement first; older clients fall back.
-    ecdhCurve: 'X25519MLKEM768:X25519:P-256',
+    // Two tiers: a client that can do the hybrid but guessed another share is asked again; older clients fall back.
+    ecdhCurve: tls.keyExchange === 'required' ? 'X25519MLKEM768' : 'X25519MLKEM768/X25519:P-256',
     requestCert: asked !== 'off',
     rejectUnauthorized: asked === 'require',
     handshakeTimeout: 10_000,

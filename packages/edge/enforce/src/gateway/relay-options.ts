@@ -11,6 +11,8 @@ export interface ListenerTls {
   readonly ca?: string | Buffer
   /** Ask for a client certificate; `require` refuses connections without an accepted one. Default `off`. */
   readonly clientCertificate?: 'off' | 'optional' | 'require'
+  /** Whether X25519MLKEM768 is taken where the client has it, or demanded. Default `preferred`. */
+  readonly keyExchange?: 'preferred' | 'required'
   /** Default `TLSv1.3`. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
 }

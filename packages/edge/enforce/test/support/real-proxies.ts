@@ -3,7 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Component, type RunningComponent, openComponent } from '../../../../../scripts/real-components.ts'
+import {
+  type Component,
+  type RunningComponent,
+  openComponent,
+} from '../../../../../scripts/real-components.ts'
 
 /** A proxy of the distribution that runs, on the loopback, with a folder of its own. */
 export interface RealProxy extends AsyncDisposable {
@@ -112,7 +116,8 @@ async function openProxy(
     const { config, args, pidFile } = plan(folder, port)
     await writeFile(join(folder, 'config'), config)
     const isReady = async (): Promise<boolean> =>
-      (pidFile === undefined || (await readFile(pidFile, 'utf8').catch(() => '')) !== '') && (await answers(port))
+      (pidFile === undefined || (await readFile(pidFile, 'utf8').catch(() => '')) !== '') &&
+      (await answers(port))
     const running = await openComponent(component, args, { isReady })
     return {
       port,

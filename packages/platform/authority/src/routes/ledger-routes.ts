@@ -1,4 +1,4 @@
-import { limits, trustDomainName } from '@quantum-ip/base'
+import { isQipError, limits, trustDomainName } from '@quantum-ip/base'
 import type { App } from '@quantum-ip/http'
 import { noteKeyTypes } from '@quantum-ip/crypto'
 import {
@@ -94,11 +94,14 @@ class LogReader {
   async read(origin: string, path: string): Promise<Uint8Array> {
     const log = await this.#log(origin)
     const tile = parseTilePath(path)
-    if (!('level' in tile)) {
+    try {
+      if ('level' in tile) return await log.tile(tile.level, tile.index, tile.width)
       const start = tile.index * 256
       return formatEntryBundle(await log.entries(start, start + tile.width))
+    } catch (error) {
+      if (!isQipError(error, 'QIP_LOG_OUT_OF_RANGE')) throw error
+      throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: 'tile of this log yet' }, { cause: error })
     }
-    return log.tile(tile.level, tile.index, tile.width)
   }
 
   #log(origin: string): Promise<Log> {

@@ -70,7 +70,7 @@ export function addTokenRoutes(app: App, { authority }: RouteContext): void {
   app.post(
     '/oauth/token',
     {
-      config: { access: 'session', postQuantum: true },
+      config: { access: 'session', postQuantum: true, form: true },
       schema: {
         body: closed({
           grant_type: Type.Literal(exchangeGrant),

@@ -59,7 +59,8 @@ export class PendingHeads {
 
   /** Those after number `listed`, which the last state listed. */
   static async open(sql: Sql, listed: number): Promise<PendingHeads> {
-    const heads = (await readHeads(sql, listed)).map((row) => ({ ...row, tree: undefined }))
+    const rows = await readHeads(sql, listed)
+    const heads = rows.map(({ number, head }) => ({ number, head, tree: undefined }))
     return new PendingHeads(sql, heads, heads.at(-1)?.number ?? listed)
   }
 

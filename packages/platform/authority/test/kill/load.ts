@@ -25,7 +25,7 @@ export class Load {
   start(url: string, session: ClientSession, random: Seeded): void {
     this.#stopped = false
     const singles = [1, 2, 3].map(() => this.#draw(url, session, () => 1))
-    this.#running = Promise.all([...singles, this.#draw(url, session, () => random.integer(50, 250))])
+    this.#running = Promise.all([...singles, this.#draw(url, session, () => random.integer(20, 120))])
   }
 
   async stop(): Promise<void> {

@@ -76,7 +76,8 @@ export class SimulatedFollower {
     const held = this.trust.state
     const wanted = parseState(parseEnvelope(state).payload)
     const { heads } = await history(authority)
-    for (let from = 0; held !== undefined && from <= heads.length; from++) {
+    if (held === undefined) return undefined
+    for (let from = 0; from <= heads.length; from++) {
       for (let until = from; until <= heads.length; until++) {
         const missed = heads.slice(from, until)
         const chain = [...missed, ...wanted.heads].reduce(

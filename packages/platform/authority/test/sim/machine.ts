@@ -313,7 +313,7 @@ export class SimulatedProcess {
   }
 
   async #later(work: () => Promise<void>): Promise<void> {
-    for (let steps = 0; steps < 4; steps++) await this.step()
+    for (let steps = 0; steps < 40; steps++) await this.step()
     await work().catch(() => undefined)
   }
 }

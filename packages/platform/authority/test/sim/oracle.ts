@@ -10,10 +10,9 @@ import {
   verifyTileLogContents,
 } from '@quantum-ip/log'
 import { parseJwtToken, parseMerkleToken, parseStaple } from '@quantum-ip/token'
-import type { TrustStore } from '@quantum-ip/trust'
+import { payloadTypes, type RevocationRecord, type TrustStore } from '@quantum-ip/trust'
 import type { KeyRing } from '../../src/keys/key-ring.ts'
 import type { IssuedTokens } from '../../src/issuance/issuer.ts'
-import type { RevocationRecord } from '@quantum-ip/trust'
 import { sqlLogStorage } from '../../src/store/sqlite-log-storage.ts'
 import type { SimulatedDatabase } from './simulated-database.ts'
 
@@ -34,7 +33,7 @@ interface Acknowledged {
 /**
  * All that was ever acknowledged or signed, and whether it is kept. INVARIANTS:
  *
- * - never two hashes signed for one (origin, start, end), and one key for each log;
+ * - never two hashes signed for one (origin, start, end), one key for each log, and no two states of one number;
  * - no claims at two places;
  * - every acknowledged token is in the log at its place, unless the store went back and the log is closed;
  * - every acknowledged token verifies under its head, and verifiers hold that head, unless the store went back;
@@ -43,6 +42,7 @@ interface Acknowledged {
 export class Oracle {
   readonly #signed = new Map<string, string>()
   readonly #signers = new Map<string, string>()
+  readonly #states = new Set<number>()
   readonly #places = new Map<string, string>()
   readonly #tokens: Acknowledged[] = []
   readonly #revocations: RevocationRecord[] = []
@@ -62,7 +62,10 @@ export class Oracle {
   /** Takes down what a key signs; only subtrees matter here. */
   noteSigned({ kid, alg }: PublicKey, message: Uint8Array): void {
     const subtree = readSubtree(message)
-    if (subtree === undefined) return
+    if (subtree === undefined) {
+      this.#noteState(Buffer.from(message).toString())
+      return
+    }
     const { origin, start, end, hash } = subtree
     const place = `${origin} [${start}, ${end})`
     const before = this.#signed.get(place)
@@ -163,6 +166,13 @@ export class Oracle {
       assert.ok(held, `no state lists the head [${head.start}, ${head.end}) of token ${origin}/${index}`)
       assert.ok(equalBytes(held, head.hash), 'states list another head')
     }
+  }
+
+  #noteState(message: string): void {
+    if (!message.includes(` ${payloadTypes.state} `)) return
+    const { seq } = JSON.parse(message.slice(message.indexOf('{'))) as { seq: number }
+    if (this.#states.has(seq)) this.#violations.push(`two states have the number ${seq}`)
+    this.#states.add(seq)
   }
 
   #noteJwt(text: string, keys: KeyRing): void {

@@ -152,6 +152,8 @@ export class Plan {
   ): Promise<void> {
     const authority = this.#live()
     this.#done.push(what.join(' + '))
+    // A copy that lacks exactly what is being done is the hardest one to come back from.
+    if (this.#random.chance(0.2)) this.#backup = this.#machine.database.commits
     this.#machine.rates = this.#rates
     if (this.#random.chance(0.3)) this.#process.killAfter(this.#random.integer(0, 40))
     const flows = what.map((chore) => this.#chore(authority, chore))
@@ -233,6 +235,7 @@ export class Plan {
     ) {
       await this.#tryOpen()
     }
+    this.#machine.clock.advance(this.#random.integer(50, 500))
     if (this.#authority === undefined) await this.#open()
   }
 
@@ -243,6 +246,7 @@ export class Plan {
 
   /** A start in which things go wrong. */
   async #tryOpen(): Promise<void> {
+    this.#machine.clock.advance(this.#random.integer(50, 500))
     this.#machine.rates = this.#rates
     this.#process = this.#machine.process()
     if (this.#random.chance(0.5)) this.#process.killAfter(this.#random.integer(0, 70))

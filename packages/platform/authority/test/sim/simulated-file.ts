@@ -8,8 +8,8 @@ type Change =
 
 /** A file of a machine: what everybody sees, and what of it is on the disk. */
 export class SimulatedFile {
-  #seen: Uint8Array<ArrayBufferLike> = new Uint8Array()
-  #durable: Uint8Array<ArrayBufferLike> = new Uint8Array()
+  #seen: Uint8Array = new Uint8Array()
+  #durable: Uint8Array = new Uint8Array()
   #unsynced: Change[] = []
 
   constructor(durable: Uint8Array = new Uint8Array()) {

@@ -1,4 +1,5 @@
 import { isQipError } from '@quantum-ip/base'
+import { HttpError } from '../http-errors.ts'
 import type { App } from '../server.ts'
 import { parseFormBody, parseForm } from '../strict-form.ts'
 import { parseJsonBody } from '../strict-json.ts'
@@ -15,8 +16,13 @@ export function addParsers(app: App): void {
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
     { parseAs: 'buffer' },
-    (_request, body, done) => {
-      settle(() => parseFormBody(body as Buffer), done)
+    (request, body, done) => {
+      settle(() => {
+        if (request.routeOptions.config.form !== true) {
+          throw new HttpError('QIP_HTTP_MEDIA_TYPE_UNSUPPORTED', {})
+        }
+        return parseFormBody(body as Buffer)
+      }, done)
     },
   )
   app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) => {
