@@ -52,7 +52,13 @@ describe('parseJsonBody', () => {
 
   it('reads colons, quotes and backslashes inside of strings as text', () => {
     const text = '{"a:b":":","c":"\\\\","d\\\\":"\\":\\"","é:":["::",{"e":"\\u003a"}]}'
-    assert.deepEqual(parseJsonBody(bytes(text)), JSON.parse(text))
+    // Escaped names are read by the slow parser, whose objects have no prototype.
+    assert.equal(JSON.stringify(parseJsonBody(bytes(text))), JSON.stringify(JSON.parse(text)))
+  })
+
+  it('does not take one escaped name for another (a fault of V8: nodejs/node#63785)', () => {
+    parseJsonBody(bytes('[{"\\\\":1},{"\\\\":2}]'))
+    assert.deepEqual(Object.keys(parseJsonBody(bytes('{"\\n":1}')) as object), ['\n'])
   })
 
   it('keeps `__proto__` a name like any other', () => {

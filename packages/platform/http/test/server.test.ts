@@ -21,7 +21,7 @@ function addEcho({ app }: Server): void {
   }))
   app.post('/empty', { config: open }, () => ({ ok: true }))
   const form = Type.Object({ grant_type: Type.String(), scope: Type.Optional(Type.String()) }, closed)
-  app.post('/form', { config: open, schema: { body: form } }, (request) => request.body)
+  app.post('/form', { config: { ...open, form: true }, schema: { body: form } }, (request) => request.body)
   const byType = { content: { 'application/json': { schema: body } } }
   app.post('/typed', { config: open, schema: { body: byType } }, () => ({ ok: true }))
 }
@@ -49,6 +49,16 @@ describe('a server', () => {
       },
       200,
       '',
+    ],
+    [
+      'a form where JSON belongs',
+      {
+        path: '/echo',
+        body: 'name=a',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      },
+      415,
+      'QIP_HTTP_MEDIA_TYPE_UNSUPPORTED',
     ],
     [
       'an unknown member',
