@@ -4,6 +4,7 @@ import { cpus, loadavg } from 'node:os'
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { type Row, type Rows, round } from './lib/measure.ts'
+import { feedCost } from './rows/feed.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle } from './rows/issuance.ts'
 import { ledgerAppend } from './rows/ledger.ts'
@@ -48,6 +49,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   attest_register: attestRegister,
   gateway_share: gatewayShare,
   gateway_plain: gatewayPlain,
+  feed_cost: feedCost,
   ledger_append: () => ledgerAppend(values.quick ? 200_000 : 3_000_000, (text) => progress(`  ${text}`)),
 }
 

@@ -5,8 +5,8 @@ export interface LineAnswers {
   /** Printed when the server is ready. */
   readonly info: object
   /** Answers a message. */
-  answer?(message: unknown): unknown
-  close(): unknown
+  readonly answer?: (message: unknown) => unknown
+  readonly close: () => unknown
 }
 
 /**
@@ -14,19 +14,21 @@ export interface LineAnswers {
  * JSON. Ends with the input.
  */
 export function answerLines({ info, answer, close }: LineAnswers): void {
-  const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
   print(info)
-  const input = createInterface({ input: process.stdin })
-  input.on('line', async (line) => {
-    if (line !== 'cpu') {
-      print((await answer?.(JSON.parse(line))) ?? null)
-      return
-    }
+  const reply = async (line: string): Promise<void> => {
+    if (line !== 'cpu') return print((await answer?.(JSON.parse(line))) ?? null)
     const { user, system } = process.cpuUsage()
     print({ cpuUs: user + system })
-  })
-  input.on('close', async () => {
+  }
+  const end = async (): Promise<void> => {
     await close()
     process.exit(0)
-  })
+  }
+  const input = createInterface({ input: process.stdin })
+  input.on('line', (line) => void reply(line))
+  input.on('close', () => void end())
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`)
 }

@@ -32,7 +32,9 @@ export async function startServer<Info>(
     file,
     ...args,
   ]
-  const [command = '', ...rest] = hasTaskset ? ['taskset', '-c', side === 'server' ? '0' : '1', ...node] : node
+  const [command = '', ...rest] = hasTaskset
+    ? ['taskset', '-c', side === 'server' ? '0' : '1', ...node]
+    : node
   const child = spawn(command, rest, {
     stdio: ['pipe', 'pipe', 'inherit'],
   }) as unknown as ChildProcessWithoutNullStreams
@@ -40,7 +42,7 @@ export async function startServer<Info>(
   const next = async (): Promise<string> => {
     const { value, done } = await lines.next()
     if (done === true) throw new Error(`the server ${file} ended`)
-    return value as string
+    return value
   }
   const info = JSON.parse(await next()) as Info
   return {

@@ -113,7 +113,9 @@ async function openVerified({ td, service, pins, evidence }: GatewayStart) {
   const gateway = await openGateway({
     point,
     listeners,
-    routes: [{ match: { host: 'shop.acme.example' }, service, upstream: { url: upstreamUrl }, policy: 'default' }],
+    routes: [
+      { match: { host: 'shop.acme.example' }, service, upstream: { url: upstreamUrl }, policy: 'default' },
+    ],
     verifier,
     policies: new Map([['default', policy]]),
     policyObserver: policyObserver(place),
