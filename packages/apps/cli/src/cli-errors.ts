@@ -65,7 +65,10 @@ const cliErrors: ErrorTable<CliErrorDetails> = {
   QIP_CLI_FILE_UNWRITABLE: {
     fault: 'caller',
     message: ({ path, what, reason }) => `the ${what} \`${path}\` cannot be written: ${reason}`,
-    next: () => 'name another path, or remove what is there if nobody needs it',
+    next: ({ what }) =>
+      what.endsWith('key')
+        ? 'use the key that is there (`--key <file>`, once for each), or name another path'
+        : 'name another path, or remove what is there if nobody needs it',
   },
   QIP_CLI_FILE_MALFORMED: {
     fault: 'caller',

@@ -37,7 +37,7 @@ const attestationErrors: ErrorTable<AttestationErrorDetails> = {
     message: ({ builder }) => `unknown builder \`${builder}\``,
     next: ({ nearest }) =>
       nearest === undefined
-        ? 'add the builder and its keys to the configuration'
+        ? 'make its keys known: `qip keys register <builder> <its public keys>`, or `admission.builders` in the configuration'
         : `did you mean \`${nearest}\`?`,
   },
   QIP_ATTESTATION_SIGNATURES_INSUFFICIENT: {
@@ -46,7 +46,8 @@ const attestationErrors: ErrorTable<AttestationErrorDetails> = {
       sets === 0
         ? `builder \`${builder}\` has no keys that count`
         : `not every key of a set of builder \`${builder}\` has signed`,
-    next: () => 'sign with all keys of the builder: hybrid is ML-DSA-65 and Ed25519 in one envelope',
+    next: () =>
+      'sign, and verify, with all keys of the builder: hybrid is ML-DSA-65 and Ed25519 in one envelope',
   },
   QIP_ATTESTATION_SUBJECT_MISMATCH: {
     fault: 'denied',

@@ -257,8 +257,8 @@ const httpErrors: ErrorTable<HttpErrorDetails> = {
     message: ({ path, ...at }) => `${where(at)}: unknown key \`${path}\``,
     next: ({ nearest }) =>
       nearest === undefined
-        ? '`qip config show` lists the keys that exist'
-        : `did you mean \`${nearest}\`; \`qip config show\` lists the keys that exist`,
+        ? '`qip config schema` lists the keys that exist'
+        : `did you mean \`${nearest}\`; \`qip config schema\` lists the keys that exist`,
   },
   QIP_HTTP_CONFIG_INVALID: {
     fault: 'caller',

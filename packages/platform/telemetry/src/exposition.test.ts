@@ -19,7 +19,7 @@ test('writes help, type, labels, buckets, sum and count as Prometheus reads them
   assert.ok(
     text.startsWith(
       [
-        '# HELP quantum_ip_verification_duration_seconds Time from a request to its verdict (M2).',
+        '# HELP quantum_ip_verification_duration_seconds Time from a request to its verdict.',
         '# TYPE quantum_ip_verification_duration_seconds histogram',
         cold('0.000002', 0),
         cold('0.000005', 0),
@@ -52,7 +52,7 @@ test('writes help, type, labels, buckets, sum and count as Prometheus reads them
         'quantum_ip_head_fetches_total{outcome="unavailable"} 0',
         'quantum_ip_head_fetches_total{outcome="refused"} 0',
         'quantum_ip_head_fetches_total{outcome="shed"} 1',
-        '# HELP quantum_ip_trust_snapshot_age_seconds Age of the signed state that verifications rely on (M6).',
+        '# HELP quantum_ip_trust_snapshot_age_seconds Age of the signed state that verifications rely on.',
         '# TYPE quantum_ip_trust_snapshot_age_seconds gauge',
         'quantum_ip_trust_snapshot_age_seconds 1.5',
         '',

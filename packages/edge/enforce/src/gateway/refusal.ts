@@ -70,7 +70,7 @@ interface NamedParts {
 
 function named({ verdict, decision, id, explains }: RefusalInput, code: string): NamedParts {
   const found = id === null ? {} : { decision: id }
-  if (!explains) return { code, ...found }
+  if (!explains) return { code, ...found, next: askOperator(id) }
   const { policy, rule } = decision
   return {
     code,
@@ -102,10 +102,11 @@ const advice: { readonly [R in Reason]?: string } = {
 }
 
 function nextFor(reason: Reason, id: string | null): string {
-  return (
-    advice[reason] ??
-    (id === null
-      ? 'ask the operator of this gateway'
-      : `ask the operator of this gateway: \`qip explain ${id}\``)
-  )
+  return advice[reason] ?? askOperator(id)
+}
+
+function askOperator(id: string | null): string {
+  return id === null
+    ? 'ask the operator of this gateway'
+    : `ask the operator of this gateway: \`qip explain ${id}\``
 }

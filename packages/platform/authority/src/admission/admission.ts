@@ -103,7 +103,7 @@ export class AdmissionDesk {
     if (this.#options.rules.some(({ service }) => service.matches(sid))) return
     throw refused(
       `no admission rule is for \`${sid}\``,
-      'add one under `admission.rules` in the configuration of the authority',
+      `add one to the authority's configuration and restart: \`admission: { rules: [{ service: ${sid}, builder: … }] }\``,
     )
   }
 

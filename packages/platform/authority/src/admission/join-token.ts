@@ -76,7 +76,10 @@ export function joinTokenMethod({ sql, clock }: JoinTokenOptions): AdmissionMeth
       const [row] = await sql.query('SELECT * FROM join_tokens WHERE secret_hash = ?', [hash])
       if (row === undefined) throw refused('no such join token', 'ask an operator for a new one')
       if (row['used'] !== 0)
-        throw refused('the join token was used before', 'a join token admits once: ask for another')
+        throw refused(
+          'the join token was used before',
+          'a join token admits once: use the session that it opened (`--session`), or ask for another',
+        )
       if ((row['expires_s'] as number) * 1_000 <= clock.now())
         throw refused('the join token has ended', 'ask for a new one')
       return {

@@ -96,7 +96,7 @@ const defaults: Config = {
   },
   heads: { unanchored: 'audit', listedWithinMs: 60_000, fetchesPerSecond: 50 },
   replay: { scope: 'single', bytesMax: 268_435_456, retryWindowMs: 0 },
-  attestations: { deepCheck: 'sampled', sampling: 0.1, freshForMs: 86_400_000, cacheMax: 10_000 },
+  attestations: { deepCheck: 'always', sampling: 0.1, freshForMs: 86_400_000, cacheMax: 10_000 },
   verifier: { cacheMax: 100_000 },
   policies: { files: [] },
   telemetry: {
