@@ -48,11 +48,13 @@ async function restore(copy: string): Promise<void> {
   await cp(copy, placesIn(folder).folder, { recursive: true })
 }
 
+// By the number of their log: keys of one instant, which a simulated clock makes, are listed by thumbprint.
 const tokenKeys = (authority: Authority): readonly string[] =>
   authority.keys
     .list()
     .filter(({ record }) => record.use === 'qip-token')
     .map(({ record }) => `${record.log?.split('/').at(-1)} ${record.state}`)
+    .sort((one, other) => one.localeCompare(other))
 
 test('after an older copy was put back, the log is closed, the next one opened, and verifiers go on', async () => {
   let authority = await open()
