@@ -14,7 +14,7 @@ import type { TokenFacts } from './token-facts.ts'
 // How long a failure is remembered, so that a registry that is away is not asked by each request.
 const failureMs = 1_000
 
-interface Entry {
+interface Entry extends Named {
   readonly outcome: 'passed' | 'failed' | 'unavailable'
   /** From the last check that passed, whatever came of later ones. */
   readonly result: DeepResult | undefined
@@ -24,6 +24,9 @@ interface Entry {
 interface Named {
   readonly origin: string
   readonly index: number
+}
+
+interface Asked extends Named {
   readonly build: Uint8Array | undefined
 }
 
@@ -52,7 +55,10 @@ export class DeepChecker {
   readonly #freshMs: number
   readonly #cacheMax: number
   readonly #rules: readonly AdmissionRule[] | undefined
-  readonly #entries = new Map<string, Entry>()
+  // By origin, then by index: no name is put together to look one up.
+  readonly #entries = new Map<string, Map<number, Entry>>()
+  // The oldest one first.
+  readonly #order = new Set<Entry>()
   readonly #flights = new SingleFlight<void>()
 
   constructor(parts: DeepCheckerParts) {
@@ -67,14 +73,14 @@ export class DeepChecker {
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#order.size
   }
 
   /** Whether all that the token names was checked and is fresh. */
-  isHeld(facts: TokenFacts, nowMs: number): boolean {
-    for (const named of namedBy(facts)) {
-      const entry = this.#entries.get(keyOf(named))
-      if (entry === undefined || nowMs >= entry.untilMs) return false
+  isHeld({ attestation, hops }: TokenFacts, nowMs: number): boolean {
+    if (attestation !== undefined && !this.#isFresh(attestation.log, attestation.index, nowMs)) return false
+    for (const { attestationOrigin, attestationIndex } of hops) {
+      if (attestationOrigin !== '' && !this.#isFresh(attestationOrigin, attestationIndex, nowMs)) return false
     }
     return true
   }
@@ -82,42 +88,57 @@ export class DeepChecker {
   /** Asks for what is missing or no longer fresh. */
   async ask(facts: TokenFacts): Promise<void> {
     const nowMs = this.#parts.clock.now()
-    const missing = namedBy(facts).filter((named) => {
-      const entry = this.#entries.get(keyOf(named))
-      return entry === undefined || nowMs >= entry.untilMs
-    })
+    const missing = namedBy(facts).filter(({ origin, index }) => !this.#isFresh(origin, index, nowMs))
     await Promise.all(
-      missing.map((named) => this.#flights.run(keyOf(named), () => this.#check(facts.td, named))),
+      missing.map((named) =>
+        this.#flights.run(`${named.origin} ${named.index}`, () => this.#check(facts.td, named)),
+      ),
     )
   }
 
   /** The step's answer from what is held: the token's own attestation first, then the hops'. */
   judgeHeld(check: Check, facts: TokenFacts): Reason | undefined {
-    const { observer, trust } = this.#parts
-    for (const named of namedBy(facts)) {
-      const entry = this.#entries.get(keyOf(named))
-      const isOwn = named.origin === facts.attestation?.log && named.index === facts.attestation.index
-      const reason = this.#judge(entry, facts, isOwn)
-      if (reason === 'attestation_unavailable' || reason === 'attestation_stale') {
-        observer.deepCheck(reason === 'attestation_stale' ? 'stale' : 'unavailable')
-        check.deep = undefined
-        check.addUnverifiable(reason)
-        return undefined
-      }
-      if (reason !== undefined || entry?.result === undefined) {
-        observer.deepCheck('failed')
-        return reason ?? 'attestation_invalid'
-      }
-      if (!isStillTrusted(trust, entry.result, facts)) {
-        observer.deepCheck('failed')
-        return 'build_revoked'
-      }
-      if (isOwn) check.deep = entry.result
+    const { observer } = this.#parts
+    const { attestation, hops } = facts
+    let reason = attestation && this.#judgeOne(check, facts, this.#entry(attestation.log, attestation.index))
+    for (const { attestationOrigin, attestationIndex } of hops) {
+      if (reason !== undefined) break
+      if (attestationOrigin === '') continue
+      reason = this.#judgeOne(check, facts, this.#entry(attestationOrigin, attestationIndex))
+    }
+    if (reason === 'attestation_unavailable' || reason === 'attestation_stale') {
+      observer.deepCheck(reason === 'attestation_stale' ? 'stale' : 'unavailable')
+      check.deep = undefined
+      check.addUnverifiable(reason)
+      return undefined
+    }
+    if (reason !== undefined) {
+      observer.deepCheck('failed')
+      return reason
     }
     observer.deepCheck('passed')
     if (check.path !== 'deep') observer.ledgerLookup('cache', 0)
     if (check.deep !== undefined) observer.attestationAge(check.nowMs - check.deep.attestedMs)
     return undefined
+  }
+
+  #judgeOne(check: Check, facts: TokenFacts, entry: Entry | undefined): Reason | undefined {
+    const isOwn = entry?.origin === facts.attestation?.log && entry?.index === facts.attestation?.index
+    const reason = this.#judge(entry, facts, isOwn)
+    if (reason !== undefined) return reason
+    if (entry?.result === undefined) return 'attestation_invalid'
+    if (!isStillTrusted(this.#parts.trust, entry.result, facts)) return 'build_revoked'
+    if (isOwn) check.deep = entry.result
+    return undefined
+  }
+
+  #entry(origin: string, index: number): Entry | undefined {
+    return this.#entries.get(origin)?.get(index)
+  }
+
+  #isFresh(origin: string, index: number, nowMs: number): boolean {
+    const entry = this.#entry(origin, index)
+    return entry !== undefined && nowMs < entry.untilMs
   }
 
   #judge(entry: Entry | undefined, facts: TokenFacts, isOwn: boolean): Reason | undefined {
@@ -134,11 +155,11 @@ export class DeepChecker {
     return decideAdmission(this.#rules, facts.sub, build).admitted ? undefined : 'attestation_invalid'
   }
 
-  async #check(td: string, named: Named): Promise<void> {
+  async #check(td: string, named: Asked): Promise<void> {
     const { options, observer, stopwatch, trust, clock } = this.#parts
     const startedMs = stopwatch()
-    const held = this.#entries.get(keyOf(named))?.result
-    let entry: Entry
+    const held = this.#entry(named.origin, named.index)?.result
+    let entry: Omit<Entry, keyof Named>
     try {
       const answer = await options.source.fetchAttestation({ td, ...named })
       observer.ledgerLookup(answer?.source ?? 'remote', stopwatch() - startedMs)
@@ -160,28 +181,36 @@ export class DeepChecker {
       // The source's own log says why; here it only counts that nobody could be asked.
       entry = { outcome: 'unavailable', result: held, untilMs: clock.now() + failureMs }
     }
-    this.#keep(keyOf(named), entry)
+    this.#keep({ origin: named.origin, index: named.index, ...entry })
   }
 
-  #keep(key: string, entry: Entry): void {
-    this.#entries.delete(key)
-    if (this.#entries.size >= this.#cacheMax) this.#entries.delete(this.#entries.keys().next().value ?? '')
-    this.#entries.set(key, entry)
+  #keep(entry: Entry): void {
+    const { origin, index } = entry
+    const before = this.#entry(origin, index)
+    if (before !== undefined) this.#forget(before)
+    const [oldest] = this.#order
+    if (this.#order.size >= this.#cacheMax && oldest !== undefined) this.#forget(oldest)
+    const entries = this.#entries.get(origin) ?? new Map<number, Entry>()
+    this.#entries.set(origin, entries.set(index, entry))
+    this.#order.add(entry)
+  }
+
+  #forget(entry: Entry): void {
+    const entries = this.#entries.get(entry.origin)
+    this.#order.delete(entry)
+    entries?.delete(entry.index)
+    if (entries?.size === 0) this.#entries.delete(entry.origin)
   }
 }
 
-function namedBy(facts: TokenFacts): readonly Named[] {
-  const named: Named[] = []
-  if (facts.attestation !== undefined) {
-    named.push({ origin: facts.attestation.log, index: facts.attestation.index, build: facts.build?.digest })
+function namedBy({ attestation, build, hops }: TokenFacts): readonly Asked[] {
+  const named: Asked[] = []
+  if (attestation !== undefined) {
+    named.push({ origin: attestation.log, index: attestation.index, build: build?.digest })
   }
-  for (const { attestationOrigin, attestationIndex } of facts.hops) {
+  for (const { attestationOrigin, attestationIndex } of hops) {
     if (attestationOrigin !== '')
       named.push({ origin: attestationOrigin, index: attestationIndex, build: undefined })
   }
   return named
-}
-
-function keyOf({ origin, index }: Named): string {
-  return `${origin} ${index}`
 }

@@ -20,22 +20,27 @@ export interface DeepResult {
 export function isStillTrusted(trust: TrustView, result: DeepResult, { td, iat }: TokenFacts): boolean {
   if (trust.revocations.isBuildRevoked(result.facts.build, iat)) return false
   const { builderKids, logKids, log, index, facts } = result
-  if (
-    builderKids.every((kid) => isUntouched(kid, 'qip-build')) &&
-    logKids.every((kid) => isUntouched(kid, 'qip-log'))
-  )
-    return true
+  if (areUntouched(trust, builderKids, result, td) && areUntouched(trust, logKids, result, td)) return true
   // A key went. What it signed before may still count, or another set of the builder's signed as well.
   const sets = trust.builderKeySets(facts.builder, log, index)
   return (
     sets.some((set) => set.every(({ kid }) => builderKids.includes(kid))) &&
     logKids.every((kid) => trust.logKeys(log, index).some(({ key }) => key.kid === kid))
   )
+}
 
-  function isUntouched(kid: string, use: 'qip-build' | 'qip-log'): boolean {
+// oxlint-disable-next-line max-params -- asked with each request
+function areUntouched(
+  trust: TrustView,
+  kids: readonly string[],
+  { log, index, builderKids }: DeepResult,
+  td: string,
+): boolean {
+  const use = kids === builderKids ? 'qip-build' : 'qip-log'
+  for (const kid of kids) {
     if (trust.revocations.isKeyRevokedAt(kid, log, index)) return false
-    const record = trust.keyByKid(td, kid, use)
     // A key that left the bundle retired: what it signed still counts.
-    return record === undefined || record.state !== 'compromised'
+    if (trust.keyByKid(td, kid, use)?.state === 'compromised') return false
   }
+  return true
 }

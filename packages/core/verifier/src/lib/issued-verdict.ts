@@ -100,7 +100,8 @@ function deepBuild(
 ): BuildFacts | undefined {
   if (facts?.build === undefined) return undefined
   return {
-    ...facts.build,
+    digest: facts.build.digest,
+    evidence: facts.build.evidence,
     builder: build.builder,
     slsaLevel: build.slsaLevel,
     source: build.source?.uri,
