@@ -86,6 +86,9 @@ test('verifies the evidence offline, by pinned documents or by named keys, and s
   const builderKeys = keyFiles().flatMap((file) => ['--builder-key', `${file}.public.jwk`])
   const named = await run(['verify', at('shop.tgz'), ...evidence, ...logKey, ...builderKeys, '--json'])
   assert.deepEqual([named.code, named.json()['mode']], [0, 'offline'])
+  await writeFile(at('log.vkey'), `${info.vkeys[0]}\n`)
+  const fromFile = ['--log-key', at('log.vkey'), ...builderKeys]
+  assert.equal((await run(['verify', at('shop.tgz'), ...evidence, ...fromFile])).code, 0)
 
   const expired = await run([
     'verify',

@@ -6,7 +6,7 @@ const details: AttestationErrorDetails = {
   QIP_ATTESTATION_STATEMENT_MALFORMED: { path: 'subject[0]', reason: 'has no digest' },
   QIP_ATTESTATION_BUILDER_UNKNOWN: { builder: 'https://a.example', nearest: 'https://b.example' },
   QIP_ATTESTATION_SIGNATURES_INSUFFICIENT: { builder: 'https://a.example', sets: 1 },
-  QIP_ATTESTATION_SUBJECT_MISMATCH: { build: 'ab'.repeat(32), subjects: 2 },
+  QIP_ATTESTATION_SUBJECT_MISMATCH: { build: 'ab'.repeat(32), subjects: 2, first: undefined },
   QIP_ATTESTATION_ENTRY_MALFORMED: { reason: 'its version is unknown' },
   QIP_ATTESTATION_ENTRY_MISMATCH: { what: 'build' },
   QIP_ATTESTATION_NOT_LOGGED: { origin: 'a.example/attestations/1', index: 7 },

@@ -9,7 +9,12 @@ export interface AttestationErrorDetails {
   /** Not every key of a builder's set has signed. */
   QIP_ATTESTATION_SIGNATURES_INSUFFICIENT: { readonly builder: string; readonly sets: number }
   /** The attestation is about other artifacts. */
-  QIP_ATTESTATION_SUBJECT_MISMATCH: { readonly build: string; readonly subjects: number }
+  QIP_ATTESTATION_SUBJECT_MISMATCH: {
+    readonly build: string
+    readonly subjects: number
+    /** SHA-256 of the first subject, where it has one. */
+    readonly first: string | undefined
+  }
   /** Bytes are no entry of an attestation log. */
   QIP_ATTESTATION_ENTRY_MALFORMED: { readonly reason: string }
   /** The logged entry is about another envelope or build. */
@@ -51,7 +56,11 @@ const attestationErrors: ErrorTable<AttestationErrorDetails> = {
   },
   QIP_ATTESTATION_SUBJECT_MISMATCH: {
     fault: 'denied',
-    message: ({ build, subjects }) => `none of the ${subjects} subjects is build \`${build}\``,
+    message: ({ build, subjects, first }) =>
+      subjects === 1
+        ? `it attests \`${first ?? 'no SHA-256'}\`, not build \`${build}\``
+        : `none of the ${subjects} subjects is build \`${build}\``,
+    next: () => 'hash the artifact again, or take the evidence that was written for it',
   },
   QIP_ATTESTATION_ENTRY_MALFORMED: {
     fault: 'caller',
@@ -60,6 +69,10 @@ const attestationErrors: ErrorTable<AttestationErrorDetails> = {
   QIP_ATTESTATION_ENTRY_MISMATCH: {
     fault: 'denied',
     message: ({ what }) => `the logged entry has another ${what}`,
+    next: ({ what }) =>
+      what === 'build'
+        ? 'this is not the artifact that was attested: take its own evidence file, or the artifact that this one is for'
+        : 'fetch the evidence again: its envelope was changed after it was logged',
   },
   QIP_ATTESTATION_NOT_LOGGED: {
     fault: 'denied',

@@ -53,7 +53,8 @@ export interface BuildFactsInput {
 export function buildFacts({ statement, provenance, builder, build }: BuildFactsInput): BuildFacts {
   const subjects = statement.subjects.filter(({ digest }) => isOf(digest?.get('sha256'), build))
   if (subjects.length === 0) {
-    const details = { build: hex(build), subjects: statement.subjects.length }
+    const first = statement.subjects[0]?.digest?.get('sha256')
+    const details = { build: hex(build), subjects: statement.subjects.length, first }
     throw new AttestationError('QIP_ATTESTATION_SUBJECT_MISMATCH', details)
   }
   const subject = subjects.find(({ name }) => name !== undefined)?.name

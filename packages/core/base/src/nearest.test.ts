@@ -3,7 +3,18 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { nearest } from './nearest.ts'
 
-const keys = ['audience', 'expiry', 'exp', 'id', 'count', 'requireAttestation', 'batchInterval', 'batchMax']
+const keys = [
+  'audience',
+  'expiry',
+  'exp',
+  'id',
+  'count',
+  'requireAttestation',
+  'batchInterval',
+  'batchMax',
+  'policies',
+  'rule',
+]
 
 const cases: [word: string, found: string | undefined][] = [
   ['audiance', 'audience'],
@@ -18,6 +29,8 @@ const cases: [word: string, found: string | undefined][] = [
   ['batchIntervalMs', 'batchInterval'],
   ['batchMin', 'batchMax'],
   ['ip', 'id'],
+  ['rules', 'rule'],
+  ['policy', 'policies'],
   ['elephant', undefined],
   ['q', undefined],
   ['', undefined],

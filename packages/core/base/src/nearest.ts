@@ -3,7 +3,7 @@
  *
  * For error messages: an unknown key names the known one that was probably meant. Close is: at most two letters
  * differ (of longer words a third), but not all of them, and case does not count. Nothing is close to a word of
- * more than 128 characters.
+ * more than 128 characters. The plural of a word is close to it, whatever its ending.
  *
  * @example
  * nearest('audiance', ['audience', 'expiry']) // => 'audience'
@@ -15,7 +15,9 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   const lower = word.toLowerCase()
   for (const candidate of known) {
     const longest = Math.max(word.length, candidate.length)
-    if (longest > wordCharsMax || Math.abs(word.length - candidate.length) >= bestDistance) continue
+    if (longest > wordCharsMax) continue
+    if (isPluralOf(lower, candidate.toLowerCase())) return candidate
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue
     const distance = editDistance(lower, candidate.toLowerCase())
     // At a distance of the whole length, every letter would have to change.
     if (distance < bestDistance && distance < longest) {
@@ -27,6 +29,15 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
 }
 
 const wordCharsMax = 128
+
+// One is the plural of the other, as far as keys of configurations go: `policies`, `rules`.
+function isPluralOf(a: string, b: string): boolean {
+  return a !== b && singular(a) === singular(b)
+}
+
+function singular(word: string): string {
+  return word.endsWith('ies') ? `${word.slice(0, -3)}y` : word.replace(/([^s])s$/, '$1')
+}
 
 // Levenshtein's, row by row.
 function editDistance(a: string, b: string): number {

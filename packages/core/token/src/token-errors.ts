@@ -38,6 +38,8 @@ const tokenErrors: ErrorTable<TokenErrorDetails> = {
     fault: 'caller',
     message: ({ form, reason }) =>
       form === undefined ? `not a token: ${reason}` : `not a ${form} token: ${reason}`,
+    next: () =>
+      'pass the token whole, as `qip token issue` prints it: it begins with `qip1.`, `qipr1.` or `eyJ`',
   },
   QIP_TOKEN_TRUNCATED: {
     fault: 'caller',

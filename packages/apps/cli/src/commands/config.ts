@@ -12,6 +12,7 @@ import {
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import type { Outcome } from '../exit-codes.ts'
+import { configWarnings } from '../lib/config-warnings.ts'
 import { answer, newAnswer, newCommand } from '../lib/command.ts'
 import { faultsOf, showCheck } from '../lib/faults.ts'
 import { readText } from '../lib/files.ts'
@@ -45,7 +46,14 @@ export function configCommand(run: Run): Command {
 async function checkFile(output: Output, file: string): Promise<Outcome> {
   const text = await readText({ path: file, what: 'configuration' })
   const faults = await faultsIn(text, file)
-  return showCheck(output, { what: `\`${file}\``, faults, good: `${file} is good`, facts: { file } })
+  const warnings = faults.length === 0 ? configWarnings(parseConfig(text, file)) : []
+  return showCheck(output, {
+    what: `\`${file}\``,
+    faults,
+    good: `${file} is good`,
+    warnings,
+    facts: { file },
+  })
 }
 
 async function faultsIn(text: string, file: string): Promise<readonly CodedError[]> {

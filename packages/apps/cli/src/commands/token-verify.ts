@@ -47,7 +47,7 @@ export async function verifyToken(
   }
   const json = {
     ok: status === 'verified',
-    audience,
+    audience: audience === nobody ? null : audience,
     verdict: verdictJson(verdict),
     means,
     next: advice[reason],
@@ -69,6 +69,8 @@ export async function verifyToken(
   })
   return status === 'verified' ? 'ok' : 'no'
 }
+
+const nobody = 'spiffe://none/none'
 
 interface Judging {
   readonly text: string
@@ -105,7 +107,8 @@ async function judge(asked: AskedAuthority, { store }: AuthorityTrust, judging: 
 
 async function ownAudience(asked: AskedAuthority, text: string): Promise<string> {
   const read = readToken(text)
-  if (read instanceof TokenRefusal) return 'spiffe://none/none'
+  // It is malformed for whomever it was meant.
+  if (read instanceof TokenRefusal) return nobody
   if (read.form !== 'reference') return read.claims.aud[0] ?? ''
   const request = {
     operation: 'a reference token',
@@ -129,7 +132,7 @@ function factRows(verdict: Verdict, audience: string) {
     claimedSubject === undefined
       ? undefined
       : (['claims', `${claimedSubject}, which is not proven`] as const),
-    ['for', audience] as const,
+    audience === nobody ? undefined : (['for', audience] as const),
     build === undefined ? undefined : (['build', `sha256:${hex(build.digest)}, ${build.evidence}`] as const),
     build?.builder === undefined ? undefined : (['builder', build.builder] as const),
     attestation === undefined

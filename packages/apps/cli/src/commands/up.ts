@@ -73,6 +73,27 @@ function showWhereabouts(output: Output, node: QuantumIpNode): void {
       ? undefined
       : ['first admin', `credential in ${firstAdminCredential}; keep it, and remove the file`],
   ])
+  showFirstRequests(output, node)
+}
+
+/** What to type next, so that a new user sees a request come through or be refused. */
+function showFirstRequests(output: Output, { config, gateway, ...node }: QuantumIpNode): void {
+  const route = config.gateway.routes[0]
+  if (gateway === undefined || route === undefined) {
+    output.line(
+      '  next:',
+      'add a route (`qip config show` lists every key), or `qip keys list` to look around',
+    )
+    return
+  }
+  const { host, path } = route.match
+  const request = `${host === undefined ? '' : `-H 'host: ${host}' `}${gatewayUrl({ config, gateway, ...node })}${path}`
+  output.line('  next:', tone('dim', '# a request without a token, and one with'))
+  output.line('       ', `curl -i ${request}`)
+  output.line(
+    '       ',
+    `curl -i -H "Quantum-IP: $(qip token issue --as <caller> --audience ${route.service} --raw)" ${request}`,
+  )
 }
 
 async function runDemo(output: Output, options: UpOptions): Promise<Outcome> {

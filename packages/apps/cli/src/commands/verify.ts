@@ -39,9 +39,19 @@ export function verifyCommand(run: Run): Command {
     .option('--evidence <file>', 'the evidence file that `qip attest` wrote')
     .option('--builder <pattern>', 'the builder that it must be of')
     .option('--source <pattern>', 'the repository that it must come from')
-    .option('--root-document <file>', 'offline: the root document that trust starts from')
-    .option('--bundle <file>', 'offline: the bundle of keys that it vouches for')
-    .option('--log-key <vkey>', "offline, in place of both: the attestation log's verifier key", several)
+    .option(
+      '--root-document <file>',
+      'offline: the root document that trust starts from (`curl <authority>/v1/root`)',
+    )
+    .option(
+      '--bundle <file>',
+      'offline: the bundle of keys that it vouches for (`curl <authority>/v1/bundle`)',
+    )
+    .option(
+      '--log-key <vkey>',
+      "offline, in place of both: the attestation log's verifier key, as text or in a file",
+      several,
+    )
     .option('--builder-key <file>', "and the builder's public keys, all of which must have signed", several)
     .option('--at <time>', 'offline: judge documents as of then, for bundles that have expired since', 'now')
   return withTrust(command).action((artifact: string, options: VerifyOptions) => {

@@ -81,10 +81,17 @@ async function namedKeys(vkeys: readonly string[], builderFiles: readonly string
       next: "--builder-key <file> for each of the builder's public keys, or --root-document and --bundle in place of both",
     })
   }
-  const logKeys = vkeys.map((vkey) => parseWord('--log-key', () => parseVkey(vkey)))
+  const logKeys = await Promise.all(vkeys.map((argument) => readLogKey(argument)))
   const keys = (await Promise.all(builderFiles.map((file) => readPublicKeyFile(file)))).flat()
   return (evidence) => {
     const { builderId } = parseProvenance(parseStatement(parseEvidence(evidence).envelope.payload))
     return { logKeys, builders: [{ id: builderId, keySets: [keys], slsaLevel: 0 }] }
   }
+}
+
+/** A verifier key as text, which has plus signs in it, or a file that holds one. */
+async function readLogKey(argument: string): Promise<NoteVerifierKey> {
+  const isText = argument.includes('+') && !argument.endsWith('.vkey')
+  const text = isText ? argument : await readText({ path: argument, what: 'verifier key' })
+  return parseWord('--log-key', () => parseVkey(text.trim()))
 }

@@ -20,14 +20,22 @@ export interface CheckReport {
   readonly what: string
   readonly faults: readonly CodedError[]
   readonly good: string
+  /** What is good, and probably not meant: sentences. */
+  readonly warnings?: readonly string[]
   /** Further members of the JSON answer. */
   readonly facts?: JsonObject
 }
 
 /** Shows the outcome of a check: every fault with what to do about it. */
-export function showCheck(output: Output, { what, faults, good, facts = {} }: CheckReport): Outcome {
+export function showCheck(
+  output: Output,
+  { what, faults, good, warnings = [], facts = {} }: CheckReport,
+): Outcome {
   if (faults.length === 0) {
-    output.show({ ok: true, ...facts }, () => output.line(tone('good', 'ok'), good))
+    output.show({ ok: true, ...facts, warnings: [...warnings] }, () => {
+      output.line(tone('good', 'ok'), good)
+      for (const warning of warnings) output.line(tone('warn', 'but'), warning)
+    })
     return 'ok'
   }
   const failed = new CliError('QIP_CLI_CHECK_FAILED', { what, count: faults.length })

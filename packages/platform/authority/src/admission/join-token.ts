@@ -49,6 +49,7 @@ export async function createJoinToken(
   if (trustDomainOf(parseServiceId(order.sid)) !== td) {
     throw new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', {
       reason: `\`${order.sid}\` is of another trust domain`,
+      next: `name a service of \`${td}\``,
     })
   }
   if (order.builds.length > buildsMax) {

@@ -13,10 +13,22 @@ interface Waiting {
  */
 export function checkTokens(tokens: readonly CST.Token[]): void {
   const waiting: Waiting[] = []
+  let open: number | undefined
   for (const token of tokens) {
     waiting.push({ token, depth: 0 })
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) checkToken(next, waiting)
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      checkToken(next, waiting)
+      if (isOpen(next.token)) open ??= next.token.start.offset
+    }
   }
+  // Last: without this the reader would blame the indentation of the line after the bracket.
+  if (open !== undefined) throw new YamlFault(open, 'a bracket that is never closed')
+}
+
+function isOpen(token: CST.Token): token is CST.FlowCollection {
+  if (token.type !== 'flow-collection') return false
+  const wanted = token.start.type === 'flow-map-start' ? 'flow-map-end' : 'flow-seq-end'
+  return !token.end.some(({ type }) => type === wanted)
 }
 
 function checkToken({ token, depth }: Waiting, waiting: Waiting[]): void {
