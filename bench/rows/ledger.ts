@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLog } from '@quantum-ip/log'
-import { schema } from '../../packages/platform/authority/src/store/schema.ts'
+import { schemaOfVersion1 } from '../../packages/platform/authority/src/store/schema.ts'
 import {
   createLogStatement,
   sqlLogStorage,
@@ -19,7 +19,7 @@ const entryBytes = 1_024
 export async function ledgerAppend(entries: number, progress: (text: string) => void): Promise<Rows> {
   const folder = await mkdtemp(join(tmpdir(), 'qip-bench-ledger-'))
   try {
-    const sql = await openSqlite(join(folder, 'ledger.db'), schema)
+    const sql = await openSqlite(join(folder, 'ledger.db'), schemaOfVersion1)
     await sql.transact([createLogStatement(origin)])
     const log = await openLog({ storage: sqlLogStorage(sql, origin), origin, batchEntriesMax: batch })
     const rates: number[] = []

@@ -6,8 +6,14 @@ export interface AuthorityErrorDetails {
   QIP_AUTHORITY_CONFLICT: { readonly what: string }
   /** The store cannot be read or written. Whether an interrupted write took place is not known. */
   QIP_AUTHORITY_STORE_UNAVAILABLE: { readonly reason: string }
-  /** The data directory was written by another version of the data format. */
-  QIP_AUTHORITY_DATA_VERSION: { readonly found: string; readonly wanted: string }
+  /** The data was written by a newer program than this one. */
+  QIP_AUTHORITY_DATA_VERSION: { readonly found: number; readonly wanted: number }
+  /** The data could not be brought to the next version. It is whole, as it was. */
+  QIP_AUTHORITY_MIGRATION_FAILED: { readonly from: number; readonly to: number; readonly reason: string }
+  /** A backup is not whole, or not what it says. */
+  QIP_AUTHORITY_BACKUP_DAMAGED: { readonly reason: string }
+  /** There is data already where a backup should be restored to. */
+  QIP_AUTHORITY_STORE_OCCUPIED: { readonly place: string }
   /** Another process uses the data directory. */
   QIP_AUTHORITY_DATA_LOCKED: { readonly folder: string }
   /** The data directory belongs to another trust domain. */
@@ -44,8 +50,27 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
   QIP_AUTHORITY_DATA_VERSION: {
     fault: 'caller',
     message: ({ found, wanted }) =>
-      `the data directory has format \`${found}\`, this program reads \`${wanted}\``,
-    next: () => 'run the version of qip that wrote it, or name another directory',
+      `the data has version ${found}, and this program knows versions up to ${wanted}`,
+    next: () =>
+      'run the newer qip that wrote it; to go back for good, restore the backup that it made before its first start',
+  },
+  QIP_AUTHORITY_MIGRATION_FAILED: {
+    fault: 'caller',
+    message: ({ from, to, reason }) =>
+      `the data could not go from version ${from} to ${to} and is as it was: ${reason}`,
+    next: () =>
+      'run the qip that was here before, which works with this data as ever; the backup made before the attempt lies beside it',
+  },
+  QIP_AUTHORITY_BACKUP_DAMAGED: {
+    fault: 'caller',
+    message: ({ reason }) => `the backup is not good: ${reason}`,
+    next: () => 'take an older one; `qip backup verify` tells which ones are good',
+  },
+  QIP_AUTHORITY_STORE_OCCUPIED: {
+    fault: 'caller',
+    message: ({ place }) => `there is data already in ${place}`,
+    next: () =>
+      'move it away first, whole: nothing is written over. Leave the folder of the high-water marks where it is',
   },
   QIP_AUTHORITY_DATA_LOCKED: {
     fault: 'caller',

@@ -12,7 +12,8 @@ import { Registry } from './ledger/registry.ts'
 import { type ListedHead, listLogs } from './state/listed-logs.ts'
 import { Publisher } from './state/publisher.ts'
 import { Revocations } from './state/revocations.ts'
-import { readMeta, type Store, writeMetaStatement } from './store/open-store.ts'
+import { readMeta, writeMetaStatement } from './store/meta.ts'
+import type { Store } from './store/open-store.ts'
 
 /** All that an authority is put together from. */
 export interface AuthorityParts {

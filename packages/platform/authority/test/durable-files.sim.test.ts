@@ -131,6 +131,7 @@ test(`revocations keep their numbers, whatever is torn (${only ?? plans} plans)`
         database.commit(statements)
         if (random.chance(rate)) throw unavailable()
       },
+      snapshot: () => Promise.reject(unavailable()),
       close: async () => {},
     }
     const clock = simulatedClock()

@@ -1,5 +1,5 @@
 import { AuthorityError } from '../src/authority-errors.ts'
-import type { Sql, SqlRow, SqlStatement, SqlValue } from '../src/store/sql.ts'
+import type { Sql, SqlRow, SqlSnapshot, SqlStatement, SqlValue } from '../src/store/sql.ts'
 
 /** What becomes of a transaction: `refuse` fails and is not made, `lose` is made and fails. */
 export type Fault = 'refuse' | 'lose'
@@ -25,6 +25,10 @@ export class FlakySql implements Sql {
     if (fault === 'refuse') throw unavailable()
     await this.#inner.transact(statements)
     if (fault === 'lose') throw unavailable()
+  }
+
+  snapshot(): Promise<SqlSnapshot> {
+    return this.#inner.snapshot()
   }
 
   close(): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { logStorageCases } from '../../../core/log/test/storage-cases.ts'
-import { schema } from '../src/store/schema.ts'
+import { schemaOfVersion1 } from '../src/store/schema.ts'
 import { createLogStatement, sqlLogStorage } from '../src/store/sqlite-log-storage.ts'
 import { openSqlite } from '../src/store/sqlite.ts'
 
@@ -11,13 +11,13 @@ const origin = 'acme.example/log/1'
 logStorageCases('SQLite', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'qip-log-storage-'))
   const file = join(folder, 'log.db')
-  let sql = await openSqlite(file, schema)
+  let sql = await openSqlite(file, schemaOfVersion1)
   await sql.transact([createLogStatement(origin)])
   return {
     storage: sqlLogStorage(sql, origin),
     async reopen() {
       await sql.close()
-      sql = await openSqlite(file, schema)
+      sql = await openSqlite(file, schemaOfVersion1)
       return sqlLogStorage(sql, origin)
     },
     async close() {

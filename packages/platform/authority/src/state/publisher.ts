@@ -12,7 +12,7 @@ import {
 } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { HeldKey, KeyRing } from '../keys/key-ring.ts'
-import { readMeta, writeMetaStatement } from '../store/open-store.ts'
+import { readMeta, writeMetaStatement } from '../store/meta.ts'
 import type { Sql } from '../store/sql.ts'
 import { baseStatements } from './history.ts'
 import { type HeadBatch, type PendingHead, PendingHeads } from './pending-heads.ts'

@@ -52,8 +52,8 @@ export async function openDurableFile(file: string): Promise<DurableFile> {
   }
 }
 
-// A new file survives a power cut once its folder does.
-async function syncFolder(path: string): Promise<void> {
+/** Makes the names in a folder durable: a new file survives a power cut once its folder does. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   try {
     await folder.sync()

@@ -2,13 +2,19 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TrustDomain } from '@quantum-ip/base'
 import { AuthorityError } from '../authority-errors.ts'
+import { writeBackupFile } from '../backup/backup-file.ts'
+import { dumpStore } from '../backup/dump-store.ts'
+import { programVersion } from '../backup/program-version.ts'
 import { type KeyCustody, openFileCustody } from '../custody.ts'
 import { type DurableFile, openDurableFile } from './durable-file.ts'
 import { lockFolder } from './folder-lock.ts'
 import { type HighWater, openHighWater } from './high-water.ts'
-import { dataVersion, metaSchema, schema } from './schema.ts'
+import { readMeta, writeMetaStatement } from './meta.ts'
+import { migrate } from './migrate.ts'
+import { metaSchema } from './schema.ts'
 import type { Sql } from './sql.ts'
 import { openSqlite } from './sqlite.ts'
+import { removeOldSnapshots } from './sqlite-snapshot.ts'
 
 /** All that the authority keeps: the database, the keys, and what is kept outside the database. */
 export interface Store {
@@ -35,7 +41,7 @@ export interface StorePlaces {
  * Opens the store of a trust domain, and makes it where there is none.
  *
  * @throws {AuthorityError} `QIP_AUTHORITY_DATA_VERSION` · `QIP_AUTHORITY_DATA_FOREIGN` · `QIP_AUTHORITY_DATA_LOCKED` ·
- *   `QIP_AUTHORITY_STORE_UNAVAILABLE` · `QIP_AUTHORITY_FILE_DAMAGED`
+ *   `QIP_AUTHORITY_MIGRATION_FAILED` · `QIP_AUTHORITY_STORE_UNAVAILABLE` · `QIP_AUTHORITY_FILE_DAMAGED`
  */
 export async function openStore(places: StorePlaces, trustDomain: TrustDomain): Promise<Store> {
   const { folder, highWaterFolder } = places
@@ -45,16 +51,17 @@ export async function openStore(places: StorePlaces, trustDomain: TrustDomain): 
   }
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const sql = await openSqlite(join(folder, 'authority.db'), metaSchema)
+    const file = join(folder, 'authority.db')
+    const sql = await openSqlite(file, metaSchema)
     opened.push(() => sql.close())
-    // Before anything is written: a directory of another version stays as it is.
-    await checkMeta(sql, { name: 'data-version', wanted: dataVersion, code: 'QIP_AUTHORITY_DATA_VERSION' })
-    await checkMeta(sql, { name: 'trust-domain', wanted: trustDomain, code: 'QIP_AUTHORITY_DATA_FOREIGN' })
-    await sql.transact([
-      ...schema.map((statement) => ({ sql: statement })),
-      writeMetaStatement('data-version', dataVersion),
-      writeMetaStatement('trust-domain', trustDomain),
-    ])
+    await removeOldSnapshots(file)
+    // Before anything is written: a directory of another trust domain stays as it is.
+    await checkTrustDomain(sql, trustDomain)
+    await migrate(sql, {
+      nowMs: Date.now(),
+      beforeStep: (from) => keepBefore(sql, { folder, trustDomain, from }),
+    })
+    await sql.transact([writeMetaStatement('trust-domain', trustDomain)])
     const lock = await lockFolder(highWaterFolder)
     opened.push(() => lock.release())
     const custody = await openFileCustody(places.custodyFolder)
@@ -69,27 +76,24 @@ export async function openStore(places: StorePlaces, trustDomain: TrustDomain): 
   }
 }
 
-interface MetaCheck {
-  readonly name: string
-  readonly wanted: string
-  readonly code: 'QIP_AUTHORITY_DATA_VERSION' | 'QIP_AUTHORITY_DATA_FOREIGN'
+async function checkTrustDomain(sql: Sql, wanted: TrustDomain): Promise<void> {
+  const found = await readMeta(sql, 'trust-domain')
+  if (found !== undefined && found !== wanted)
+    throw new AuthorityError('QIP_AUTHORITY_DATA_FOREIGN', { found, wanted })
 }
 
-async function checkMeta(sql: Sql, { name, wanted, code }: MetaCheck): Promise<void> {
-  const found = await readMeta(sql, name)
-  if (found !== undefined && found !== wanted) throw new AuthorityError(code, { found, wanted })
-}
-
-/** A single value that is kept under a name. */
-export async function readMeta(sql: Sql, name: string): Promise<string | undefined> {
-  const [row] = await sql.query('SELECT value FROM meta WHERE name = ?', [name])
-  return row?.['value'] as string | undefined
-}
-
-/** Writes a single value under a name. */
-export function writeMetaStatement(name: string, value: string): { sql: string; params: readonly string[] } {
-  return {
-    sql: 'INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
-    params: [name, value],
+/** A backup of data that is about to be changed for good, beside it. One is enough: the step is tried again until it is done. */
+async function keepBefore(
+  sql: Sql,
+  about: { readonly folder: string; readonly trustDomain: TrustDomain; readonly from: number },
+): Promise<void> {
+  const { folder, trustDomain, from } = about
+  const file = join(folder, `before-version-${from + 1}.qipbackup`)
+  const snapshot = await sql.snapshot()
+  try {
+    const header = { trustDomain, dataVersion: from, program: programVersion, madeMs: Date.now() }
+    await writeBackupFile(file, dumpStore(snapshot, { header }))
+  } finally {
+    await snapshot.close()
   }
 }

@@ -1,16 +1,16 @@
-/** The version of the data format. A directory of another version is refused, not guessed at. */
-export const dataVersion = '1'
-
 /** Where the version stands: the one table that all versions have. */
 export const metaSchema: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)`,
 ]
 
 /**
- * The tables. Ground state: keys, logs, revocations, sessions, attestations, decisions, operators. What can be derived
- * is not stored. Only SQL that every wire-compatible engine knows.
+ * The tables of version 1 of the data format. They never change again, since there is data of that version: what comes
+ * later is a migration, in `migrations.ts`.
+ *
+ * Ground state: keys, logs, revocations, sessions, attestations, decisions, operators. What can be derived is not
+ * stored. Only SQL that every wire-compatible engine knows.
  */
-export const schema: readonly string[] = [
+export const schemaOfVersion1: readonly string[] = [
   // Public halves and states; private halves never leave custody.
   `CREATE TABLE IF NOT EXISTS keys (
      kid TEXT PRIMARY KEY, use TEXT NOT NULL, state TEXT NOT NULL, jwk TEXT NOT NULL,

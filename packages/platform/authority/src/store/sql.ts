@@ -33,5 +33,18 @@ export interface Sql {
    *   it is settled: a driver must not reject while the transaction may still arrive.
    */
   transact(statements: readonly SqlStatement[]): Promise<void>
+  /**
+   * All of the store as it is at one instant, for as long as the snapshot is open; reading and writing go on meanwhile.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE`
+   */
+  snapshot(): Promise<SqlSnapshot>
+  close(): Promise<void>
+}
+
+/** The store at one instant. */
+export interface SqlSnapshot {
+  /** The rows of a reading statement, in the order that it asks for, in batches: a table may be larger than the memory. */
+  rows(sql: string): AsyncIterable<readonly SqlRow[]>
   close(): Promise<void>
 }

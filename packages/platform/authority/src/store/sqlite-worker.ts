@@ -3,7 +3,7 @@
 //
 // Transactions that arrive while one is being committed share the next commit (each in a savepoint of its own), so that
 // the cost of one disk flush is spread over all who wait for it.
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { SqlStatement, SqlValue } from './sql.ts'
 
@@ -16,6 +16,7 @@ export type SqliteCall =
       readonly params: readonly SqlValue[]
     }
   | { readonly id: number; readonly kind: 'transact'; readonly statements: readonly SqlStatement[] }
+  | { readonly id: number; readonly kind: 'copy'; readonly file: string }
   | { readonly id: number; readonly kind: 'close' }
 
 /** Its answer. `conflict`: undone, on purpose. `failed`: the outcome is unknown to the caller. */
@@ -65,6 +66,7 @@ function drain(): void {
     const call = queue.shift() as SqliteCall
     if (call.kind === 'transact') transactTogether(call)
     else if (call.kind === 'query') answerQuery(call)
+    else if (call.kind === 'copy') void answerCopy(call)
     else close(call)
   }
 }
@@ -82,6 +84,18 @@ function answerQuery(call: SqliteCall & { kind: 'query' }): void {
     port.postMessage({ id: call.id, kind: 'done', rows } satisfies SqliteAnswer)
   } catch (error) {
     port.postMessage(failure(call.id, error))
+  }
+}
+
+// Pages for one step of a copy: 1 MiB. Between steps, transactions run; what they write goes into the copy, too.
+const copyPages = 256
+
+async function answerCopy({ id, file }: SqliteCall & { kind: 'copy' }): Promise<void> {
+  try {
+    await backup(connection(), file, { rate: copyPages })
+    port.postMessage({ id, kind: 'done', rows: [] } satisfies SqliteAnswer)
+  } catch (error) {
+    port.postMessage(failure(id, error))
   }
 }
 

@@ -1,6 +1,8 @@
+import { rm } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { AuthorityError } from '../authority-errors.ts'
-import type { Sql, SqlRow, SqlStatement, SqlValue } from './sql.ts'
+import type { Sql, SqlRow, SqlSnapshot, SqlStatement, SqlValue } from './sql.ts'
+import { openSqliteSnapshot, snapshotFileOf } from './sqlite-snapshot.ts'
 import type { SqliteAnswer, SqliteCall } from './sqlite-worker.ts'
 
 // SQLite's primary result codes for "somebody else holds the lock".
@@ -61,6 +63,17 @@ class SqliteStore implements Sql {
 
   async transact(statements: readonly SqlStatement[]): Promise<void> {
     await this.#call((id) => ({ id, kind: 'transact', statements }))
+  }
+
+  async snapshot(): Promise<SqlSnapshot> {
+    const copy = snapshotFileOf(this.#file)
+    try {
+      await this.#call((id) => ({ id, kind: 'copy', file: copy }))
+      return openSqliteSnapshot(copy)
+    } catch (error) {
+      await rm(copy, { force: true })
+      throw error
+    }
   }
 
   async close(): Promise<void> {

@@ -244,6 +244,7 @@ export class SimulatedProcess {
         await this.step()
         if (this.#failsAtDatabase('lose')) throw unavailable()
       },
+      snapshot: () => Promise.reject(unavailable()),
       close: async () => {},
     }
   }

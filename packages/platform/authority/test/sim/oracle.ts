@@ -125,6 +125,7 @@ export class Oracle {
     const sql = {
       query: async (...call: Parameters<SimulatedDatabase['query']>) => database.query(...call),
       transact: () => Promise.reject(new Error('read only')),
+      snapshot: () => Promise.reject(new TypeError('nothing is copied here')),
       close: async () => {},
     }
     const found = new Map<string, string>()

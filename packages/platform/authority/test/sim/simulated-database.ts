@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { AuthorityError } from '../../src/authority-errors.ts'
-import { metaSchema, schema } from '../../src/store/schema.ts'
+import { wholeSchema } from '../../src/store/migrations.ts'
 import type { SqlRow, SqlStatement, SqlValue } from '../../src/store/sql.ts'
 
 /**
@@ -14,7 +14,7 @@ export class SimulatedDatabase {
 
   constructor() {
     this.#database.exec('BEGIN')
-    for (const sql of [...metaSchema, ...schema]) this.#database.exec(sql)
+    for (const sql of wholeSchema()) this.#database.exec(sql)
   }
 
   /** How many commits there were: a place to go back to. */
