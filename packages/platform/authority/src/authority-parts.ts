@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Clock, Random } from '@quantum-ip/base'
 import { parseEnvelope, type Signer } from '@quantum-ip/crypto'
 import { parseRootDocument, RevocationIndex, type RootDocument } from '@quantum-ip/trust'
@@ -117,13 +116,13 @@ export function isSessionRevoked(revoked: Revoked, { sid, builds }: Session): bo
 async function openBundleSigner({ sql, custody }: Store): Promise<Signer> {
   const kid = await readMeta(sql, 'bundle-key')
   if (kid !== undefined) return custody.open(kid)
-  const signer = await custody.create('ML-DSA-65')
+  const signer = await custody.create('ML-DSA-65', 'bundle')
   await sql.transact([writeMetaStatement('bundle-key', signer.publicKey.kid)])
   return signer
 }
 
 async function openRoot(
-  { sql, folder }: Store,
+  { sql, custody }: Store,
   founding: Parameters<typeof createRoot>[1],
 ): Promise<AuthorityParts['root']> {
   const [row] = await sql.query(
@@ -131,7 +130,7 @@ async function openRoot(
   )
   let text = row?.['envelope'] as string | undefined
   if (text === undefined) {
-    text = await createRoot(join(folder, 'root'), founding)
+    text = await createRoot(custody, founding)
     await sql.transact([
       { sql: "INSERT INTO documents (kind, sequence, envelope) VALUES ('root', 1, ?)", params: [text] },
     ])

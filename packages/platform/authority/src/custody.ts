@@ -1,72 +1,77 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { parseJson, type Random, systemRandom } from '@quantum-ip/base'
-import {
-  generatePrivateKey,
-  parsePrivateJwk,
-  privateJwk,
-  type SignatureAlgorithm,
-  type Signer,
-} from '@quantum-ip/crypto'
+import { isQipError } from '@quantum-ip/base'
+import type { SignatureAlgorithm, Signer } from '@quantum-ip/crypto'
+import { type Custody, custodySigner } from '@quantum-ip/custody'
+import type { SigningUse } from '@quantum-ip/trust'
 import { AuthorityError } from './authority-errors.ts'
 
-/** Where private keys live. A key is made there, signs there, and never comes out. */
+/** What the authority makes keys for: the uses of a bundle, the bundle itself, and the root documents. */
+export type KeyPurpose = SigningUse | 'bundle' | 'root'
+
+/** Where the authority's private keys live. A key is made there, signs there, and never comes out. */
 export interface KeyCustody {
-  create(alg: SignatureAlgorithm): Promise<Signer>
+  create(alg: SignatureAlgorithm, purpose: KeyPurpose): Promise<Signer>
   /** @throws {AuthorityError} `QIP_AUTHORITY_NOT_FOUND` if there is no such key. */
   open(kid: string): Promise<Signer>
   destroy(kid: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** Which custody has which keys. */
+export interface Custodies {
+  /** Keys that sign often and live a day: issuing, feed, JWT; and root keys until they are taken offline. */
+  readonly local: Custody
+  /** Keys that live for years and sign seldom, {@link longLived}; absent: these too are local. */
+  readonly service?: Custody | undefined
 }
 
 /**
- * Custody in files of a folder, one private JWK each, readable by their owner alone.
- *
- * @param folder is made with mode 0700 where it does not exist.
+ * The bundle says which keys count, and the key of the attestation log speaks for all evidence: whoever has one of these has the trust
+ * domain. The feed key signs twice a second and is replaced by the next bundle; a key service that is away for a minute would
+ * turn every verifier stale.
  */
-export async function openFileCustody(folder: string, random: Random = systemRandom): Promise<KeyCustody> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const fileOf = (kid: string): string => join(folder, `${kid}.jwk`)
+const longLived: ReadonlySet<KeyPurpose> = new Set(['bundle', 'qip-log'])
+
+/** One custody out of two: each key is made where its purpose belongs, and found where it is. */
+export function keyCustody({ local, service }: Custodies): KeyCustody {
+  const opened = new Map<string, Signer>()
+  const remember = (signer: Signer): Signer => {
+    opened.set(signer.publicKey.kid, signer)
+    return signer
+  }
   return {
-    async create(alg) {
-      const key = generatePrivateKey(alg, random)
-      await writeDurably(fileOf(key.publicKey.kid), `${JSON.stringify(privateJwk(key))}\n`)
-      return key
+    async create(alg, purpose) {
+      const place = service !== undefined && longLived.has(purpose) ? service : local
+      const { kid } = await place.create({ alg, purpose })
+      return remember(await custodySigner(place, kid))
     },
     async open(kid) {
-      const file = fileOf(kid)
-      const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-        throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `private key \`${kid}\`` }, { cause })
-      })
-      const key = parsePrivateJwk(parseJson(text))
-      if (key.publicKey.kid !== kid) {
-        throw new AuthorityError('QIP_AUTHORITY_FILE_DAMAGED', {
-          file,
-          reason: 'it holds another key than its name says',
-        })
-      }
-      return key
+      const known = opened.get(kid)
+      if (known !== undefined) return known
+      return remember(
+        (await find(local, kid)) ?? (service && (await find(service, kid))) ?? (await lost(kid)),
+      )
     },
     async destroy(kid) {
-      await rm(fileOf(kid), { force: true })
+      opened.delete(kid)
+      await local.destroy(kid)
+      await service?.destroy(kid)
+    },
+    async close() {
+      await local.close()
+      await service?.close()
     },
   }
 }
 
-/** Writes a secret so that after a crash the file is there whole or not at all, for its owner alone. */
-export async function writeDurably(file: string, text: string): Promise<void> {
-  const draft = `${file}.draft`
-  const handle = await open(draft, 'w', 0o600)
+async function find(custody: Custody, kid: string): Promise<Signer | undefined> {
   try {
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
+    return await custodySigner(custody, kid)
+  } catch (error) {
+    if (isQipError(error, 'QIP_CUSTODY_KEY_UNKNOWN')) return undefined
+    throw error
   }
-  await rename(draft, file)
-  const folder = await open(join(file, '..'), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
+}
+
+function lost(kid: string): Promise<never> {
+  return Promise.reject(new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `private key \`${kid}\`` }))
 }

@@ -11,7 +11,7 @@ export type { Session, SessionBuild, SessionRole } from './admission/sessions.ts
 export { Authority } from './authority.ts'
 export type { AuthorityOptions, BuilderOrder } from './authority-options.ts'
 export { AuthorityError, type AuthorityErrorDetails } from './authority-errors.ts'
-export type { KeyCustody } from './custody.ts'
+export { type Custodies, type KeyCustody, keyCustody, type KeyPurpose } from './custody.ts'
 export type { IssuedBatch, IssuedTokens } from './issuance/issuer.ts'
 export type { IssuedForm, TokenOrder } from './issuance/token-order.ts'
 export type { Registered } from './ledger/registry.ts'

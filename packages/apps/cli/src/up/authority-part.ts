@@ -14,6 +14,7 @@ import { parsePublicJwk } from '@quantum-ip/crypto'
 import { type AuthorityConfig, type Config, createListenerTls, type Listener } from '@quantum-ip/http'
 import type { SlsaLevel } from '@quantum-ip/attestation'
 import { CliError } from '../cli-errors.ts'
+import { openCustody, type TellEvent } from '../lib/open-custody.ts'
 import type { Metrics } from '@quantum-ip/telemetry'
 
 /** A running authority with its server. */
@@ -94,12 +95,14 @@ async function authorityOptions(
       next: 'name a directory with `store: { sqlite: … }`',
     })
   }
+  const tell: TellEvent = (event, detail) => shared.onEvent(`authority: ${event} ${JSON.stringify(detail)}`)
   return {
     trustDomain: config.trustDomain,
     places: {
       folder: store.directory,
       highWaterFolder: store.highWaterDirectory,
       custodyFolder: custody.directory,
+      openCustody: () => openCustody(custody, tell),
     },
     rules: parseAdmissionRules(
       admission.rules.map(({ slsaLevel, ...rule }) => ({ ...rule, slsaLevel: slsaLevel as SlsaLevel })),
@@ -123,7 +126,7 @@ async function authorityOptions(
     heartbeatMs: Math.max(250, trust.stateIntervalMs - 500),
     jwtAlgorithm: issuance.jwt.algorithm,
     onBatch: (batch) => meter.batch(batch),
-    onEvent: (event, detail) => shared.onEvent(`authority: ${event} ${JSON.stringify(detail)}`),
+    onEvent: tell,
   }
 }
 

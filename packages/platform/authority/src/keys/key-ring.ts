@@ -121,8 +121,8 @@ export class KeyRing {
 
   /** Makes a key in custody and records it. */
   async create(plan: KeyPlan): Promise<HeldKey> {
-    const signer = await this.#custody.create(plan.alg)
-    const companion = plan.hybrid === true ? await this.#custody.create('Ed25519') : undefined
+    const signer = await this.#custody.create(plan.alg, plan.use)
+    const companion = plan.hybrid === true ? await this.#custody.create('Ed25519', plan.use) : undefined
     return this.#record(signer.publicKey, plan, companion?.publicKey)
   }
 

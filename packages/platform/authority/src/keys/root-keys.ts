@@ -1,15 +1,7 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { TrustDomain } from '@quantum-ip/base'
-import {
-  formatEnvelope,
-  generatePrivateKey,
-  type PrivateKey,
-  privateJwk,
-  type PublicKey,
-} from '@quantum-ip/crypto'
+import { formatEnvelope, type PublicKey, type Signer } from '@quantum-ip/crypto'
 import { type RootDocument, signRootDocument } from '@quantum-ip/trust'
-import { writeDurably } from '../custody.ts'
+import type { KeyCustody } from '../custody.ts'
 
 const yearS = 365 * 24 * 3_600
 
@@ -17,23 +9,18 @@ const yearS = 365 * 24 * 3_600
 const rootKeys = 2
 
 /**
- * Makes the root keys of a new trust domain in `folder`, one 0600 file each, and signs the first root document with them.
+ * Makes the root keys of a new trust domain in custody, and signs the first root document with them.
  *
- * The authority never needs them again until a bundle key changes: they are meant to be taken offline.
+ * The authority never needs them again until a bundle key changes: they are meant to be taken offline, by `qip keys root export`.
  *
  * @returns the envelope, as JSON text
  */
 export async function createRoot(
-  folder: string,
+  custody: KeyCustody,
   document: { readonly td: TrustDomain; readonly nowS: number; readonly bundleKeys: readonly PublicKey[] },
 ): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const roots: PrivateKey[] = []
-  for (let number = 1; number <= rootKeys; number++) {
-    const key = generatePrivateKey('ML-DSA-87')
-    await writeDurably(join(folder, `root-${number}.jwk`), `${JSON.stringify(privateJwk(key))}\n`)
-    roots.push(key)
-  }
+  const roots: Signer[] = []
+  for (let number = 1; number <= rootKeys; number++) roots.push(await custody.create('ML-DSA-87', 'root'))
   const root: RootDocument = {
     td: document.td,
     sequence: 1,

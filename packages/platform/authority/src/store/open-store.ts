@@ -1,11 +1,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TrustDomain } from '@quantum-ip/base'
+import { openFileCustody } from '@quantum-ip/custody'
 import { AuthorityError } from '../authority-errors.ts'
 import { writeBackupFile } from '../backup/backup-file.ts'
 import { dumpStore } from '../backup/dump-store.ts'
 import { programVersion } from '../backup/program-version.ts'
-import { type KeyCustody, openFileCustody } from '../custody.ts'
+import { type KeyCustody, keyCustody } from '../custody.ts'
 import { type DurableFile, openDurableFile } from './durable-file.ts'
 import { lockFolder } from './folder-lock.ts'
 import { type HighWater, openHighWater } from './high-water.ts'
@@ -33,8 +34,10 @@ export interface StorePlaces {
   readonly folder: string
   /** The highest signed position of each log, and the second copy of the revocations. */
   readonly highWaterFolder: string
-  /** Private keys, one 0600 file each. */
+  /** Private keys, one sealed 0600 file each. */
   readonly custodyFolder: string
+  /** Opens custody another way than with files alone and a passphrase that was drawn for them. */
+  readonly openCustody?: () => Promise<KeyCustody>
 }
 
 /**
@@ -64,7 +67,8 @@ export async function openStore(places: StorePlaces, trustDomain: TrustDomain): 
     await sql.transact([writeMetaStatement('trust-domain', trustDomain)])
     const lock = await lockFolder(highWaterFolder)
     opened.push(() => lock.release())
-    const custody = await openFileCustody(places.custodyFolder)
+    const custody = await (places.openCustody?.() ?? openLocalCustody(places.custodyFolder))
+    opened.push(() => custody.close())
     const highWater = await openHighWater(join(highWaterFolder, 'high-water'))
     opened.push(() => highWater.close())
     const revocations = await openDurableFile(join(highWaterFolder, 'revocations'))
@@ -80,6 +84,10 @@ async function checkTrustDomain(sql: Sql, wanted: TrustDomain): Promise<void> {
   const found = await readMeta(sql, 'trust-domain')
   if (found !== undefined && found !== wanted)
     throw new AuthorityError('QIP_AUTHORITY_DATA_FOREIGN', { found, wanted })
+}
+
+async function openLocalCustody(folder: string): Promise<KeyCustody> {
+  return keyCustody({ local: await openFileCustody({ folder }) })
 }
 
 /** A backup of data that is about to be changed for good, beside it. One is enough: the step is tried again until it is done. */

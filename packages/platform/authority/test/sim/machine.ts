@@ -144,6 +144,7 @@ export class SimulatedMachine {
         return watched(signer)
       },
       destroy: async (kid) => void this.#keys.delete(kid),
+      close: async () => undefined,
     }
   }
 

@@ -6,6 +6,7 @@ import { isNode, type Path } from '../lib/schema-tree.ts'
 export function checkShape(value: JsonObject): readonly ConfigFault[] {
   return [
     ...checkStoreShape(value['store']),
+    ...checkCustodyShape(value['custody']),
     ...checkTls(value['gateway'], ['gateway', 'tls']),
     ...checkTls(value['authority'], ['authority', 'tls']),
   ]
@@ -27,6 +28,14 @@ function checkStoreShape(store: unknown): ConfigFault[] {
     ]
   }
   return []
+}
+
+function checkCustodyShape(custody: unknown): ConfigFault[] {
+  if (!isNode(custody)) return []
+  const { passphraseFile, systemdCredential } = custody
+  if (passphraseFile === undefined || systemdCredential === undefined) return []
+  const reason = 'there is `custody.passphraseFile`, too'
+  return [{ path: ['custody', 'systemdCredential'], reason, next: 'keep one of them' }]
 }
 
 function checkTls(parent: unknown, path: Path): ConfigFault[] {

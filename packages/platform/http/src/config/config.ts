@@ -49,6 +49,8 @@ export interface PostgresStoreConfig extends StoreBase {
 /** Where private keys live. */
 export interface CustodyConfig {
   readonly directory: string
+  /** What the directory is sealed with; `undefined`: a passphrase that is drawn for it. */
+  readonly passphrase: { readonly file: string } | { readonly systemdCredential: string } | undefined
 }
 
 /** How tokens are issued. */

@@ -37,7 +37,7 @@ const defaults: Config = {
   trustDomain: 'spiffe://trust.internal',
   region: 'local',
   store: { kind: 'sqlite', directory: '/etc/qip/data', highWaterDirectory: '/etc/qip/high-water' },
-  custody: { directory: '/etc/qip/keys' },
+  custody: { directory: '/etc/qip/keys', passphrase: undefined },
   issuance: {
     tokenTtlMs: 300_000,
     oneTimeTtlMs: 60_000,
@@ -484,6 +484,18 @@ const refusals: Refusal[] = [
     line: 1,
     path: 'store.highWater',
     reason: /inside of the store/,
+  },
+  {
+    text: 'custody: { passphraseFile: ./p, systemdCredential: qip }',
+    line: 1,
+    path: 'custody.systemdCredential',
+    reason: /passphraseFile/,
+  },
+  {
+    text: 'custody: { systemdCredential: ../qip }',
+    line: 1,
+    path: 'custody.systemdCredential',
+    reason: /name of a credential/,
   },
   {
     text: 'custody: { directory: "-----BEGIN PRIVATE KEY-----" }',

@@ -3,6 +3,7 @@ import type {
   AdmissionConfig,
   AuthorityConfig,
   Config,
+  CustodyConfig,
   ExemptConfig,
   GatewayConfig,
   IssuanceConfig,
@@ -28,7 +29,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     trustDomain: root.text('trustDomain'),
     region: root.text('region'),
     store: store(root.section('store'), directory),
-    custody: { directory: root.section('custody').path('directory') },
+    custody: custody(root.section('custody')),
     issuance: issuance(root.section('issuance')),
     admission: admission(root.section('admission')),
     services: root.sections('services').map(service),
@@ -66,6 +67,14 @@ function store(at: Section, directory: string): StoreConfig {
   }
   const sqlite = at.optionalPath('sqlite') ?? new Section({ sqlite: sqliteDefault }, directory).path('sqlite')
   return { kind: 'sqlite', directory: sqlite, highWaterDirectory }
+}
+
+function custody(at: Section): CustodyConfig {
+  const file = at.optionalPath('passphraseFile')
+  const systemdCredential = at.optionalText('systemdCredential')
+  const passphrase =
+    file !== undefined ? { file } : systemdCredential !== undefined ? { systemdCredential } : undefined
+  return { directory: at.path('directory'), passphrase }
 }
 
 function issuance(at: Section): IssuanceConfig {

@@ -47,7 +47,16 @@ export const store = section('where the authority keeps its ground state; one of
 
 /** Where private keys live. */
 export const custody = section('where private keys live', {
-  directory: path({ description: 'a directory of files with mode 0600', default: './keys' }),
+  directory: path({ description: 'a directory of sealed files with mode 0600', default: './keys' }),
+  passphraseFile: path({
+    description:
+      'a file with mode 0600 with the passphrase of the directory; absent: one is drawn and kept in `<directory>.passphrase`',
+  }),
+  systemdCredential: form({
+    description: 'the passphrase as a credential that systemd hands in (LoadCredentialEncrypted=)',
+    pattern: '^[A-Za-z0-9_.-]{1,255}$',
+    form: 'the name of a credential',
+  }),
 })
 
 /** How tokens are issued. */

@@ -1,0 +1,5 @@
+export { type Custody, type CustodyKey, custodySigner, type KeyOrder } from './custody.ts'
+export { CustodyError, type CustodyErrorDetails } from './custody-errors.ts'
+export { type FileCustody, type FileCustodyOptions, openFileCustody } from './file-custody.ts'
+export { openKeyFile, type PrivateCustodyKey, sealKeyFile } from './key-file.ts'
+export { type PassphraseSource, readPassphrase } from './passphrase.ts'
