@@ -28,6 +28,7 @@ export {
 } from './gateway/relay-options.ts'
 export { type ClientCertificate, type RequestHead } from './gateway/request-head.ts'
 export { type ExemptRule, type RouteMatch, type RoutePattern } from './gateway/route-table.ts'
+export { type LoadCounter, type LoadCredit, SharedLoad, allocateLoadMemory } from './gateway/shared-load.ts'
 export {
   type Upstream,
   type UpstreamAddress,

@@ -30,6 +30,8 @@ export type { HealthCheck } from './health.ts'
 export { HttpError, type HttpErrorDetails } from './http-errors.ts'
 export type { Bound, ConnectionLimits, Listener, ListenerTls, TcpListener, UnixListener } from './listener.ts'
 export { type OpenApiDocument, openApiDocument } from './open-api.ts'
+export { type LoadPriority, loadPriorities } from './load/admission-level.ts'
+export { type LoadShedder, type LoadShedderOptions, openLoadShedder } from './load/load-shedder.ts'
 export { Overload, type OverloadOptions } from './overload.ts'
 export {
   type Problem,

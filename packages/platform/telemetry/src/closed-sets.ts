@@ -112,6 +112,29 @@ export const schemes = [
 ] as const
 
 /**
+ * Why a request was shed: answered with 503 at once, so that others are served in time.
+ *
+ * - `delay`: the thread is late with its work, and the service's tier gives way
+ * - `in_flight`: too many requests in flight for the service's tier, or at all
+ * - `upstream`: the upstream has as many as it may
+ * - `verifier`: too many signatures or look-ups are waited for; the verdict is `overloaded`
+ * - `quarantine`: the share of quarantined requests is used up
+ */
+export type ShedCause = 'delay' | 'in_flight' | 'upstream' | 'verifier' | 'quarantine'
+
+/** Place of each of them. */
+export const shedPlaces: Places<ShedCause> = {
+  delay: 0,
+  in_flight: 1,
+  upstream: 2,
+  verifier: 3,
+  quarantine: 4,
+}
+
+/** The tiers of services, the one that is shed last first. */
+export const tiers = ['critical', 'standard', 'low'] as const
+
+/**
  * Every way in which something passes that closed operation would stop. Each is asked for by name in
  * configuration, and counted.
  */

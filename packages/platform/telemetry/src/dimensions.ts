@@ -9,8 +9,10 @@ import {
   pathPlaces,
   reasons,
   schemes,
+  shedPlaces,
   sourcePlaces,
   statusByReason,
+  tiers,
 } from './closed-sets.ts'
 import { TelemetryError } from './telemetry-errors.ts'
 
@@ -72,6 +74,8 @@ const fixed = {
   adjudication: one('outcome', ['false_positive', 'confirmed']),
   event: one('kind', Object.keys(eventPlaces)),
   fail_open: one('kind', Object.keys(failOpenPlaces)),
+  shed_cause: one('cause', Object.keys(shedPlaces)),
+  tier: one('tier', tiers),
   operation: one('operation', Object.keys(operationPlaces)),
   scheme: one('scheme', [...schemes, 'other']),
   cache: one('cache', ['token', 'head', 'attestation']),

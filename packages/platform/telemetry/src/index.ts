@@ -1,4 +1,4 @@
-export { type FailOpen, type MeasuredOperation } from './closed-sets.ts'
+export { type FailOpen, type MeasuredOperation, type ShedCause } from './closed-sets.ts'
 export { type DecisionIdParts, formatDecisionId, parseDecisionId, parsePoint } from './decision-id.ts'
 export {
   DecisionLog,
@@ -35,7 +35,14 @@ export {
   type MetricsOptions,
   seriesMaxDefault,
 } from './metrics.ts'
-export { type ObserverPlace, decisionLogObserver, policyObserver, verifierObserver } from './observers.ts'
+export {
+  type LoadObserver,
+  type ObserverPlace,
+  decisionLogObserver,
+  loadObserver,
+  policyObserver,
+  verifierObserver,
+} from './observers.ts'
 export {
   type AttributeValue,
   type Span,

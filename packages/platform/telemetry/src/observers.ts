@@ -10,10 +10,14 @@ import {
   operationPlaces,
   pathPlaces,
   reasonPlaces,
+  type ShedCause,
   schemes,
+  shedPlaces,
   sourcePlaces,
+  tiers,
 } from './closed-sets.ts'
 import type { DecisionLogObserver } from './decision-log.ts'
+import { otherValue } from './dimensions.ts'
 import type { Counter, Metrics } from './metrics.ts'
 
 /** Where observers count. */
@@ -114,5 +118,45 @@ export function decisionLogObserver({ metrics, point }: ObserverPlace): Decision
     suppressed: (reason) => suppressed.add(reasonPlaces[reason]),
     lost: () => lost.add(0),
     failedOpen: (kind) => failOpens.add(base + failOpenPlaces[kind]),
+  }
+}
+
+/** What shedding tells, counted into {@link enforcementMetrics}. */
+export interface LoadObserver {
+  /** A request was shed: a verification, too, that ended as `overloaded`, unless the verifier said so itself and counted it. */
+  shed(cause: ShedCause, service?: string): void
+  /** What is true now, for gauges. `shares`: what is let in of each tier. */
+  refresh(now: {
+    readonly delayMs: number
+    readonly shares: readonly number[]
+    readonly inFlight: number
+  }): void
+}
+
+/**
+ * Counts what is shed, and shows the load.
+ *
+ * @throws {TypeError} if a metric is not registered, or no point of this name.
+ */
+export function loadObserver({ metrics, point }: ObserverPlace): LoadObserver {
+  const shed = metrics.counter('requests_shed_total')
+  const shedPlace = shed.places(0)
+  const shedStride = shed.stride(0)
+  const verifications = metrics.counter('verifications_total')
+  const service = basesByService(verifications, point)
+  const delay = metrics.gauge('load_delay_seconds')
+  const admitted = metrics.gauge('load_admitted_ratio')
+  const inFlight = metrics.gauge('requests_in_flight')
+  return {
+    shed(cause, id = otherValue) {
+      shed.add(shedPlace(id) * shedStride + shedPlaces[cause])
+      // Quarantined and saturated ones were verified, and so were those that the verifier shed.
+      if (cause === 'delay' || cause === 'in_flight') verifications.add(service(id) + reasonPlaces.overloaded)
+    },
+    refresh(now) {
+      delay.set(0, now.delayMs / 1_000)
+      inFlight.set(0, now.inFlight)
+      for (const place of tiers.keys()) admitted.set(place, now.shares[place] ?? 1)
+    },
   }
 }

@@ -28,6 +28,7 @@ import {
 } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
+import { openLoadPart } from './load-part.ts'
 import { createVerifier, type DeepMode, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
 
 /** What a gateway is opened with, besides its configuration. */
@@ -39,6 +40,8 @@ export interface GatewayPartOptions {
   readonly metrics: Metrics
   /** Shared by all threads of this gateway. */
   readonly replayMemory: SharedArrayBuffer
+  /** Shared by all threads of this gateway: what limits count in. */
+  readonly loadMemory: SharedArrayBuffer
   readonly policies: ReadonlyMap<string, CompiledPolicy>
   /** Which thread this is; 0 for the first or only one. */
   readonly thread: number
@@ -97,17 +100,25 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     windowMs: 1_000,
   })
   const verifier = openVerifier(options, store)
-  const gateway = await openGateway(await gatewayOptions(options, { store, verifier, decisions }))
+  const load = openLoadPart(options)
+  const gateway = await openGateway({
+    ...(await gatewayOptions(options, { store, verifier, decisions })),
+    ...load.gateway,
+  })
   const flushing = setInterval(() => decisions.flush(), flushMs).unref()
   return {
     gateway,
     verifier,
     follower,
     decisions,
-    refresh: () => setGauges(metrics, { verifier, follower }),
+    refresh() {
+      setGauges(metrics, { verifier, follower })
+      load.refresh()
+    },
     async close() {
       clearInterval(flushing)
       await gateway.close()
+      load.close()
       decisions.flush()
       await upload.close(2_000)
       verifier.close()

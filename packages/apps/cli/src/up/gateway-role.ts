@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Admission, Session } from '@quantum-ip/client'
+import { allocateLoadMemory } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import { formatMetrics, type Metrics } from '@quantum-ip/telemetry'
@@ -74,8 +75,9 @@ async function openThreads(
   policies: ReadonlyMap<string, CompiledPolicy>,
 ): Promise<RunningGateway> {
   const replayMemory = allocateReplayMemory({ bytes: config.replay.bytesMax, startedMs: Date.now() })
-  const shared = { config, pins: link.pins, replayMemory, ownAuthority, onEvent }
   const threads = threadsOf(config)
+  const loadMemory = allocateLoadMemory({ threads })
+  const shared = { config, pins: link.pins, replayMemory, loadMemory, ownAuthority, onEvent }
   if (threads === 1) {
     return openGatewayHere({
       ...shared,

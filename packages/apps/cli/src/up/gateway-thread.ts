@@ -24,6 +24,7 @@ export interface GatewayThreadData {
   readonly admitted: CarriedAdmission
   readonly pins: RootPins
   readonly replayMemory: SharedArrayBuffer
+  readonly loadMemory: SharedArrayBuffer
   readonly thread: number
   readonly ownAuthority: boolean
 }
@@ -58,7 +59,7 @@ function arrived({ admission, key }: CarriedAdmission): Admission {
 }
 
 async function open(): Promise<GatewayPart> {
-  const { config, authority, pins, replayMemory, thread, ownAuthority } = data
+  const { config, authority, pins, replayMemory, loadMemory, thread, ownAuthority } = data
   const transport = openTransport({
     url: authority.url,
     ...(authority.ca !== undefined && { ca: authority.ca }),
@@ -79,6 +80,7 @@ async function open(): Promise<GatewayPart> {
     pins,
     metrics,
     replayMemory,
+    loadMemory,
     policies: await readPolicies(config.policies.files),
     thread,
     sharesPort: true,

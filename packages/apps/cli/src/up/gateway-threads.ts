@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { JsonObject } from '@quantum-ip/base'
 import type { Admission } from '@quantum-ip/client'
+import { SharedLoad } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
 import type { RecentDecision } from '@quantum-ip/telemetry'
 import { CliError } from '../cli-errors.ts'
@@ -105,7 +106,11 @@ class GatewayThread {
     })
     const opened = new GatewayThread(worker, ready)
     worker.on('message', (word: ThreadWord) => opened.#hear(word, options))
-    worker.on('error', (error: Error) => onEvent(`gateway thread ${thread} ended: ${error.message}`))
+    worker.on('error', (error: Error) => {
+      // What it held of the limits would be held for ever.
+      new SharedLoad(shared.loadMemory, thread).abandon()
+      onEvent(`gateway thread ${thread} ended: ${error.message}`)
+    })
     return opened
   }
 

@@ -114,11 +114,10 @@ export class Exchange
       return
     }
     this.#pass = decision
-    if (decision.upstream.full()) {
+    if (!decision.upstream.enter()) {
       this.#problem('upstream_saturated')
       return
     }
-    decision.upstream.inFlight++
     this.#counted = true
     // One turn later the parser has seen the rest of what came with the head, and a small body goes in one piece.
     const source = this.#source
@@ -245,7 +244,7 @@ export class Exchange
     else if (source !== undefined && !source.readableEnded && !source.destroyed)
       drain(source, () => this.#client.cut())
     const pass = this.#pass
-    if (pass !== undefined && this.#counted) pass.upstream.inFlight--
+    if (pass !== undefined && this.#counted) pass.upstream.leave()
     pass?.release?.()
     const durationMs = this.#core.clock.now() - this.#beganMs
     this.#core.finished({ upstream: pass?.upstream.name, status: this.#status, durationMs })

@@ -84,7 +84,7 @@ function begin(
   const { request, response } = parts
   const arrived = arrivedOf(request, listener)
   const head =
-    core.open.size >= core.limits.inFlightMax
+    core.inFlight.value >= core.limits.inFlightMax
       ? ({ refused: 'overloaded' } as const)
       : readHead(arrived, core.rules)
   if ('refused' in head) {

@@ -81,7 +81,7 @@ function begin(core: RelayCore, listener: ListenerOptions, arrival: Arrival): vo
   if (stream.destroyed || socket === undefined) return
   const arrived = arrivedOf(arrival, listener, socket)
   const head =
-    core.open.size >= core.limits.inFlightMax
+    core.inFlight.value >= core.limits.inFlightMax
       ? ({ refused: 'overloaded' } as const)
       : readHead(arrived, core.rules)
   const bodiless = arrived.method === 'HEAD'

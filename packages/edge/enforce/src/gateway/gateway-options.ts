@@ -1,6 +1,7 @@
 import type { ServiceId } from '@quantum-ip/base'
 import type { CompiledPolicy, Decision as PolicyDecision, Facts, PolicyObserver } from '@quantum-ip/policy'
-import type { DecisionInput, SpanExporter } from '@quantum-ip/telemetry'
+import type { LoadShedder } from '@quantum-ip/http'
+import type { DecisionInput, ShedCause, SpanExporter } from '@quantum-ip/telemetry'
 import type { DeepMode, Verdict, Verifier, VerifyInput } from '@quantum-ip/verifier'
 import type { RelayOptions } from './relay-options.ts'
 import type { RoutePattern } from './route-table.ts'
@@ -33,7 +34,7 @@ export interface GatewayRoute extends RoutePattern {
    * content can be. Default 0: bodies stream, and such tokens are `binding_mismatch`.
    */
   readonly bodyBytesHeld?: number | undefined
-  /** Facts of the service. */
+  /** Facts of the service. Under load, `low` gives way first, then `standard`; `critical` last. Default `standard`. */
   readonly tier?: string | undefined
   readonly stage?: 'observed' | 'onboarding' | 'enforced' | undefined
 }
@@ -72,6 +73,10 @@ export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' 
   readonly deferred?: (verdict: Verdict, input: VerifyInput) => void
   /** Cuts open streams when a revocation takes effect. Without it they last until their token ends. */
   readonly trust?: RevocationFeed
+  /** Sheds requests of low tiers while this thread is late with its work; the caller closes it. Default: none. */
+  readonly shedder?: LoadShedder
+  /** Hears of each request that was shed. `service` is absent where it was shed before its route was known. */
+  readonly onShed?: (cause: ShedCause, service?: ServiceId) => void
   /** Whether an incident is open. */
   readonly incident?: () => boolean
   /** Seconds that clocks may differ: how long after its token's end a stream is cut. Default 30. */

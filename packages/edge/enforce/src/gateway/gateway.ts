@@ -5,6 +5,8 @@ import { reservedNames } from './carried.ts'
 import type { GatewayOptions } from './gateway-options.ts'
 import { GatewayGuard } from './guard.ts'
 import type { BoundAddress } from './listener.ts'
+import { LoadGate } from './load-gate.ts'
+import type { RelayObserver } from './relay-observer.ts'
 import { type Relay, openRelay } from './relay.ts'
 import { QuarantineLimiters, type ReadyRoute, assignPolicies, readyRoutes } from './route-setup.ts'
 import { compileRoutes } from './route-table.ts'
@@ -14,7 +16,7 @@ import { type Upstream, type UpstreamOptions, parseUpstreamAddress } from './ups
 export interface Gateway {
   /** Where it listens, in the order of the options. */
   readonly addresses: readonly BoundAddress[]
-  /** Requests and tunnels in flight. */
+  /** Requests and tunnels in flight in this thread. */
   readonly inFlight: number
   /**
    * Takes new policies, all or none, for requests that arrive from now on.
@@ -53,6 +55,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     ...options,
     name: options.point,
     reserved: reservedNames,
+    observer: shedObserver(options),
     guard: (head) => guard?.judge(head) ?? ready.promise.then((opened) => opened.judge(head)),
   })
   try {
@@ -64,13 +67,30 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       options,
       routes: compileRoutes(routes),
       quarantineUpstreams: upstreams,
-      limiters: new QuarantineLimiters(options.quarantineInFlightMax ?? 10),
+      limiters: new QuarantineLimiters(options.quarantineInFlightMax ?? 10, relay.load),
+      gate: new LoadGate({
+        shedder: options.shedder,
+        inFlight: relay.load.counter('in flight'),
+        inFlightMax: relay.limits.inFlightMax,
+      }),
     })
     ready.resolve(guard)
     return new OpenGateway({ options, relay, routes, upstreams })
   } catch (error) {
     await relay.close()
     throw error
+  }
+}
+
+/** What the relay sheds by itself, before a route is found or after, is told like what the gate sheds. */
+function shedObserver({ observer = {}, onShed }: GatewayOptions): RelayObserver {
+  return {
+    ...observer,
+    problem(code) {
+      observer.problem?.(code)
+      if (code === 'overloaded') onShed?.('in_flight')
+      if (code === 'upstream_saturated') onShed?.('upstream')
+    },
   }
 }
 
@@ -83,7 +103,7 @@ function checkUpstreams(upstreams: readonly (UpstreamOptions | undefined)[]): vo
 function setUp(options: GatewayOptions, relay: Relay): readonly ReadyRoute[] {
   const opened = new Map<UpstreamOptions, Upstream>()
   const plain = new Map<string, Upstream>()
-  return readyRoutes(options, (wanted) => {
+  const open = (wanted: UpstreamOptions): Upstream => {
     const isPlain = Object.keys(wanted).length === 1
     const known = isPlain ? plain.get(wanted.url) : opened.get(wanted)
     if (known !== undefined) return known
@@ -91,7 +111,8 @@ function setUp(options: GatewayOptions, relay: Relay): readonly ReadyRoute[] {
     if (isPlain) plain.set(wanted.url, upstream)
     else opened.set(wanted, upstream)
     return upstream
-  })
+  }
+  return readyRoutes(options, { open, load: relay.load })
 }
 
 function openEach(

@@ -7,12 +7,19 @@ import {
   decide,
   factsOf,
 } from '@quantum-ip/policy'
-import { type ContinuedTrace, continueTrace, formatTraceparent, verifySpan } from '@quantum-ip/telemetry'
+import {
+  type ContinuedTrace,
+  type ShedCause,
+  continueTrace,
+  formatTraceparent,
+  verifySpan,
+} from '@quantum-ip/telemetry'
 import { canonicalAuthority, metadataNames, removeTracestateHint } from '@quantum-ip/token'
 import type { Verdict, VerifyInput } from '@quantum-ip/verifier'
 import { type Carried, readCarried } from './carried.ts'
-import type { Decision, Pass, StreamTerms } from './decision.ts'
+import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
 import type { GatewayOptions } from './gateway-options.ts'
+import type { LoadGate } from './load-gate.ts'
 import { problemAnswer, relayProblem } from './problem.ts'
 import { refusalAnswer } from './refusal.ts'
 import type { ClientCertificate, RequestHead } from './request-head.ts'
@@ -27,6 +34,7 @@ export interface GuardParts {
   readonly routes: RouteTable<ReadyRoute>
   readonly quarantineUpstreams: ReadonlyMap<string, Upstream>
   readonly limiters: QuarantineLimiters
+  readonly gate: LoadGate
 }
 
 // One request on its way through the guard.
@@ -62,7 +70,9 @@ export class GatewayGuard {
   judge(head: RequestHead): Decision | Promise<Decision> {
     const route = this.#parts.routes.find(head)
     if (route === undefined) return relayProblem('no_route')
-    route.load.requests++
+    route.load.count()
+    const shed = this.#parts.gate.refuse(route.priority)
+    if (shed !== undefined) return this.#shed(shed, route)
     const carried = readCarried(head.reserved)
     if (route.exempt.length > 0 && isExempt(route.exempt, head)) {
       return { action: 'pass', upstream: route.upstream, fields: this.#fields(exemptStatus, carried, route) }
@@ -70,6 +80,12 @@ export class GatewayGuard {
     const held = route.options.bodyBytesHeld ?? 0
     if (held > 0 && head.hasBody && carried.tokenCount === 1) return this.#judgeWithBody(head, route, carried)
     return this.#verify(this.#caseOf(head, route, carried))
+  }
+
+  // Whatever the mode: a gateway that answers too late protects nobody, and monitors nothing.
+  #shed(cause: ShedCause, route: ReadyRoute): Answer | Promise<Answer> {
+    this.#parts.options.onShed?.(cause, route.options.service)
+    return this.#parts.gate.pause(cause)?.then(() => relayProblem('overloaded')) ?? relayProblem('overloaded')
   }
 
   async #judgeWithBody(head: RequestHead, route: ReadyRoute, carried: Carried): Promise<Decision> {
@@ -173,6 +189,7 @@ export class GatewayGuard {
     const { route, carried } = asked
     const { decision, id } = decided
     if (decision.action === 'reject') {
+      if (verdict.reason === 'overloaded') this.#parts.options.onShed?.('verifier', route.options.service)
       const explains = verdict.authenticated || asked.head.listener.detail === 'internal'
       return refusalAnswer({ verdict, decision, id, explains, stapled: carried.staple !== undefined })
     }
@@ -191,18 +208,24 @@ export class GatewayGuard {
     return { endsAtMs: verdict.expiresS * 1_000 + this.#toleranceMs, subject: verdict }
   }
 
-  #quarantine(pass: Pass, route: ReadyRoute, { quarantine }: PolicyDecision): Decision {
-    if (quarantine === null) return problemAnswer(quarantineFull)
+  #quarantine(pass: Pass, route: ReadyRoute, decision: PolicyDecision): Decision {
+    const { quarantine } = decision
+    if (quarantine === null) return this.#quarantineFull(route)
     if (quarantine.kind === 'upstream') {
       const upstream = this.#parts.quarantineUpstreams.get(quarantine.upstream)
-      return upstream === undefined ? problemAnswer(quarantineFull) : { ...pass, upstream }
+      return upstream === undefined ? this.#quarantineFull(route) : { ...pass, upstream }
     }
     if (quarantine.kind === 'share' && route.quarantineUpstream !== undefined) {
       return { ...pass, upstream: route.quarantineUpstream }
     }
-    const limiter = this.#parts.limiters.for(quarantine, route.load)
-    if (!limiter.admit(this.#clock.now())) return problemAnswer(quarantineFull)
+    const limiter = this.#parts.limiters.for(decision, route)
+    if (!limiter.admit(this.#clock.now())) return this.#quarantineFull(route)
     return { ...pass, release: () => limiter.leave() }
+  }
+
+  #quarantineFull(route: ReadyRoute): Answer {
+    this.#parts.options.onShed?.('quarantine', route.options.service)
+    return problemAnswer(quarantineFull)
   }
 
   // oxlint-disable-next-line max-params -- on the hot path an options object costs more than it says

@@ -36,9 +36,16 @@ export async function openListener(core: RelayCore, options: ListenerOptions): P
   const server = openServer(options, http1, http2)
   server.maxConnections = core.limits.connectionsMax
   const sockets = new Set<Socket>()
+  const connections = core.load.counter('connections')
   server.on('connection', (socket: Socket) => {
+    // The runtime's own limit is this thread's; together they may not be more either.
+    if (!connections.enter(core.limits.connectionsMax)) {
+      socket.destroy()
+      return
+    }
     sockets.add(socket)
     socket.on('close', () => {
+      connections.leave()
       sockets.delete(socket)
     })
   })

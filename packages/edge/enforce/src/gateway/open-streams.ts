@@ -1,5 +1,6 @@
 import type { StreamTerms } from './decision.ts'
 import type { CutCause } from './relay-observer.ts'
+import type { LoadCounter } from './shared-load.ts'
 
 /** Something in flight that can be cut: a request with its response, or a tunnel. */
 export interface OpenStream {
@@ -18,8 +19,14 @@ export interface OpenStream {
  * quarter of the relay's time.
  */
 export class OpenStreams {
+  readonly #inFlight: LoadCounter
   #first: OpenStream | undefined
   #size = 0
+
+  /** `inFlight` counts what is in here together with what is in flight in other threads. */
+  constructor(inFlight: LoadCounter) {
+    this.#inFlight = inFlight
+  }
 
   get size(): number {
     return this.#size
@@ -31,6 +38,8 @@ export class OpenStreams {
     if (first !== undefined) first.before = stream
     this.#first = stream
     this.#size++
+    // Whoever adds has looked at the limit; a few threads that look at once may pass it by as many.
+    this.#inFlight.enter(Infinity)
   }
 
   /** Removes a stream that was added, once. */
@@ -43,6 +52,7 @@ export class OpenStreams {
     stream.before = undefined
     stream.after = undefined
     this.#size--
+    this.#inFlight.leave()
   }
 
   /** Cuts what is past its end. Returns how many. */

@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Quarantine } from '@quantum-ip/policy'
 import { quarantineLimiter } from './quarantine-limiter.ts'
+import { SharedLoad, allocateLoadMemory } from './shared-load.ts'
+
+function limiterOf(quarantine: Quarantine, load: { value: number } = { value: 0 }) {
+  const shared = new SharedLoad(allocateLoadMemory({ threads: 1 }), 0)
+  return quarantineLimiter(quarantine, 1_000, { shared, name: 'q', load })
+}
 
 test('lets a share of what the service is asked through, and not more', () => {
-  const load = { requests: 0 }
-  const limiter = quarantineLimiter({ kind: 'share', percent: 1 }, load, 1_000)
+  const load = { value: 0 }
+  const limiter = limiterOf({ kind: 'share', percent: 1 }, load)
   let admitted = 0
   for (let i = 0; i < 10_000; i++) {
-    load.requests++
+    load.value++
     if (limiter.admit(0)) {
       admitted++
       limiter.leave()
@@ -17,7 +24,7 @@ test('lets a share of what the service is asked through, and not more', () => {
 })
 
 test('lets a rate through, with a burst that is bounded', () => {
-  const limiter = quarantineLimiter({ kind: 'limit', ratePerS: 5, concurrency: 1_000 }, { requests: 0 }, 1)
+  const limiter = limiterOf({ kind: 'limit', ratePerS: 5, concurrency: 1_000 })
   const admitted = (nowMs: number): number => {
     let count = 0
     while (limiter.admit(nowMs)) {
@@ -33,12 +40,12 @@ test('lets a rate through, with a burst that is bounded', () => {
 })
 
 test('lets only so many through at once', () => {
-  const limiter = quarantineLimiter({ kind: 'limit', ratePerS: 1_000, concurrency: 2 }, { requests: 0 }, 1)
+  const limiter = limiterOf({ kind: 'limit', ratePerS: 1_000, concurrency: 2 })
   assert.deepEqual([limiter.admit(0), limiter.admit(1_000), limiter.admit(1_000)], [true, true, false])
   limiter.leave()
   assert.equal(limiter.admit(1_000), true)
 })
 
 test('does not limit a quarantine upstream', () => {
-  assert.throws(() => quarantineLimiter({ kind: 'upstream', upstream: 'q' }, { requests: 0 }, 1), TypeError)
+  assert.throws(() => limiterOf({ kind: 'upstream', upstream: 'q' }), TypeError)
 })

@@ -1,9 +1,5 @@
 import type { Quarantine } from '@quantum-ip/policy'
-
-/** What a service has been asked so far: what shares are shares of. */
-export interface ServiceLoad {
-  requests: number
-}
+import type { LoadCounter, LoadCredit, SharedLoad } from './shared-load.ts'
 
 /** How much of a service quarantined requests get. Admit, and leave once for each admission. */
 export interface QuarantineLimiter {
@@ -12,68 +8,81 @@ export interface QuarantineLimiter {
   leave(): void
 }
 
+/** What a service has been asked so far: what shares are shares of. */
+export interface ServiceLoad {
+  readonly value: number
+}
+
+/** What a limiter counts in. */
+export interface QuarantinePlace {
+  readonly shared: SharedLoad
+  /** Of the limiter: the same in all threads of the process. */
+  readonly name: string
+  readonly load: ServiceLoad
+}
+
 /** Requests that may be saved up: a service that is rarely asked still answers a few in a row. */
 const burstMax = 10
 
 /**
- * Limits quarantined requests to a rate and a number at once, or to a share of what the service is asked.
+ * Limits quarantined requests to a rate and a number at once, or to a share of what the service is asked; over all threads
+ * of the process together.
  *
  * @throws {TypeError} for a quarantine upstream, which is not limited here.
  */
 export function quarantineLimiter(
   quarantine: Quarantine,
-  load: ServiceLoad,
   concurrency: number,
+  place: QuarantinePlace,
 ): QuarantineLimiter {
+  const { shared, name, load } = place
+  const parts = { inFlight: shared.counter(`${name} in flight`), credit: shared.credit(`${name} credit`) }
   switch (quarantine.kind) {
     case 'limit':
-      return new Limiter(quarantine.concurrency, rateCredit(quarantine.ratePerS))
+      return new Limiter({
+        ...parts,
+        concurrency: quarantine.concurrency,
+        each: 1_000 / quarantine.ratePerS,
+        now: (nowMs) => nowMs,
+      })
     case 'share':
-      return new Limiter(concurrency, shareCredit(quarantine.percent, load))
+      return new Limiter({
+        ...parts,
+        concurrency,
+        each: 100 / quarantine.percent,
+        now: () => load.value,
+      })
     case 'upstream':
       throw new TypeError('a quarantine upstream is not limited')
   }
 }
 
-class Limiter implements QuarantineLimiter {
-  readonly #concurrency: number
-  readonly #earned: (nowMs: number) => number
-  #credit = 1
-  #inFlight = 0
+interface LimiterParts {
+  readonly inFlight: LoadCounter
+  readonly credit: LoadCredit
+  readonly concurrency: number
+  /** How much of `now` earns one request. */
+  readonly each: number
+  /** What credit is earned with: the time, or the number of requests. */
+  readonly now: (nowMs: number) => number
+}
 
-  constructor(concurrency: number, earned: (nowMs: number) => number) {
-    this.#concurrency = concurrency
-    this.#earned = earned
+class Limiter implements QuarantineLimiter {
+  readonly #parts: LimiterParts
+
+  constructor(parts: LimiterParts) {
+    this.#parts = parts
   }
 
   admit(nowMs: number): boolean {
-    this.#credit = Math.min(burstMax, this.#credit + this.#earned(nowMs))
-    if (this.#credit < 1 || this.#inFlight >= this.#concurrency) return false
-    this.#credit -= 1
-    this.#inFlight++
-    return true
+    const { inFlight, credit, concurrency, each, now } = this.#parts
+    if (!inFlight.enter(concurrency)) return false
+    if (credit.take(now(nowMs), { each, burst: burstMax })) return true
+    inFlight.leave()
+    return false
   }
 
   leave(): void {
-    this.#inFlight--
-  }
-}
-
-// What was earned since the last call.
-function rateCredit(ratePerS: number): (nowMs: number) => number {
-  let lastMs: number | undefined
-  return (nowMs) => {
-    const elapsedMs = Math.max(0, nowMs - (lastMs ?? nowMs))
-    lastMs = nowMs
-    return (elapsedMs / 1_000) * ratePerS
-  }
-}
-
-function shareCredit(percent: number, load: ServiceLoad): () => number {
-  let last = load.requests
-  return () => {
-    const asked = load.requests - last
-    last = load.requests
-    return (asked * percent) / 100
+    this.#parts.inFlight.leave()
   }
 }

@@ -4,6 +4,7 @@ import type { OpenStreams } from './open-streams.ts'
 import type { RelayObserver } from './relay-observer.ts'
 import type { RelayLimits, RelayTimeouts } from './relay-options.ts'
 import type { ReadingRules } from './request-head.ts'
+import type { LoadCounter, SharedLoad } from './shared-load.ts'
 
 /** What the parts of one relay share. */
 export interface RelayCore {
@@ -17,8 +18,11 @@ export interface RelayCore {
   /** Values for `Via`: received as HTTP/1.1, and as HTTP/2. */
   readonly via1: string
   readonly via2: string
-  /** Everything in flight. */
+  /** Everything in flight in this thread. */
   readonly open: OpenStreams
+  /** What all threads of this process count together. */
+  readonly load: SharedLoad
+  readonly inFlight: LoadCounter
   /** A graceful stop has begun: connections end after their response. */
   stopping: boolean
   /** Calls the observer, and whoever waits for the last one. */

@@ -2,6 +2,7 @@ import type { Clock } from '@quantum-ip/base'
 import type { Guard } from './decision.ts'
 import { EnforceError } from '../enforce-errors.ts'
 import type { RelayObserver } from './relay-observer.ts'
+import type { SharedLoad } from './shared-load.ts'
 
 /** TLS of a listener. PEM texts; the caller reads the files. */
 export interface ListenerTls {
@@ -68,9 +69,9 @@ export interface RelayLimits {
   readonly bodyBytesMax: number
   /** Bytes of a response head. Default 64 KiB. */
   readonly responseHeadBytesMax: number
-  /** Requests in flight, tunnels included. Default 20,000. */
+  /** Requests in flight, tunnels included, over all threads of the process. Default 20,000. */
   readonly inFlightMax: number
-  /** Connections of clients. Default 20,000. */
+  /** Connections of clients, over all threads of the process. Default 20,000. */
   readonly connectionsMax: number
   /** HTTP/2 streams per connection. Default 128. */
   readonly streamsMax: number
@@ -100,6 +101,8 @@ export interface RelayOptions {
   readonly upgrades?: readonly string[]
   readonly timeouts?: Partial<RelayTimeouts>
   readonly limits?: Partial<RelayLimits>
+  /** Where the threads of a process count together; the memory that all of them were given. Default: this relay alone. */
+  readonly load?: SharedLoad
   readonly observer?: RelayObserver
   readonly clock?: Clock
 }

@@ -5,15 +5,26 @@ import { type BoundAddress, type Listener, openListener } from './listener.ts'
 import { OpenStreams } from './open-streams.ts'
 import { parseTrustedPeers } from './peers.ts'
 import type { RelayCore } from './relay-core.ts'
-import { type RelayOptions, parseNumbers, relayLimits, relayTimeouts } from './relay-options.ts'
+import {
+  type RelayLimits,
+  type RelayOptions,
+  parseNumbers,
+  relayLimits,
+  relayTimeouts,
+} from './relay-options.ts'
+import { SharedLoad, allocateLoadMemory } from './shared-load.ts'
 import { type Upstream, type UpstreamOptions, openUpstream } from './upstream.ts'
 
 /** A running relay. */
 export interface Relay {
   /** Where it listens, in the order of the options. */
   readonly addresses: readonly BoundAddress[]
-  /** Requests and tunnels in flight. */
+  /** Requests and tunnels in flight in this thread. */
   readonly inFlight: number
+  /** Where this relay counts together with those of other threads. */
+  readonly load: SharedLoad
+  /** Its limits, with what was not given. */
+  readonly limits: RelayLimits
   /** Opens an upstream with the relay's time-outs; it is closed with the relay. */
   openUpstream(options: UpstreamOptions): Upstream
   /**
@@ -60,6 +71,8 @@ export async function openRelay(options: RelayOptions): Promise<Relay> {
 function openCore(options: RelayOptions): RelayCore {
   const limits = parseNumbers('limits', relayLimits, options.limits)
   const observer = options.observer ?? {}
+  const load = options.load ?? new SharedLoad(allocateLoadMemory({ threads: 1 }), 0)
+  const inFlight = load.counter('in flight')
   return {
     guard: options.guard,
     clock: options.clock ?? systemClock,
@@ -77,7 +90,9 @@ function openCore(options: RelayOptions): RelayCore {
     upgrades: new Set((options.upgrades ?? ['websocket']).map((protocol) => protocol.toLowerCase())),
     via1: `1.1 ${options.name}`,
     via2: `2.0 ${options.name}`,
-    open: new OpenStreams(),
+    open: new OpenStreams(inFlight),
+    load,
+    inFlight,
     stopping: false,
     finished: (exchange) => {
       observer.finished?.(exchange)
@@ -106,9 +121,18 @@ class OpenRelay implements Relay {
     return this.#core.open.size
   }
 
+  get load(): SharedLoad {
+    return this.#core.load
+  }
+
+  get limits(): RelayLimits {
+    return this.#core.limits
+  }
+
   openUpstream(options: UpstreamOptions): Upstream {
-    const { timeouts, limits } = this.#core
-    const upstream = openUpstream(options, { ...timeouts, responseHeadBytesMax: limits.responseHeadBytesMax })
+    const { timeouts, limits, load } = this.#core
+    const { responseHeadBytesMax } = limits
+    const upstream = openUpstream(options, { ...timeouts, responseHeadBytesMax, load })
     this.#upstreams.push(upstream)
     return upstream
   }

@@ -1,6 +1,7 @@
 import { nearest } from '@quantum-ip/base'
 import {
   type CompiledPolicy,
+  type Decision,
   type PolicyEnvironment,
   type PolicyMode,
   type Quarantine,
@@ -8,8 +9,11 @@ import {
 } from '@quantum-ip/policy'
 import { EnforceError } from '../enforce-errors.ts'
 import type { GatewayOptions, GatewayRoute } from './gateway-options.ts'
-import { type QuarantineLimiter, type ServiceLoad, quarantineLimiter } from './quarantine-limiter.ts'
+import { priorityOf } from './load-gate.ts'
+import { type QuarantineLimiter, quarantineLimiter } from './quarantine-limiter.ts'
+import type { Relay } from './relay.ts'
 import { type ExemptRule, checkRouteService, routeName } from './route-table.ts'
+import type { LoadCounter, SharedLoad } from './shared-load.ts'
 import type { Upstream, UpstreamOptions } from './upstream.ts'
 
 /** A route with everything that a request of it needs, looked up once. */
@@ -20,7 +24,9 @@ export interface ReadyRoute {
   readonly options: GatewayRoute
   readonly upstream: Upstream
   readonly quarantineUpstream: Upstream | undefined
-  readonly load: ServiceLoad
+  readonly load: LoadCounter
+  /** Its place in `loadPriorities`. */
+  readonly priority: number
   readonly environment: PolicyEnvironment
   policy: CompiledPolicy
   candidate: CompiledPolicy | undefined
@@ -34,12 +40,13 @@ export type UpstreamOpener = (options: UpstreamOptions) => Upstream
  *
  * @throws {EnforceError} `QIP_ENFORCE_ROUTE_INVALID`, `QIP_ENFORCE_UPSTREAM_INVALID`
  */
-export function readyRoutes(options: GatewayOptions, open: UpstreamOpener): readonly ReadyRoute[] {
-  const loads = new Map<string, ServiceLoad>()
+export function readyRoutes(
+  options: GatewayOptions,
+  relay: Pick<Relay, 'load'> & { readonly open: UpstreamOpener },
+): readonly ReadyRoute[] {
+  const { open, load } = relay
   return options.routes.map((route) => {
     checkRouteService(route)
-    const load = loads.get(route.service) ?? { requests: 0 }
-    loads.set(route.service, load)
     const ready: ReadyRoute = {
       name: routeName(route),
       match: route.match,
@@ -47,7 +54,8 @@ export function readyRoutes(options: GatewayOptions, open: UpstreamOpener): read
       options: route,
       upstream: open(route.upstream),
       quarantineUpstream: route.quarantineUpstream && open(route.quarantineUpstream),
-      load,
+      load: load.counter(`requests ${route.service}`),
+      priority: priorityOf(route.tier),
       environment: new RouteEnvironment(options, route, () => ready.policy.document.mode),
       policy: builtinPolicy,
       candidate: undefined,
@@ -131,18 +139,29 @@ function quarantineNames({ rules, defaults }: CompiledPolicy): Set<string> {
 /** The limiters of quarantines, each made when it is first needed. A policy that is replaced takes its own with it. */
 export class QuarantineLimiters {
   readonly #concurrency: number
-  readonly #limiters = new WeakMap<Quarantine, Map<ServiceLoad, QuarantineLimiter>>()
+  readonly #shared: SharedLoad
+  readonly #limiters = new WeakMap<Quarantine, Map<LoadCounter, QuarantineLimiter>>()
 
-  constructor(concurrency: number) {
+  constructor(concurrency: number, shared: SharedLoad) {
     this.#concurrency = concurrency
+    this.#shared = shared
   }
 
-  for(quarantine: Quarantine, load: ServiceLoad): QuarantineLimiter {
+  for(decision: Decision, route: ReadyRoute): QuarantineLimiter {
+    const quarantine = decision.quarantine as Quarantine
     let byService = this.#limiters.get(quarantine)
     if (byService === undefined) this.#limiters.set(quarantine, (byService = new Map()))
-    let limiter = byService.get(load)
-    if (limiter === undefined)
-      byService.set(load, (limiter = quarantineLimiter(quarantine, load, this.#concurrency)))
+    const known = byService.get(route.load)
+    if (known !== undefined) return known
+    // The same in all threads: each has its own copy of the policy.
+    const { policy, rule } = decision
+    const named = [policy.name, policy.version, rule, quarantine, route.options.service]
+    const limiter = quarantineLimiter(quarantine, this.#concurrency, {
+      shared: this.#shared,
+      name: `quarantine ${JSON.stringify(named)}`,
+      load: route.load,
+    })
+    byService.set(route.load, limiter)
     return limiter
   }
 }

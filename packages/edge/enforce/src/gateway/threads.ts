@@ -61,7 +61,7 @@ const sharing = new Set<string>(['linux', 'freebsd', 'aix', 'sunos'])
  * Runs gateways on several threads of one process, on the same ports (`SO_REUSEPORT`).
  *
  * Threads, not processes: with one replay filter in shared memory a one-time token passes exactly once, whichever thread it comes
- * to. Limits in flight and shares of quarantine are per thread.
+ * to. With one load memory (`allocateLoadMemory`) limits and shares of quarantine are those of the process too.
  *
  * @throws {EnforceError} `QIP_ENFORCE_OPTION_INVALID` where ports can't be shared, `QIP_ENFORCE_THREAD_FAILED` if a gateway does not open.
  */

@@ -38,7 +38,7 @@ export function openTunnel(core: RelayCore, parts: TunnelParts): void {
   })
   parts.socket.setTimeout(0)
   const head =
-    core.open.size >= core.limits.inFlightMax
+    core.inFlight.value >= core.limits.inFlightMax
       ? ({ refused: 'overloaded' } as const)
       : readHead(parts.arrived, core.rules)
   if ('refused' in head) {
@@ -132,11 +132,10 @@ class Tunnel implements OpenStream, HeadHooks {
       return
     }
     this.#pass = decision
-    if (decision.upstream.full()) {
+    if (!decision.upstream.enter()) {
       this.#problem('upstream_saturated')
       return
     }
-    decision.upstream.inFlight++
     this.#counted = true
     this.#connect(decision)
   }
@@ -282,7 +281,7 @@ class Tunnel implements OpenStream, HeadHooks {
     this.#stopRequest?.()
     if (this.#upstreamSocket !== undefined) finishSocket(this.#upstreamSocket)
     const pass = this.#pass
-    if (pass !== undefined && this.#counted) pass.upstream.inFlight--
+    if (pass !== undefined && this.#counted) pass.upstream.leave()
     pass?.release?.()
     const durationMs = this.#core.clock.now() - this.#beganMs
     this.#core.finished({ upstream: pass?.upstream.name, status: this.#status, durationMs })

@@ -2,6 +2,7 @@ import type { Buffer } from 'node:buffer'
 import { isIP } from 'node:net'
 import { type Dispatcher, Pool, buildConnector } from 'undici'
 import { EnforceError } from '../enforce-errors.ts'
+import type { SharedLoad } from './shared-load.ts'
 
 /** TLS towards an upstream. PEM texts. */
 export interface UpstreamTls {
@@ -39,10 +40,12 @@ export interface Upstream {
   readonly dispatcher: Dispatcher
   /** What `http.request` needs for a tunnel. */
   readonly connect: UpstreamAddress
-  /** Requests in flight; the relay counts. */
-  inFlight: number
-  /** Whether it takes another request. */
-  full(): boolean
+  /** Requests in flight, of all threads of this process. */
+  readonly inFlight: number
+  /** Counts another request in flight; `false` where it takes no more. */
+  enter(): boolean
+  /** Once for each request that entered. */
+  leave(): void
   /** Closes the connections: waits for requests in flight, or cuts them. */
   close(how: 'graceful' | 'now'): Promise<void>
 }
@@ -63,6 +66,7 @@ export interface UpstreamBounds {
   readonly responseMs: number
   readonly upstreamIdleMs: number
   readonly responseHeadBytesMax: number
+  readonly load: SharedLoad
 }
 
 /**
@@ -74,7 +78,8 @@ export function openUpstream(options: UpstreamOptions, bounds: UpstreamBounds): 
   const connect = parseUpstreamAddress(options.url, options.tls ?? {})
   const pool = openPool(connect, options, bounds)
   const requestsMax = options.requestsMax ?? 1_024
-  const upstream: Upstream = {
+  const inFlight = bounds.load.counter(`upstream ${connect.socketPath ?? connect.authority}`)
+  return {
     name: options.url,
     http2: options.http2 ?? false,
     keepsHost: options.host !== 'upstream',
@@ -82,11 +87,13 @@ export function openUpstream(options: UpstreamOptions, bounds: UpstreamBounds): 
     serverName: connect.secure ? serverNameOf(connect) : undefined,
     dispatcher: pool,
     connect,
-    inFlight: 0,
-    full: () => upstream.inFlight >= requestsMax,
+    get inFlight() {
+      return inFlight.value
+    },
+    enter: () => inFlight.enter(requestsMax),
+    leave: () => inFlight.leave(),
     close: (how) => (how === 'now' ? pool.destroy() : pool.close()),
   }
-  return upstream
 }
 
 function openPool(connect: UpstreamAddress, options: UpstreamOptions, bounds: UpstreamBounds): Pool {

@@ -139,6 +139,7 @@ export interface GatewayConfig {
   /** How much a refusal says to callers that are not authenticated. */
   readonly detail: 'public' | 'internal'
   readonly quarantine: QuarantineConfig
+  readonly overload: OverloadConfig
   readonly limits: GatewayLimitsConfig
   readonly routes: readonly RouteConfig[]
 }
@@ -148,7 +149,15 @@ export interface QuarantineConfig {
   readonly inFlightMax: number
 }
 
-/** Limits of the gateway. */
+/** When the gateway sheds requests. */
+export interface OverloadConfig {
+  /** How late a thread may be with its work. */
+  readonly delayTargetMs: number
+  /** How long it must be that late all the time. */
+  readonly windowMs: number
+}
+
+/** Limits of the gateway, over all its threads together. */
 export interface GatewayLimitsConfig {
   readonly headerBytesMax: number
   readonly connectionsMax: number

@@ -64,6 +64,7 @@ const defaults: Config = {
     threads: 1,
     detail: 'public',
     quarantine: { inFlightMax: 10 },
+    overload: { delayTargetMs: 25, windowMs: 100 },
     limits: {
       headerBytesMax: 32_768,
       connectionsMax: 10_000,

@@ -141,6 +141,7 @@ function tls(at: Section | undefined): TlsConfig | undefined {
 
 function gateway(at: Section): GatewayConfig {
   const quarantine = at.section('quarantine')
+  const overload = at.section('overload')
   const limits = at.section('limits')
   return {
     name: at.text('name'),
@@ -149,6 +150,10 @@ function gateway(at: Section): GatewayConfig {
     threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
     detail: at.word('detail', 'detail'),
     quarantine: { inFlightMax: quarantine.integer('inFlight') },
+    overload: {
+      delayTargetMs: overload.durationMs('delayTarget'),
+      windowMs: overload.durationMs('window'),
+    },
     limits: {
       headerBytesMax: limits.bytes('headerBytes'),
       connectionsMax: limits.integer('connections'),

@@ -87,7 +87,21 @@ export const gateway = section('the gateway', {
   quarantine: section('quarantined requests, where a route has no quarantineUpstream', {
     inFlight: integer({ description: 'at once, per service', default: 10, minimum: 1, maximum: 100_000 }),
   }),
-  limits: section('limits', {
+  overload: section('when requests are shed, those for services of low tier first', {
+    delayTarget: duration({
+      description: 'how late a thread may be with its work before it sheds requests',
+      default: '25ms',
+      min: '1ms',
+      max: '10s',
+    }),
+    window: duration({
+      description: 'how long it must be that late all the time',
+      default: '100ms',
+      min: '20ms',
+      max: '10s',
+    }),
+  }),
+  limits: section('limits, over all threads together', {
     headerBytes: size({ description: 'of one request', default: '32KiB', min: '16KiB', max: '1MiB' }),
     connections: integer({
       description: 'connections at once',
@@ -95,7 +109,12 @@ export const gateway = section('the gateway', {
       minimum: 1,
       maximum: 1_000_000,
     }),
-    inFlight: integer({ description: 'requests at once', default: 5_000, minimum: 1, maximum: 1_000_000 }),
+    inFlight: integer({
+      description: 'requests at once; services of tier standard get 90 % of it at most, low 80 %',
+      default: 5_000,
+      minimum: 1,
+      maximum: 1_000_000,
+    }),
     upstreamTimeout: duration({
       description: 'from the end of the request to the beginning of the response',
       default: '60s',
