@@ -32,6 +32,8 @@ export interface AuthorityErrorDetails {
   QIP_AUTHORITY_ATTESTATION_REFUSED: { readonly reason: string; readonly next?: string }
   /** A revocation that is not accepted. */
   QIP_AUTHORITY_REVOCATION_REFUSED: { readonly reason: string }
+  /** A rotation that cannot be begun or taken back. */
+  QIP_AUTHORITY_ROTATION_REFUSED: { readonly reason: string }
   /** Something is already bound to that name. */
   QIP_AUTHORITY_ALREADY_BOUND: { readonly what: string }
   /** The authority is stopping, or its queue is full. */
@@ -112,6 +114,11 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
   QIP_AUTHORITY_REVOCATION_REFUSED: {
     fault: 'caller',
     message: ({ reason }) => `revocation refused: ${reason}`,
+  },
+  QIP_AUTHORITY_ROTATION_REFUSED: {
+    fault: 'conflict',
+    message: ({ reason }) => `rotation refused: ${reason}`,
+    next: () => '`qip keys list` shows the keys, `qip keys rotations` what became of earlier rotations',
   },
   QIP_AUTHORITY_ALREADY_BOUND: { fault: 'conflict', message: ({ what }) => `${what} is already bound` },
   QIP_AUTHORITY_OVERLOADED: {

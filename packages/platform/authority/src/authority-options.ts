@@ -3,6 +3,8 @@ import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
 import type { PublicKey, SignatureAlgorithm } from '@quantum-ip/crypto'
 import type { AttestationDemand } from './admission/admission.ts'
 import type { IssuedBatch } from './issuance/issuer.ts'
+import type { GatePolicy } from './keys/rotation-gate.ts'
+import type { KeyLives } from './keys/schedule.ts'
 import type { Store, StorePlaces } from './store/open-store.ts'
 
 /** A builder as configuration names it. Its keys must all have signed. */
@@ -42,8 +44,12 @@ export interface AuthorityOptions {
   readonly batchIntervalMs?: number
   readonly headIntervalMs?: number
   readonly heartbeatMs?: number
-  /** The life of an issuing key. Default 24 h. */
-  readonly keyLifeMs?: number
+  /** When a new key may sign. Default: all members must have acknowledged it, and it is held after five minutes. */
+  readonly rotation?: Partial<GatePolicy>
+  /** Milliseconds between looks at rotations that are under way. Default 500. */
+  readonly rotationStepMs?: number
+  /** How long a key of each use signs. Default: an issuing key a day, the others a month, a log's a year. */
+  readonly keyLifeMs?: Partial<KeyLives>
   readonly jwtAlgorithm?: SignatureAlgorithm
   readonly clock?: Clock
   readonly random?: Random

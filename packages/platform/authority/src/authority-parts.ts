@@ -4,12 +4,13 @@ import { parseRootDocument, RevocationIndex, type RootDocument } from '@quantum-
 import { type Session, Sessions } from './admission/sessions.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import type { TokenLog } from './issuance/token-log.ts'
+import { Fleet } from './fleet.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import { KeyLifecycle } from './keys/lifecycle.ts'
 import { createRoot } from './keys/root-keys.ts'
 import { Registry } from './ledger/registry.ts'
 import { type ListedHead, listLogs } from './state/listed-logs.ts'
-import { Publisher } from './state/publisher.ts'
+import { lastStateMs, Publisher } from './state/publisher.ts'
 import { Revocations } from './state/revocations.ts'
 import { readMeta, writeMetaStatement } from './store/meta.ts'
 import type { Store } from './store/open-store.ts'
@@ -27,6 +28,7 @@ export interface AuthorityParts {
   readonly revocations: Revocations
   readonly index: RevocationIndex
   readonly sessions: Sessions
+  readonly fleet: Fleet
   readonly publisher: Publisher
   /** Every log that states list, with a way to ask for its head. */
   readonly logs: Map<string, ListedHead>
@@ -66,6 +68,8 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
   const sessions = await Sessions.open(store.sql, clock, random)
   // A crash or a restored backup may have left sessions of what was revoked.
   await sessions.end((session) => isSessionRevoked({ index, clock }, session))
+  await lifecycle.ensureStandbys()
+  const fleet = await Fleet.open(store.sql, clock, await lastStateMs(store.sql))
   const logs = listLogs(store, keys, { issuing, registry })
   // Last: from here on something goes on by itself.
   const publisher = await Publisher.open({
@@ -91,6 +95,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
     revocations,
     index,
     sessions,
+    fleet,
     publisher,
     logs,
   }

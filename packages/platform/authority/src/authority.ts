@@ -16,13 +16,17 @@ import { AuthorityError } from './authority-errors.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import { type AuthorityParts, isRevoked, isSessionRevoked, openParts } from './authority-parts.ts'
 import { Decisions } from './decisions.ts'
-import { Fleet } from './fleet.ts'
+import type { Acknowledgement, Fleet, MemberSession } from './fleet.ts'
 import type { ExchangeOptions } from './issuance/exchange.ts'
 import { Issuer } from './issuance/issuer.ts'
 import { References } from './issuance/references.ts'
 import { closeLog, type TokenLog } from './issuance/token-log.ts'
 import type { IssuanceRules, TokenOrder } from './issuance/token-order.ts'
-import type { KeyRing } from './keys/key-ring.ts'
+import type { HeldKey, KeyRing } from './keys/key-ring.ts'
+import type { RotatedUse, Rotation } from './keys/rotation.ts'
+import { gatePolicyDefault } from './keys/rotation-gate.ts'
+import { type RollbackOrder, type RotationOrder, Rotations } from './keys/rotations.ts'
+import { isBundleBehind, KeySchedule } from './keys/schedule.ts'
 import type { Registry } from './ledger/registry.ts'
 import { Identifiers } from './state/identifiers.ts'
 import { listedHead } from './state/listed-logs.ts'
@@ -31,6 +35,8 @@ import type { RevocationOrder, Revocations } from './state/revocations.ts'
 import { openStore, type Store } from './store/open-store.ts'
 
 const maintenanceMs = 30_000
+/** While a rotation is under way, so often is looked whether its next step can be taken. */
+const rotationStepMs = 500
 
 /**
  * The service of a trust domain, without its server: keys, admission, issuance, registry, revocation, state.
@@ -56,14 +62,17 @@ export class Authority {
   readonly references: References
   readonly decisions: Decisions
   readonly fleet: Fleet
+  readonly rotations: Rotations
   readonly acts: Acts
   readonly issuanceRules: IssuanceRules
   readonly joinTokenTtlS: number
   /** What an RFC 8693 exchange is checked with. */
   readonly exchange: ExchangeOptions
   readonly #parts: AuthorityParts
-  readonly #keyLifeMs: number
+  readonly #schedule: KeySchedule
   #timer: NodeJS.Timeout | undefined
+  #stepTimer: NodeJS.Timeout | undefined
+  #isAdvancing = false
   /** Changes of keys, one after the other. */
   #changing: Promise<unknown> = Promise.resolve()
   #appliedEpoch: number
@@ -99,7 +108,6 @@ export class Authority {
       clock,
     }
     this.decisions = new Decisions(store.sql, clock, options.keepDecisionsMs)
-    this.fleet = new Fleet(clock)
     this.acts = new Acts(store.sql, clock)
     this.admission = new AdmissionDesk({
       methods: [joinTokenMethod({ sql: store.sql, clock, random, td: options.trustDomain })],
@@ -111,28 +119,17 @@ export class Authority {
       sessionTtlS: options.sessionTtlS ?? 24 * 3_600,
       isRevoked: (sid, build) => isRevoked(parts, sid, build),
     })
-    this.issuer = new Issuer(parts.issuing, {
-      clock,
-      random,
-      publisher: parts.publisher,
-      highWater: store.highWater,
-      jwtSigner: () => this.#jwtSigner(),
-      admits: (order) => this.#admits(order),
-      refer: (tokens, keyId) => this.references.refer(tokens, keyId),
-      onBatch: (batch) => options.onBatch?.(batch),
-      onLogLost: (log) => {
-        options.onEvent?.('log_lost', { origin: log.origin })
-        void this.#replaceLost(log).catch(() => undefined)
-      },
-      ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
-      ...(options.tokenCharsMax !== undefined && { tokenCharsMax: options.tokenCharsMax }),
-      ...(options.batchMax !== undefined && { batchMax: options.batchMax }),
-      ...(options.batchIntervalMs !== undefined && { batchIntervalMs: options.batchIntervalMs }),
-    })
-    this.#keyLifeMs = options.keyLifeMs ?? 24 * 3_600_000
+    this.issuer = this.#createIssuer(options)
+    this.fleet = parts.fleet
+    this.rotations = this.#createRotations(options)
+    this.#schedule = new KeySchedule(parts.keys, clock, options.keyLifeMs)
     this.#appliedEpoch = parts.revocations.epoch
     this.#timer = setInterval(() => void this.maintain().catch(() => undefined), maintenanceMs)
     this.#timer.unref()
+    this.#stepTimer = setInterval(() => {
+      if (this.rotations.mayBeOpen) this.#advanceSoon()
+    }, options.rotationStepMs ?? rotationStepMs)
+    this.#stepTimer.unref()
   }
 
   /**
@@ -152,12 +149,43 @@ export class Authority {
     }
   }
 
-  /** Goes over to the next issuing key and token log: verifiers hold the key already, so nothing is refused meanwhile. */
-  rotateIssuingKey(): Promise<TokenLog> {
-    return this.#inTurn(async () => {
-      await this.#parts.lifecycle.rotate()
-      return this.#followKeys()
-    })
+  /**
+   * Begins the rotation of a use, or takes up the one that waits already. The new key signs once the fleet has acknowledged it; by
+   * then, if nobody has to be waited for.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE`: it may go on by itself
+   */
+  rotate(order: Omit<RotationOrder, 'cause'>): Promise<Rotation> {
+    return this.#inTurn(() => this.rotations.start({ ...order, cause: 'requested' }))
+  }
+
+  /**
+   * Takes the newest rotation of a use back.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_ROTATION_REFUSED`
+   */
+  rollBack(order: RollbackOrder): Promise<Rotation> {
+    return this.#inTurn(() => this.rotations.rollBack(order))
+  }
+
+  /** Makes the key that is next after the standby: in custody, and in no bundle yet. */
+  planKey(use: RotatedUse): Promise<HeldKey> {
+    return this.#inTurn(() => this.#parts.lifecycle.create(use, 'planned'))
+  }
+
+  /**
+   * Takes down what a member says, and takes the steps of rotations that waited for it.
+   *
+   * @throws {AuthorityError} as {@link Fleet.acknowledge}
+   */
+  async acknowledge(session: MemberSession, told: Acknowledgement): Promise<void> {
+    await this.fleet.acknowledge(session, told)
+    this.#advanceSoon()
+  }
+
+  /** Takes every step of a rotation that can be taken now. It is done by itself, after acknowledgements and every half second. */
+  advance(): Promise<boolean> {
+    return this.#inTurn(() => this.rotations.advance())
   }
 
   /**
@@ -190,16 +218,18 @@ export class Authority {
     await this.#inTurn(async () => {
       const { lifecycle, logs } = this.#parts
       const compromised = await lifecycle.compromiseRevoked()
-      if (this.clock.now() - lifecycle.activeSinceMs > this.#keyLifeMs) await lifecycle.rotate()
       const retired = await lifecycle.retireEnded(this.issuer.log.kid)
       for (const { record } of retired) logs.delete(record.log ?? '')
-      const behind = lifecycle.activeKid !== this.issuer.log.kid
+      const behind = lifecycle.activeKid !== this.issuer.log.kid || isBundleBehind(this.publisher, this.keys)
       if (compromised || behind || retired.length > 0) await this.#followKeys()
+      await this.#schedule.start(this.rotations)
+      await this.rotations.advance()
     })
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
+    clearInterval(this.#stepTimer)
     await this.issuer.close()
     await this.#changing.catch(() => undefined)
     await this.registry.close()
@@ -226,7 +256,7 @@ export class Authority {
       if (this.issuer.log.kid !== kid) return
       if (this.#parts.lifecycle.activeKid === kid) {
         await closeLog(this.store, origin)
-        await this.#parts.lifecycle.rotate()
+        await this.#parts.lifecycle.replaceLost()
       }
       await this.#followKeys()
     })
@@ -254,6 +284,55 @@ export class Authority {
     const changed = this.#changing.catch(() => undefined).then(change)
     this.#changing = changed
     return changed
+  }
+
+  #createIssuer(options: AuthorityOptions): Issuer {
+    return new Issuer(this.#parts.issuing, {
+      clock: this.clock,
+      random: this.random,
+      publisher: this.publisher,
+      highWater: this.store.highWater,
+      jwtSigner: () => this.#jwtSigner(),
+      admits: (order) => this.#admits(order),
+      refer: (tokens, keyId) => this.references.refer(tokens, keyId),
+      onBatch: (batch) => options.onBatch?.(batch),
+      onLogLost: (log) => {
+        options.onEvent?.('log_lost', { origin: log.origin })
+        void this.#replaceLost(log).catch(() => undefined)
+      },
+      ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
+      ...(options.tokenCharsMax !== undefined && { tokenCharsMax: options.tokenCharsMax }),
+      ...(options.batchMax !== undefined && { batchMax: options.batchMax }),
+      ...(options.batchIntervalMs !== undefined && { batchIntervalMs: options.batchIntervalMs }),
+    })
+  }
+
+  #createRotations(options: AuthorityOptions): Rotations {
+    return new Rotations({
+      sql: this.store.sql,
+      keys: this.keys,
+      lifecycle: this.#parts.lifecycle,
+      fleet: this.fleet,
+      clock: this.clock,
+      policy: { ...gatePolicyDefault, ...options.rotation },
+      publishKeys: async () => {
+        await this.publisher.publishKeys()
+        return this.publisher.bundle.sequence
+      },
+      follow: () => this.#followKeys(),
+      onEvent: (event, detail) => options.onEvent?.(event, detail),
+    })
+  }
+
+  /** A step that fails is taken again by the next one. */
+  #advanceSoon(): void {
+    if (this.#isAdvancing || !this.rotations.mayBeOpen) return
+    this.#isAdvancing = true
+    void this.advance()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isAdvancing = false
+      })
   }
 
   #admits({ session, build }: TokenOrder): boolean {

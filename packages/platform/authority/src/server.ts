@@ -16,7 +16,9 @@ import { openLocalVerifier } from './local-verifier.ts'
 import { sqlCredentialStore } from './operators.ts'
 import { addAttestationRoutes } from './routes/attestation-routes.ts'
 import { addLedgerRoutes } from './routes/ledger-routes.ts'
-import { addFleetRoutes, addKeyRoutes } from './routes/operator-routes.ts'
+import { addFleetRoutes } from './routes/fleet-routes.ts'
+import { addKeyRoutes, addRecordRoutes } from './routes/operator-routes.ts'
+import { addRotationRoutes } from './routes/rotation-routes.ts'
 import { authenticateSession, type DeclaredService, type RouteContext } from './routes/route-context.ts'
 import { addTokenRoutes } from './routes/token-routes.ts'
 import { addTrustRoutes, feedEvent } from './routes/trust-routes.ts'
@@ -83,7 +85,9 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addAttestationRoutes(server.app, context)
   addLedgerRoutes(server.app, context)
   addKeyRoutes(server.app, context)
+  addRotationRoutes(server.app, context)
   addFleetRoutes(server.app, context)
+  addRecordRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)
   if (metrics !== undefined) {
     server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>

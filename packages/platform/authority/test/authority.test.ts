@@ -252,13 +252,13 @@ test('a revoked identity loses its sessions and gets no new one', async () => {
 
 test('rotation opens the next log, and the key before goes on counting', async () => {
   const before = authority.issuer.log.origin
-  const log = await authority.rotateIssuingKey()
+  await authority.rotate({ use: 'qip-token', askedBy: 'test' })
+  const { log } = authority.issuer
   assert.notEqual(log.origin, before)
-  const states = authority.keys
-    .list()
-    .filter(({ record }) => record.use === 'qip-token')
-    .map(({ record }) => record.state)
-  assert.deepEqual(states, ['retiring', 'active', 'published'])
+  const states = (use: string) =>
+    authority.keys.list().flatMap(({ record }) => (record.use === use ? [record.state] : []))
+  assert.deepEqual(states('qip-token'), ['retiring', 'active', 'published'])
+  assert.deepEqual(states('qip-log'), ['active', 'published'])
   const session = await admit(checkout)
   const { body } = await post('/v1/tokens', { audience: shop }, session)
   assert.equal(parseMerkleToken((body['tokens'] as string[])[0] ?? '').keyId, log.keyId)

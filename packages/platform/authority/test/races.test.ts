@@ -16,7 +16,7 @@ import { KeyLifecycle } from '../src/keys/lifecycle.ts'
 import type { SignedHead } from '../src/state/pending-heads.ts'
 import { openStore } from '../src/store/open-store.ts'
 import { FlakySql, writes } from './flaky-sql.ts'
-import { checkout, Follower, issue, openIn, orderOf, placesIn, td } from './support.ts'
+import { checkout, Follower, issue, issuing, openIn, orderOf, placesIn, td } from './support.ts'
 
 let folder = ''
 const opened: { close(): Promise<unknown> }[] = []
@@ -70,7 +70,7 @@ test('tokens that are issued while keys rotate are all good', async () => {
   const follower = await Follower.start(authority)
   const rounds = Array.from({ length: 6 }, async (_, nth) => {
     await new Promise((resolve) => setTimeout(resolve, nth * 7))
-    if (nth % 2 === 1) await authority.rotateIssuingKey()
+    if (nth % 2 === 1) await authority.rotate(issuing)
     return Promise.all([issue(authority, { count: 20 }), issue(authority, { count: 1 })])
   })
   const tokens = (await Promise.all(rounds)).flat().flatMap(({ tokens }) => tokens)
@@ -95,7 +95,7 @@ test('a head lasts as long as its last token, also of a batch that forms while t
   })
   await lifecycle.ensure()
   const first = await lifecycle.openIssuingLog()
-  await lifecycle.rotate()
+  await lifecycle.replaceLost()
   const second = await lifecycle.openIssuingLog()
   const heads: SignedHead[] = []
   const issuer = new Issuer(first, {
@@ -222,13 +222,13 @@ test('heads that are added while states are made are each listed once, in order'
 test('a key that is revoked while another rotation waits is the one that is compromised', async () => {
   const authority = await open()
   const { kid } = authority.issuer.log
-  const [log] = await Promise.all([
-    authority.rotateIssuingKey(),
+  await Promise.all([
+    authority.rotate(issuing),
     authority.revoke({ kind: 'key', value: kid, reason: 'stolen' }),
   ])
   assert.equal(authority.keys.get(kid)?.record.state, 'compromised')
-  assert.equal(authority.keys.get(log.kid)?.record.state, 'active')
-  assert.equal(authority.issuer.log.kid, log.kid)
+  assert.notEqual(authority.issuer.log.kid, kid)
+  assert.equal(authority.keys.get(authority.issuer.log.kid)?.record.state, 'active')
   await checkTokens(authority, (await issue(authority)).tokens)
 })
 
@@ -258,15 +258,31 @@ test('a store that fails in the middle of a revocation leaves no stolen key in u
   assert.notEqual(authority.issuer.log.kid, kid)
 })
 
-test('a rotation whose bundle cannot be published has gone over to the new key', async () => {
+test('a rotation whose bundle cannot be published waits, and goes on once it can', async () => {
   const { authority, sql } = await openFlaky()
   const { kid } = authority.issuer.log
   const isBundle = writes('documents')
   sql.fault = (statements) => (isBundle(statements) ? 'refuse' : undefined)
-  await assert.rejects(authority.rotateIssuingKey(), refusedWith('QIP_AUTHORITY_STORE_UNAVAILABLE'))
+  await assert.rejects(authority.rotate(issuing), refusedWith('QIP_AUTHORITY_STORE_UNAVAILABLE'))
+  assert.equal(authority.issuer.log.kid, kid)
+  sql.fault = () => undefined
+  await authority.advance()
+  assert.notEqual(authority.issuer.log.kid, kid)
+  await checkTokens(authority, (await issue(authority)).tokens)
+})
+
+test('a rotation whose second bundle cannot be published has gone over to the new key', async () => {
+  const { authority, sql } = await openFlaky()
+  const { kid } = authority.issuer.log
+  const isBundle = writes('documents')
+  let bundles = 0
+  sql.fault = (statements) => (isBundle(statements) && ++bundles > 1 ? 'refuse' : undefined)
+  await assert.rejects(authority.rotate(issuing), refusedWith('QIP_AUTHORITY_STORE_UNAVAILABLE'))
   assert.notEqual(authority.issuer.log.kid, kid)
   sql.fault = () => undefined
-  await authority.publisher.publishKeys()
+  await authority.maintain()
+  const listed = authority.publisher.bundle.keys.find(({ key }) => key.kid === kid)
+  assert.equal(listed?.state, 'retiring')
   await checkTokens(authority, (await issue(authority)).tokens)
 })
 
@@ -275,7 +291,7 @@ test('a rotation that fails before the next log is open is finished later', asyn
   const { kid } = authority.issuer.log
   const isLog = writes('log_heads')
   sql.fault = (statements) => (isLog(statements) ? 'refuse' : undefined)
-  await assert.rejects(authority.rotateIssuingKey(), refusedWith('QIP_AUTHORITY_STORE_UNAVAILABLE'))
+  await assert.rejects(authority.rotate(issuing), refusedWith('QIP_AUTHORITY_STORE_UNAVAILABLE'))
   sql.fault = () => undefined
   await authority.maintain()
   assert.notEqual(authority.issuer.log.kid, kid)
@@ -373,13 +389,13 @@ test('a bundle does not grow with every rotation for ever', async () => {
   const clock = simulatedClock()
   const authority = await open({ clock })
   for (let nth = 0; nth < 4; nth++) {
-    await authority.rotateIssuingKey()
+    await authority.rotate(issuing)
     clock.advance(2 * 3_600_000)
     await authority.maintain()
   }
   clock.advance(25 * 3_600_000)
   await authority.maintain()
-  await authority.rotateIssuingKey()
+  await authority.rotate(issuing)
   const keys = authority.publisher.bundle.keys.filter(({ use }) => use === 'qip-token')
   assert.ok(keys.length <= 4, keys.map((record) => `${record.log} ${record.state}`).join(', '))
 })

@@ -10,7 +10,7 @@ import { parseMerkleToken } from '@quantum-ip/token'
 import { verifierKeyOf } from '@quantum-ip/trust'
 import { simulatedClock } from '@quantum-ip/testing'
 import { type Authority, type BuilderOrder, serveAuthority } from '../src/index.ts'
-import { checkout, Follower, issue, openIn, placesIn, td } from './support.ts'
+import { checkout, Follower, issue, issuing, openIn, placesIn, td } from './support.ts'
 
 // The database is what backups hold; high-water marks and keys are outside of it, and stay as they are.
 
@@ -152,7 +152,7 @@ test('a key that retired after the copy was made stays retired, and its log clos
   const copy = await backUp()
   authority = await open({ clock })
   follower.follow(authority)
-  await authority.rotateIssuingKey()
+  await authority.rotate(issuing)
   clock.advance(2 * 3_600_000)
   await authority.maintain()
   assert.deepEqual(tokenKeys(authority), ['1 retired', '2 active', '3 published'])
@@ -181,13 +181,13 @@ test('the number of a log that was only announced is not used again', async () =
   authority = await open()
   follower.follow(authority)
   // The bundle names log 3 from now on, though nothing is in it.
-  await authority.rotateIssuingKey()
+  await authority.rotate(issuing)
   await follower.settle()
   await stop()
   await restore(copy)
   authority = await open()
   follower.follow(authority)
-  await authority.rotateIssuingKey()
+  await authority.rotate(issuing)
   const { tokens } = await issue(authority)
   await authority.publisher.publish()
   await follower.settle()

@@ -16,6 +16,9 @@ export const td = 'spiffe://acme.example'
 export const shop = `${td}/ns/prod/sa/shop`
 export const checkout = `${td}/ns/prod/sa/checkout`
 
+/** An order for another issuing key. */
+export const issuing = { use: 'qip-token', askedBy: 'test' } as const
+
 /** The places of a store below one folder. */
 export function placesIn(folder: string): StorePlaces {
   return {

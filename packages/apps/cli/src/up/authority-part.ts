@@ -88,7 +88,7 @@ async function authorityOptions(
   meter: AuthorityMeter,
   shared: SharedParts,
 ): Promise<AuthorityOptions> {
-  const { store, custody, issuance, admission, trust } = config
+  const { store, custody, issuance, keys, admission, trust } = config
   if (store.kind !== 'sqlite') {
     throw new CliError('QIP_CLI_NOT_AVAILABLE', {
       what: 'PostgreSQL as store',
@@ -121,7 +121,8 @@ async function authorityOptions(
     keepDecisionsMs: config.telemetry.decisions.keepMs,
     batchMax: issuance.batchMax,
     batchIntervalMs: issuance.batchIntervalMs,
-    keyLifeMs: issuance.keyLifeMs,
+    keyLifeMs: keys.rotation.scheduleMs,
+    rotation: keys.rotation,
     headIntervalMs: trust.headIntervalMs,
     heartbeatMs: Math.max(250, trust.stateIntervalMs - 500),
     jwtAlgorithm: issuance.jwt.algorithm,

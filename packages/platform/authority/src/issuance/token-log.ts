@@ -7,6 +7,7 @@ import type { KeyRing } from '../keys/key-ring.ts'
 import type { SignedHead } from '../state/pending-heads.ts'
 import { createLogStatement, sqlLogStorage } from '../store/sqlite-log-storage.ts'
 import type { Store } from '../store/open-store.ts'
+import type { SqlStatement } from '../store/sql.ts'
 
 /** A token log that this process issues on: one log, one key, one writer. */
 export interface TokenLog {
@@ -90,9 +91,12 @@ export async function openTokenLog(source: TokenLogSource, kid: string): Promise
 
 /** Closes a log for ever: nothing is appended to it any more, by anybody. */
 export async function closeLog(store: Store, origin: string): Promise<void> {
-  await store.sql.transact([
-    { sql: "UPDATE log_heads SET state = 'closed' WHERE origin = ?", params: [origin] },
-  ])
+  await store.sql.transact([closeStatement(origin)])
+}
+
+/** What closes a log for ever. */
+export function closeStatement(origin: string): SqlStatement {
+  return { sql: "UPDATE log_heads SET state = 'closed' WHERE origin = ?", params: [origin] }
 }
 
 /**

@@ -10,7 +10,7 @@ import { subtreeVerifierKey } from '@quantum-ip/log'
 import type { KeyState, SigningKeyRecord, SigningUse } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyCustody } from '../custody.ts'
-import type { Sql, SqlStatement } from '../store/sql.ts'
+import type { Sql, SqlRow, SqlStatement } from '../store/sql.ts'
 
 /** A key of the trust domain: its record, and when it was made and last changed. */
 export interface HeldKey {
@@ -42,7 +42,7 @@ export interface KeyStep {
 
 /** States that a key may go to from each state. Nothing leads out of `compromised`. */
 const successors: Readonly<Record<KeyState, readonly KeyState[]>> = {
-  planned: ['published', 'compromised'],
+  planned: ['published', 'retired', 'compromised'],
   published: ['active', 'retired', 'compromised'],
   active: ['retiring', 'retired', 'compromised'],
   retiring: ['active', 'retired', 'compromised'],
@@ -56,7 +56,9 @@ export class KeyRing {
   readonly #custody: KeyCustody
   readonly #clock: Clock
   readonly #keys = new Map<string, HeldKey>()
-  #moving: Promise<unknown> = Promise.resolve()
+  #changing: Promise<unknown> = Promise.resolve()
+  /** A write was made of which nobody knows whether it took place. */
+  #isUncertain = false
 
   private constructor(sql: Sql, custody: KeyCustody, clock: Clock) {
     this.#sql = sql
@@ -67,24 +69,29 @@ export class KeyRing {
   /** Reads the keys of the store. */
   static async open(sql: Sql, custody: KeyCustody, clock: Clock): Promise<KeyRing> {
     const ring = new KeyRing(sql, custody, clock)
-    for (const row of await sql.query('SELECT * FROM keys ORDER BY created_ms, kid')) {
-      const key = parsePublicJwk(parseJson(row['jwk'] as string), { composites: true })
-      const record = recordOf(key, {
-        use: row['use'] as SigningUse,
-        state: row['state'] as KeyState,
-        ...(row['name'] !== null && { name: row['name'] as string }),
-        ...(row['log'] !== null && { log: row['log'] as string }),
-        ...(row['key_set'] !== null && { set: row['key_set'] as string }),
-      })
-      const companion = row['companion'] as string | null
-      ring.#keys.set(key.kid, {
-        record,
-        companion: companion === null ? undefined : parsePublicJwk(parseJson(companion)),
-        createdMs: row['created_ms'] as number,
-        changedMs: row['changed_ms'] as number,
-      })
-    }
+    await ring.#read()
     return ring
+  }
+
+  /** Reads the keys again: another process may have changed them, or the outcome of a write of ours is not known. */
+  refresh(): Promise<void> {
+    return this.#inTurn(() => this.#read())
+  }
+
+  async #read(): Promise<void> {
+    const rows = await this.#sql.query('SELECT * FROM keys ORDER BY created_ms, kid')
+    const read = rows.map((row) => readKey(row))
+    // Keys of one instant stay in the order in which they were made here.
+    const known = new Set(this.#keys.keys())
+    const fresh = read.filter(({ record }) => !known.has(record.key.kid))
+    const found = new Map(read.map((held) => [held.record.key.kid, held]))
+    for (const kid of known) {
+      const held = found.get(kid)
+      if (held === undefined) this.#keys.delete(kid)
+      else this.#keys.set(kid, held)
+    }
+    for (const held of fresh) this.#keys.set(held.record.key.kid, held)
+    this.#isUncertain = false
   }
 
   list(): readonly HeldKey[] {
@@ -140,26 +147,34 @@ export class KeyRing {
       throw new AuthorityError('QIP_AUTHORITY_ALREADY_BOUND', { what: `key \`${key.kid}\`` })
     const now = this.#clock.now()
     const held: HeldKey = { record: recordOf(key, plan), companion, createdMs: now, changedMs: now }
-    await this.#sql.transact([insertStatement(held)])
-    this.#keys.set(key.kid, held)
+    await this.#inTurn(async () => {
+      await this.#transact([insertStatement(held)], () => this.#keys.has(key.kid))
+      this.#keys.set(key.kid, held)
+    })
     return held
   }
 
   /**
    * Moves keys to new states, all or none.
    *
-   * @throws {AuthorityError} `QIP_AUTHORITY_CONFLICT` if the life of a key has no such step.
+   * @param beside what is written in the same transaction
+   * @throws {AuthorityError} `QIP_AUTHORITY_CONFLICT` if the life of a key has no such step, or somebody else moved one.
    */
-  move(steps: readonly KeyStep[]): Promise<void> {
-    // One after the other: a step is checked against what the one before it left, or a compromised key could come back.
-    const moved = this.#moving.catch(() => undefined).then(() => this.#move(steps))
-    this.#moving = moved
-    return moved
+  move(steps: readonly KeyStep[], beside: readonly SqlStatement[] = []): Promise<void> {
+    return this.#inTurn(() => this.#move(steps, beside))
   }
 
-  async #move(steps: readonly KeyStep[]): Promise<void> {
+  /** One after the other: a step is checked against what the one before it left, or a compromised key could come back. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#changing.catch(() => undefined).then(work)
+    this.#changing = done
+    return done
+  }
+
+  async #move(steps: readonly KeyStep[], beside: readonly SqlStatement[]): Promise<void> {
+    if (this.#isUncertain) await this.#read()
     const now = this.#clock.now()
-    const moved: HeldKey[] = []
+    const moved: (HeldKey & { readonly before: KeyState })[] = []
     for (const { kid, to } of steps) {
       const held = this.#keys.get(kid)
       if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `key \`${kid}\`` })
@@ -168,17 +183,51 @@ export class KeyRing {
           what: `a key that is ${held.record.state} cannot become ${to}: it`,
         })
       }
-      moved.push({ ...held, record: { ...held.record, state: to }, changedMs: now })
+      const before = held.record.state
+      moved.push({ ...held, record: { ...held.record, state: to }, changedMs: now, before })
     }
-    await this.#sql.transact(
-      moved.map(({ record }) => ({
-        sql: 'UPDATE keys SET state = ?, changed_ms = ? WHERE kid = ?',
-        params: [record.state, now, record.key.kid],
-        expect: 1,
-        what: 'a key',
-      })),
-    )
-    for (const held of moved) this.#keys.set(held.record.key.kid, held)
+    const updates = moved.map(({ record, before }) => ({
+      sql: 'UPDATE keys SET state = ?, changed_ms = ? WHERE kid = ? AND state = ?',
+      params: [record.state, now, record.key.kid, before],
+      expect: 1,
+      what: 'a key',
+    }))
+    const isMade = () =>
+      moved.every(({ record: { key, state } }) => this.#keys.get(key.kid)?.record.state === state)
+    await this.#transact([...updates, ...beside], isMade)
+    for (const { before: _, ...held } of moved) this.#keys.set(held.record.key.kid, held)
+  }
+
+  /** An outcome that is not known is found out by reading; where that fails, too, before the next move. */
+  async #transact(statements: readonly SqlStatement[], isMade: () => boolean): Promise<void> {
+    try {
+      await this.#sql.transact(statements)
+    } catch (error) {
+      this.#isUncertain = true
+      const known = await this.#read().then(
+        () => true,
+        () => false,
+      )
+      if (!known || !isMade()) throw error
+    }
+  }
+}
+
+function readKey(row: SqlRow): HeldKey {
+  const key = parsePublicJwk(parseJson(row['jwk'] as string), { composites: true })
+  const record = recordOf(key, {
+    use: row['use'] as SigningUse,
+    state: row['state'] as KeyState,
+    ...(row['name'] !== null && { name: row['name'] as string }),
+    ...(row['log'] !== null && { log: row['log'] as string }),
+    ...(row['key_set'] !== null && { set: row['key_set'] as string }),
+  })
+  const companion = row['companion'] as string | null
+  return {
+    record,
+    companion: companion === null ? undefined : parsePublicJwk(parseJson(companion)),
+    createdMs: row['created_ms'] as number,
+    changedMs: row['changed_ms'] as number,
   }
 }
 

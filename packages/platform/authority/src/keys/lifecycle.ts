@@ -1,5 +1,6 @@
 import { type Clock, isQipError, type TrustDomain, trustDomainName } from '@quantum-ip/base'
 import type { SignatureAlgorithm } from '@quantum-ip/crypto'
+import type { KeyState } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import {
   closeLog,
@@ -10,8 +11,10 @@ import {
   tokenLogOrigin,
 } from '../issuance/token-log.ts'
 import type { Store } from '../store/open-store.ts'
-import type { KeyState } from '@quantum-ip/trust'
-import type { HeldKey, KeyPlan, KeyRing } from './key-ring.ts'
+import type { SqlStatement } from '../store/sql.ts'
+import { compromiseKey, type EmergencyOptions } from './emergency.ts'
+import type { HeldKey, KeyRing } from './key-ring.ts'
+import { doneStatement, endAllStatement, type RotatedUse, rotatedUses } from './rotation.ts'
 
 /** A token may live this long after its key stopped issuing; only then is the key retired. */
 const retireAfterMs = 3_600_000 + 60_000
@@ -31,10 +34,12 @@ export interface LifecycleOptions {
 
 /** In these states a key may still sign, or what it signed a moment ago still counts. */
 const living: ReadonlySet<KeyState> = new Set(['published', 'active', 'retiring'])
+/** In these its log keeps its mark. */
+const reserving: ReadonlySet<KeyState> = new Set(['planned', ...living])
 
 /**
- * The keys that an authority needs to work: one active feed, JWT and issuing key, and one issuing key published ahead, so that
- * every verifier holds the next key before it signs anything.
+ * The keys that an authority needs to work: of every use one that is active, and one published ahead, so that every verifier holds
+ * the next key before it signs anything. INVARIANT: one transaction makes the one active and the other one not.
  */
 export class KeyLifecycle {
   readonly #options: LifecycleOptions
@@ -45,14 +50,9 @@ export class KeyLifecycle {
 
   /** Brings the keys in line with what is known outside the store, and makes what is missing. */
   async ensure(): Promise<void> {
-    const { keys, isRevoked } = this.#options
     await this.#retireClosed()
-    for (const use of ['qip-feed', 'qip-jwt'] as const) {
-      const active = keys.find(use, 'active')
-      if (active === undefined || isRevoked(active.record.key.kid)) await keys.create(this.#planOf(use))
-    }
-    if (keys.find('qip-token', 'active') === undefined) await this.#createIssuing('active')
-    await this.#ensureStandby()
+    for (const use of ['qip-token', 'qip-feed', 'qip-jwt'] as const) await this.#ensureActive(use)
+    await this.ensureStandbys()
     await this.compromiseRevoked()
     await this.#dropMarks()
   }
@@ -63,17 +63,42 @@ export class KeyLifecycle {
    */
   async openIssuingLog(): Promise<TokenLog> {
     for (;;) {
-      const active = this.#active()
-      const log = await this.#tryOpen(active)
+      const active = this.active('qip-token')
+      const log = await this.openLogOf(active)
       if (log !== undefined) return log
       await closeLog(this.#options.store, active.record.log ?? '')
-      await this.#step(active, 'retiring')
+      await this.replaceLost()
     }
   }
 
-  /** Makes the published issuing key the active one, and publishes another one behind it. Its log is opened next. */
-  async rotate(): Promise<void> {
-    await this.#step(this.#active(), 'retiring')
+  /** The token log of an issuing key; `undefined` if it takes nothing more, or its private key is lost. */
+  async openLogOf({ record }: HeldKey): Promise<TokenLog | undefined> {
+    try {
+      return await openTokenLog(this.#options, record.key.kid)
+    } catch (error) {
+      if (isQipError(error, 'QIP_AUTHORITY_NOT_FOUND')) return undefined
+      throw error
+    }
+  }
+
+  /** Whether an issuing key can take over again: its log is what was signed here, and takes more. */
+  async canIssue(held: HeldKey): Promise<boolean> {
+    return (await this.openLogOf(held)) !== undefined
+  }
+
+  /** Puts the standby in the place of the active issuing key, whose log takes nothing more. Nobody can be waited for. */
+  async replaceLost(): Promise<void> {
+    const active = this.active('qip-token')
+    const standby = await this.standby('qip-token')
+    const { kid } = active.record.key
+    await this.#options.keys.move(
+      [
+        { kid, to: 'retiring' },
+        { kid: standby.record.key.kid, to: 'active' },
+      ],
+      this.#emergency(active, { to: standby, cause: 'lost' }),
+    )
+    await this.standby('qip-token')
   }
 
   /**
@@ -81,7 +106,7 @@ export class KeyLifecycle {
    * before. @returns whether there was one
    */
   async compromiseRevoked(): Promise<boolean> {
-    const { keys, store, isRevoked } = this.#options
+    const { keys, isRevoked } = this.#options
     const revoked = keys
       .list()
       .filter(
@@ -89,39 +114,26 @@ export class KeyLifecycle {
           record.state !== 'compromised' &&
           (isRevoked(record.key.kid) || (companion !== undefined && isRevoked(companion.kid))),
       )
-    for (const { record } of revoked) {
-      // As it is now: a step before this one may have made it the active one.
-      const held = keys.get(record.key.kid) as HeldKey
-      const { use, key, state, log } = held.record
-      if (use === 'qip-token' && log !== undefined) await closeLog(store, log)
-      if (use === 'qip-token' && state === 'active') {
-        await this.#step(held, 'compromised')
-        continue
-      }
-      const replaced = (use === 'qip-feed' || use === 'qip-jwt') && keys.find(use, 'active') === held
-      if (replaced) await keys.create(this.#planOf(use))
-      await keys.move([{ kid: key.kid, to: 'compromised' }])
-      await this.#ensureStandby()
-    }
+    // As they are now: a step before may have made one of them the active one.
+    for (const { record } of revoked) await compromiseKey(this.#emergencies(), record.key.kid)
     return revoked.length > 0
   }
 
   /**
-   * Retires keys whose last tokens have ended, and closes their logs.
+   * Retires keys whose last tokens have ended, and closes their logs. The rotation that took them out of use is complete then.
    *
    * @param inUse the key that is still issued with, whatever its state
    * @returns the keys that were retired
    */
   async retireEnded(inUse: string): Promise<readonly HeldKey[]> {
     const { keys, clock, store } = this.#options
+    const nowMs = clock.now()
     const ended = keys
       .list()
-      .filter(
-        ({ record, changedMs }) => record.state === 'retiring' && clock.now() - changedMs > retireAfterMs,
-      )
+      .filter(({ record, changedMs }) => record.state === 'retiring' && nowMs - changedMs > retireAfterMs)
       .filter(({ record }) => record.key.kid !== inUse)
     for (const { record } of ended) {
-      await keys.move([{ kid: record.key.kid, to: 'retired' }])
+      await keys.move([{ kid: record.key.kid, to: 'retired' }], [completeStatement(record.key.kid, nowMs)])
       if (record.use === 'qip-token' && record.log !== undefined) await closeLog(store, record.log)
     }
     if (ended.length > 0) await this.#dropMarks()
@@ -130,56 +142,114 @@ export class KeyLifecycle {
 
   /** The key that issues now, or that will once its log is opened. */
   get activeKid(): string {
-    return this.#active().record.key.kid
+    return this.active('qip-token').record.key.kid
   }
 
-  /** Since when the active issuing key signs, milliseconds. */
-  get activeSinceMs(): number {
-    return this.#active().changedMs
-  }
-
-  async #step(active: HeldKey, leaves: 'retiring' | 'compromised'): Promise<void> {
-    const { keys } = this.#options
-    const standby = await this.#ensureStandby()
-    await keys.move([
-      { kid: active.record.key.kid, to: leaves },
-      { kid: standby.record.key.kid, to: 'active' },
-    ])
-    await this.#ensureStandby()
-  }
-
-  async #tryOpen(active: HeldKey): Promise<TokenLog | undefined> {
-    try {
-      return await openTokenLog(this.#options, active.record.key.kid)
-    } catch (error) {
-      if (isQipError(error, 'QIP_AUTHORITY_NOT_FOUND')) return undefined
-      throw error
-    }
-  }
-
-  #active(): HeldKey {
-    const active = this.#options.keys.find('qip-token', 'active')
+  /** @throws {AuthorityError} `QIP_AUTHORITY_INVARIANT` where there is none: before the registry is open, for logs. */
+  active(use: RotatedUse): HeldKey {
+    const active = this.#options.keys.find(use, 'active')
     if (active === undefined)
-      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no issuing key is active' })
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: `no key of use ${use} is active` })
     return active
   }
 
-  async #ensureStandby(): Promise<HeldKey> {
-    return this.#options.keys.find('qip-token', 'published') ?? this.#createIssuing('published')
+  /** The key that is next: the published one; else one that was planned is published, or a new one is made. */
+  async standby(use: RotatedUse): Promise<HeldKey> {
+    const { keys } = this.#options
+    const log = use === 'qip-log' ? this.active(use).record.log : undefined
+    const published = this.#usable(use, 'published', log)
+    if (published !== undefined) return published
+    const planned = this.#usable(use, 'planned', log)
+    if (planned === undefined) return this.create(use, 'published')
+    await keys.move([{ kid: planned.record.key.kid, to: 'published' }])
+    return keys.get(planned.record.key.kid) as HeldKey
   }
 
-  #planOf(use: 'qip-feed' | 'qip-jwt'): KeyPlan {
-    return { use, alg: use === 'qip-jwt' ? this.#options.jwtAlgorithm : 'ML-DSA-44', state: 'active' }
+  /** Publishes a standby of every use that has none. */
+  async ensureStandbys(): Promise<void> {
+    for (const use of rotatedUses) {
+      if (this.#options.keys.find(use, 'active') !== undefined) await this.standby(use)
+    }
   }
 
-  async #createIssuing(state: 'active' | 'published'): Promise<HeldKey> {
-    const { td, keys, store } = this.#options
+  /** Makes a key of a use. One that is `planned` is in custody and in no bundle, until it is its turn to be the standby. */
+  async create(use: RotatedUse, state: 'planned' | 'published' | 'active'): Promise<HeldKey> {
+    const { keys, jwtAlgorithm } = this.#options
+    if (use === 'qip-token') return this.#createIssuing(state)
+    if (use === 'qip-log') {
+      const { name, log } = this.active(use).record
+      return keys.create({ use, alg: 'ML-DSA-44', state, ...(name && { name }), ...(log && { log }) })
+    }
+    return keys.create({ use, alg: use === 'qip-jwt' ? jwtAlgorithm : 'ML-DSA-44', state })
+  }
+
+  #usable(use: RotatedUse, state: KeyState, log: string | undefined): HeldKey | undefined {
+    const { keys, isRevoked } = this.#options
+    return keys
+      .list()
+      .find(
+        ({ record, companion }) =>
+          record.use === use &&
+          record.state === state &&
+          (log === undefined || record.log === log) &&
+          !isRevoked(record.key.kid) &&
+          (companion === undefined || !isRevoked(companion.kid)),
+      )
+  }
+
+  async #ensureActive(use: 'qip-token' | 'qip-feed' | 'qip-jwt'): Promise<void> {
+    const { keys } = this.#options
+    if (keys.find(use, 'active') !== undefined) return
+    const standby = this.#usable(use, 'published', undefined)
+    if (standby === undefined) await this.create(use, 'active')
+    else await keys.move([{ kid: standby.record.key.kid, to: 'active' }])
+  }
+
+  #emergencies(): EmergencyOptions {
+    const { keys, store, clock } = this.#options
+    return {
+      keys,
+      store,
+      nowMs: clock.now(),
+      standby: (use) => this.standby(use),
+      statements: (from, to) => this.#emergency(from, { to, cause: 'compromised' }),
+    }
+  }
+
+  /** What of the rotations changes with a change that nobody is asked about. */
+  #emergency(
+    { record }: HeldKey,
+    { to, cause }: { readonly to: HeldKey; readonly cause: 'compromised' | 'lost' },
+  ): readonly SqlStatement[] {
+    const ms = this.#options.clock.now()
+    const use = record.use as RotatedUse
+    const [from, instance] = [record.key.kid, '']
+    const detail =
+      cause === 'lost' ? 'the token log takes nothing more' : 'a revocation names the key that signed'
+    const rotation = {
+      use,
+      instance,
+      from,
+      to: to.record.key.kid,
+      cause,
+      askedBy: 'authority',
+      startedMs: ms,
+    }
+    return [
+      endAllStatement({ use, instance, phase: 'waiting' }, { outcome: 'superseded', ms }),
+      endAllStatement({ use, instance, phase: 'settling' }, { outcome: 'superseded', ms }),
+      doneStatement(rotation, detail),
+    ]
+  }
+
+  async #createIssuing(state: 'planned' | 'published' | 'active'): Promise<HeldKey> {
+    const { td, keys, store, hybrid } = this.#options
     const number = this.#nextNumber()
     const log = tokenLogOrigin(td, number)
     // Outside the store first: verifiers may see the key a moment later, and a restored store must not use its number again.
     await store.highWater.reserve(log)
     const name = issuerName(td, number)
-    return keys.create({ use: 'qip-token', alg: 'ML-DSA-44', state, name, log, hybrid: this.#options.hybrid })
+    return keys.create({ use: 'qip-token', alg: 'ML-DSA-44', state, name, log, hybrid })
   }
 
   /**
@@ -202,7 +272,9 @@ export class KeyLifecycle {
   /** Forgets the marks of logs that are closed for ever, except the highest number of each kind. */
   async #dropMarks(): Promise<void> {
     const { keys, store } = this.#options
-    const alive = new Set(keys.list().flatMap(({ record }) => (living.has(record.state) ? [record.log] : [])))
+    const alive = new Set(
+      keys.list().flatMap(({ record }) => (reserving.has(record.state) ? [record.log] : [])),
+    )
     const highest = new Map<string, number>()
     const marks = store.highWater
       .marks()
@@ -226,6 +298,14 @@ export class KeyLifecycle {
       .filter((origin) => origin.startsWith(prefix))
       .map((origin) => tokenLogNumber(origin))
     return Math.max(0, ...numbers) + 1
+  }
+}
+
+/** The rotation that a key went out of use with cannot be taken back any more: it is complete. */
+function completeStatement(from: string, ms: number): SqlStatement {
+  return {
+    sql: "UPDATE rotations SET phase = 'ended', outcome = 'completed', ended_ms = ? WHERE from_kid = ? AND phase = 'settling'",
+    params: [ms, from],
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, hex, type TrustDomain, trustDomainName } from '@quantum-ip/base'
-import { noteKeyTypes, type Signer } from '@quantum-ip/crypto'
+import { noteKeyTypes } from '@quantum-ip/crypto'
 import {
   type Log,
   type LogCommit,
@@ -9,6 +9,7 @@ import {
   parseEntryBundle,
   signCheckpoint,
 } from '@quantum-ip/log'
+import type { KeyState } from '@quantum-ip/trust'
 import { closeLog } from '../issuance/token-log.ts'
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
@@ -70,14 +71,21 @@ export async function openAttestationLog(source: AttestationLogSource): Promise<
     const rows: PendingRows = new Map()
     const log = await tryOpen(store, origin, rows)
     if (log !== undefined) {
-      const signer = await keys.signer(record.key.kid)
+      // A private key that is lost is found out now, not with the first attestation.
+      await keys.signer(record.key.kid)
       // States will show the log as it is now.
       const { size, root } = log.head()
       await store.highWater.raise({ origin, size, hash: root })
-      return new SignedLog(source, { number, log, signer, rows })
+      return new SignedLog(source, { number, log, rows })
     }
     await closeLog(store, origin)
-    await keys.move([{ kid: record.key.kid, to: 'retired' }])
+    // The standby of this log goes with it.
+    await keys.move(
+      keys
+        .list()
+        .filter(({ record: { use, log, state } }) => use === 'qip-log' && log === origin && isLiving(state))
+        .map(({ record: { key } }) => ({ kid: key.kid, to: 'retired' as const })),
+    )
   }
 }
 
@@ -95,11 +103,11 @@ export function attestationLogOrigin(td: TrustDomain, number: number): string {
 export async function openClosedLog(source: AttestationLogSource, number: number): Promise<AttestationLog> {
   const { td, store, keys } = source
   const origin = attestationLogOrigin(td, number)
-  const held = keys.list().find(({ record }) => record.use === 'qip-log' && record.log === origin)
+  const ofLog = keys.list().filter(({ record }) => record.use === 'qip-log' && record.log === origin)
+  const held = ofLog.findLast(({ record }) => record.state !== 'compromised') ?? ofLog.at(-1)
   if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `log \`${origin}\`` })
   const log = await openLog({ storage: sqlLogStorage(store.sql, origin), origin, cachedTilesMax: 16 })
-  const signer = await keys.signer(held.record.key.kid)
-  return new SignedLog(source, { number, log, signer, rows: new Map(), closed: true })
+  return new SignedLog(source, { number, log, rows: new Map(), closedBy: held.record.key.kid })
 }
 
 /** Rows that wait to be written with their entries, by the entry in hexadecimal. */
@@ -129,6 +137,10 @@ async function tryOpen(store: Store, origin: string, rows: PendingRows): Promise
   }
 }
 
+function isLiving(state: KeyState): boolean {
+  return state !== 'retired' && state !== 'compromised'
+}
+
 function nextNumber({ keys, store, td }: AttestationLogSource): number {
   const prefix = `${trustDomainName(td)}/attestations/`
   const origins = [
@@ -147,27 +159,25 @@ class SignedLog implements AttestationLog {
   readonly number: number
   readonly log: Log
   readonly #source: AttestationLogSource
-  readonly #signer: Signer
-  readonly #isClosed: boolean
+  /** The key that signs for a closed log; an open one is signed for by its active key. */
+  readonly #closedBy: string | undefined
   readonly #rows: PendingRows
   #shown: LogHead
-  #checkpoint: SignedCheckpoint | undefined
+  #checkpoint: (SignedCheckpoint & { readonly kid: string }) | undefined
   #signing: Promise<SignedCheckpoint> | undefined
 
   constructor(
     source: AttestationLogSource,
     parts: Pick<AttestationLog, 'number' | 'log'> & {
-      readonly signer: Signer
       readonly rows: PendingRows
-      readonly closed?: boolean
+      readonly closedBy?: string
     },
   ) {
     this.#source = source
-    this.#isClosed = parts.closed ?? false
+    this.#closedBy = parts.closedBy
     this.#rows = parts.rows
     this.number = parts.number
     this.log = parts.log
-    this.#signer = parts.signer
     this.#shown = parts.log.head()
   }
 
@@ -197,8 +207,8 @@ class SignedLog implements AttestationLog {
   }
 
   async checkpoint(): Promise<SignedCheckpoint> {
-    if (this.#checkpoint !== undefined && this.#checkpoint.size === this.log.head().size)
-      return this.#checkpoint
+    const held = this.#checkpoint
+    if (held?.size === this.log.head().size && held.kid === this.#kid()) return held
     // All who wait share one signature.
     this.#signing ??= this.#sign().finally(() => {
       this.#signing = undefined
@@ -210,13 +220,23 @@ class SignedLog implements AttestationLog {
     const { store, clock } = this.#source
     const { size, root } = this.log.head()
     // Nothing is added to a closed log: its tree of this size is the one that it always had.
-    if (!this.#isClosed) await store.highWater.raise({ origin: this.origin, size, hash: root })
+    if (this.#closedBy === undefined) await store.highWater.raise({ origin: this.origin, size, hash: root })
     this.#shown = { size, root }
     const timestampS = Math.floor(clock.now() / 1_000)
+    const kid = this.#kid()
+    const signer = await this.#source.keys.signer(kid)
     const note = await signCheckpoint({ origin: this.origin, size, root }, [
-      { name: this.origin, type: noteKeyTypes.mlDsa44, signer: this.#signer, timestampS },
+      { name: this.origin, type: noteKeyTypes.mlDsa44, signer, timestampS },
     ])
-    this.#checkpoint = { size, note }
+    this.#checkpoint = { size, note, kid }
     return this.#checkpoint
+  }
+
+  #kid(): string {
+    if (this.#closedBy !== undefined) return this.#closedBy
+    const active = this.#source.keys.find('qip-log', 'active', this.origin)
+    if (active === undefined)
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no log key is active' })
+    return active.record.key.kid
   }
 }

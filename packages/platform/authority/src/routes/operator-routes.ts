@@ -7,7 +7,7 @@ import { AuthorityError } from '../authority-errors.ts'
 import type { ReportedDecision } from '../decisions.ts'
 import type { HeldKey } from '../keys/key-ring.ts'
 import type { RevocationOrder } from '../state/revocations.ts'
-import { actorOf, type RouteContext, sessionOf } from './route-context.ts'
+import { actorOf, type RouteContext } from './route-context.ts'
 import { closed } from './schemas.ts'
 
 const revocationSchema = closed({
@@ -20,7 +20,8 @@ const revocationSchema = closed({
   expires: Type.Optional(Type.Integer({ minimum: 0 })),
 })
 
-function keyJson({ record, createdMs, changedMs }: HeldKey): JsonObject {
+/** A key as the API shows it: its public half, and where it is in its life. */
+export function keyJson({ record, createdMs, changedMs }: HeldKey): JsonObject {
   const { key, use, state, name, log, keyId } = record
   return {
     kid: key.kid,
@@ -72,16 +73,6 @@ export function addKeyRoutes(app: App, { authority }: RouteContext): void {
   }))
 
   app.post(
-    '/v1/keys/rotate',
-    { config: requireRole('key-custodian'), schema: { body: closed({ use: Type.Literal('qip-token') }) } },
-    async (request) => {
-      const log = await authority.rotateIssuingKey()
-      await authority.acts.record(actorOf(request), 'rotate', { use: request.body.use, log: log.origin })
-      return { log: log.origin, keys: authority.keys.list().map((held) => keyJson(held)) }
-    },
-  )
-
-  app.post(
     '/v1/keys',
     {
       config: requireRole('key-custodian'),
@@ -122,34 +113,8 @@ const decisionSchema = Type.Object(
   { additionalProperties: false },
 )
 
-/** Fleet, services, identifiers, decisions and the record of acts. */
-export function addFleetRoutes(app: App, { authority, services }: RouteContext): void {
-  app.get('/v1/fleet', { config: requireRole('viewer') }, () => ({
-    seq: authority.publisher.current.seq,
-    members: authority.fleet.list(),
-  }))
-
-  app.post(
-    '/v1/fleet/acknowledgements',
-    {
-      config: { access: 'session' },
-      schema: {
-        body: closed({
-          seq: Type.Integer({ minimum: 0 }),
-          epoch: Type.Integer({ minimum: 0 }),
-          bundleSequence: Type.Integer({ minimum: 0 }),
-          point: Type.String({ minLength: 1, maxLength: 64 }),
-          region: Type.Optional(Type.String({ maxLength: 64 })),
-        }),
-      },
-    },
-    (request, reply) => {
-      const { sid, id } = sessionOf(request)
-      authority.fleet.acknowledge({ sid, session: id }, request.body)
-      return reply.code(204).send()
-    },
-  )
-
+/** Services, identifiers, decisions and the record of acts. */
+export function addRecordRoutes(app: App, { authority, services }: RouteContext): void {
   app.get('/v1/services', { config: requireRole('viewer') }, () => ({ services }))
 
   app.get(

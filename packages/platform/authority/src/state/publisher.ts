@@ -3,6 +3,7 @@ import { formatEnvelope, type Signer } from '@quantum-ip/crypto'
 import {
   type Bundle,
   chainHead,
+  feedKeys,
   type HeadRecord,
   headChainStart,
   type LogHead,
@@ -288,9 +289,9 @@ export class Publisher {
     return { state, unlisted: taken.filter((head) => !canList(head)).map(({ number }) => number) }
   }
 
-  /** The newest active feed key that the bundle lists. */
+  /** The newest active feed key that the bundle lists as one whose states count. */
   #feedKey(): HeldKey | undefined {
-    const known = new Set(this.#bundle.document.keys.map(({ key }) => key.kid))
+    const known = new Set(feedKeys(this.#bundle.document).map(({ key }) => key.kid))
     return this.#options.keys
       .list()
       .findLast(
@@ -322,6 +323,12 @@ async function restore(options: PublisherOptions): Promise<Restored> {
     pending: await PendingHeads.open(sql, position.head),
     bundle: await makeBundle(options, await lastBundleSequence(sql)),
   }
+}
+
+/** When the last state was signed, milliseconds; 0 if none was. */
+export async function lastStateMs(sql: Sql): Promise<number> {
+  const stored = await readMeta(sql, 'state-position')
+  return stored === undefined ? 0 : parsePosition(stored).timeMs
 }
 
 function formatPosition({ seq, timeMs, head, chain }: ChainPosition): string {

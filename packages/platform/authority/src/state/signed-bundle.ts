@@ -39,7 +39,7 @@ export async function makeBundle(source: BundleSource, previous: number): Promis
     // Like the numbers of states: a restored backup does not hand out one that verifiers saw already.
     sequence: Math.max(previous + 1, nowMs),
     refreshHintS: 60,
-    keys: keys.list().flatMap((held) => (hasEnded(held, nowMs) ? [] : keys.recordsOf(held))),
+    keys: keys.list().flatMap((held) => (isListed(held, nowMs) ? keys.recordsOf(held) : [])),
     rootSequence,
     issued: nowS,
     expires: nowS + lifetimeS,
@@ -63,9 +63,11 @@ export async function lastBundleSequence(sql: Sql): Promise<number> {
 }
 
 // A bundle has room for a thousand keys, and issuing keys come and go: what is of no use to anybody goes. Builders' and logs' keys
-// stay, for evidence is checked for years.
-function hasEnded({ record, changedMs }: HeldKey, nowMs: number): boolean {
+// stay, for evidence is checked for years. A planned key is nobody's business yet.
+function isListed({ record, changedMs }: HeldKey, nowMs: number): boolean {
   const { use, state } = record
+  if (state === 'planned') return false
   const isShortLived = use === 'qip-token' || use === 'qip-jwt' || use === 'qip-feed'
-  return isShortLived && (state === 'retired' || state === 'compromised') && nowMs - changedMs > endedKeyMs
+  const hasEnded = state === 'retired' || state === 'compromised'
+  return !(isShortLived && hasEnded && nowMs - changedMs > endedKeyMs)
 }

@@ -23,6 +23,23 @@ export const migrations: readonly Migration[] = [
          version INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, summary TEXT NOT NULL)`,
     ],
   },
+  {
+    summary: 'rotations of keys, and the members that they wait for',
+    statements: [
+      // Every change of a key, from its order to its end: `from_kid` signs until `to_kid` does. `instance` is whose issuing key it
+      // is, empty where the key is everybody's. One waits at a time.
+      `CREATE TABLE rotations (
+         number INTEGER PRIMARY KEY, use TEXT NOT NULL, instance TEXT NOT NULL, from_kid TEXT NOT NULL, to_kid TEXT NOT NULL,
+         cause TEXT NOT NULL, asked_by TEXT NOT NULL, phase TEXT NOT NULL, started_ms INTEGER NOT NULL, gate_sequence INTEGER,
+         held_ms INTEGER, activated_ms INTEGER, ended_ms INTEGER, outcome TEXT, detail TEXT)`,
+      `CREATE UNIQUE INDEX rotations_waiting ON rotations (use, instance) WHERE phase = 'waiting'`,
+      // Who is enrolled, and what each one said last. A rotation must find its members again after a restart, the silent ones too.
+      `CREATE TABLE members (
+         session TEXT NOT NULL, point TEXT NOT NULL, sid TEXT NOT NULL, kind TEXT NOT NULL, region TEXT, seq INTEGER NOT NULL,
+         epoch INTEGER NOT NULL, bundle_sequence INTEGER NOT NULL, probes INTEGER NOT NULL, probe TEXT, probe_reason TEXT,
+         seen_ms INTEGER NOT NULL, lease_ms INTEGER NOT NULL, PRIMARY KEY (session, point)) WITHOUT ROWID`,
+    ],
+  },
 ]
 
 /** The version of the data format that this program works with. */

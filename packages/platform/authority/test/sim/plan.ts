@@ -63,6 +63,7 @@ function optionsFor(
     // Time is what the plan says: nothing goes by the clock on the wall.
     headIntervalMs: never,
     heartbeatMs: never,
+    rotationStepMs: never,
     clock: machine.clock,
     random: machine.newRandom(),
     // Configuration may change from one start to the next.
@@ -169,7 +170,7 @@ export class Plan {
     try {
       if (chore.startsWith('issue')) await this.#issue(authority, this.#order())
       else if (chore === 'publish') await authority.publisher.publish()
-      else if (chore === 'rotate') await authority.rotateIssuingKey()
+      else if (chore === 'rotate') await authority.rotate({ use: 'qip-token', askedBy: 'plan' })
       else if (chore === 'maintain') await authority.maintain()
       else this.#oracle.noteRevocation((await authority.revoke(this.#revocation(authority))).record)
     } catch (error) {

@@ -146,7 +146,7 @@ function checkListeners({ authority, gateway }: Config): ConfigFault[] {
   return faults
 }
 
-function checkTimes({ trust, issuance, heads }: Config): ConfigFault[] {
+function checkTimes({ trust, issuance, keys, heads }: Config): ConfigFault[] {
   const faults: ConfigFault[] = []
   if (trust.stateIntervalMs * 2 > trust.staleAfterMs) {
     faults.push({
@@ -163,8 +163,11 @@ function checkTimes({ trust, issuance, heads }: Config): ConfigFault[] {
       reason: 'less than twice `trust.headInterval`: good keys would be distrusted',
     })
   }
-  if (issuance.keyLifeMs <= issuance.tokenTtlMs) {
-    faults.push({ path: ['issuance', 'keyLife'], reason: 'not more than `issuance.tokenTtl`' })
+  if (keys.rotation.scheduleMs['qip-token'] <= issuance.tokenTtlMs) {
+    faults.push({
+      path: ['keys', 'rotation', 'schedule', 'qip-token'],
+      reason: 'not more than `issuance.tokenTtl`',
+    })
   }
   return faults
 }

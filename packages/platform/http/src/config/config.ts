@@ -11,6 +11,7 @@ export interface Config {
   readonly store: StoreConfig
   readonly custody: CustodyConfig
   readonly issuance: IssuanceConfig
+  readonly keys: KeysConfig
   readonly admission: AdmissionConfig
   readonly services: readonly ServiceConfig[]
   readonly gateway: GatewayConfig
@@ -61,12 +62,25 @@ export interface IssuanceConfig {
   readonly batchIntervalMs: number
   /** How long a refresh-ahead request may wait to share a batch. */
   readonly refreshWaitMs: number
-  /** The life of an issuing key, and so of its token log. */
-  readonly keyLifeMs: number
   readonly tokenCharsMax: number
   /** Whether heads carry an Ed25519 signature beside ML-DSA-44. */
   readonly hybrid: boolean
   readonly jwt: { readonly enabled: boolean; readonly algorithm: JwtAlgorithm }
+}
+
+/** The life of keys. */
+export interface KeysConfig {
+  readonly rotation: RotationConfig
+}
+
+/** When the next key of a use takes over. */
+export interface RotationConfig {
+  /** The share of the enrolled members that must have acknowledged the new key. */
+  readonly threshold: number
+  readonly timeLimitMs: number
+  readonly onTimeLimit: 'hold' | 'rollback'
+  /** How long a key of each use signs. */
+  readonly scheduleMs: Readonly<Record<'qip-token' | 'qip-jwt' | 'qip-feed' | 'qip-log', number>>
 }
 
 /** Signature algorithms of the JWT form. */

@@ -44,10 +44,22 @@ const defaults: Config = {
     batchMax: 1_024,
     batchIntervalMs: 20,
     refreshWaitMs: 1_000,
-    keyLifeMs: 86_400_000,
     tokenCharsMax: 2_048,
     hybrid: false,
     jwt: { enabled: false, algorithm: 'ML-DSA-44' },
+  },
+  keys: {
+    rotation: {
+      threshold: 1,
+      timeLimitMs: 300_000,
+      onTimeLimit: 'hold',
+      scheduleMs: {
+        'qip-token': 86_400_000,
+        'qip-jwt': 30 * 86_400_000,
+        'qip-feed': 30 * 86_400_000,
+        'qip-log': 365 * 86_400_000,
+      },
+    },
   },
   admission: {
     requireAttestation: [{ service: '**', demand: 'warn' }],
@@ -289,7 +301,11 @@ const refusals: Refusal[] = [
     path: 'issuance.jwt.algorithm',
     next: /`ML-DSA-44`/,
   },
-  { text: 'issuance: { keyLife: 10m, tokenTtl: 600s }', line: 1, path: 'issuance.keyLife' },
+  {
+    text: 'issuance: { tokenTtl: 600s }\nkeys: { rotation: { schedule: { qip-token: 10m } } }',
+    line: 2,
+    path: 'keys.rotation.schedule.qip-token',
+  },
   { text: 'replay: { memory: 1PB }', line: 1, path: 'replay.memory', reason: /not a size such as/ },
   { text: 'replay: { memory: 1KB }', line: 1, path: 'replay.memory', reason: /less than 1MiB/ },
   { text: 'replay: { scope: instances }', line: 1, path: 'replay.scope', next: /`instance`/ },

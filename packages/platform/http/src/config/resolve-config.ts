@@ -7,6 +7,7 @@ import type {
   ExemptConfig,
   GatewayConfig,
   IssuanceConfig,
+  KeysConfig,
   RouteConfig,
   ServiceConfig,
   StoreConfig,
@@ -31,6 +32,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     store: store(root.section('store'), directory),
     custody: custody(root.section('custody')),
     issuance: issuance(root.section('issuance')),
+    keys: keys(root.section('keys')),
     admission: admission(root.section('admission')),
     services: root.sections('services').map(service),
     gateway: gateway(root.section('gateway')),
@@ -85,10 +87,27 @@ function issuance(at: Section): IssuanceConfig {
     batchMax: at.integer('batchMax'),
     batchIntervalMs: at.durationMs('batchInterval'),
     refreshWaitMs: at.durationMs('refreshWait'),
-    keyLifeMs: at.durationMs('keyLife'),
     tokenCharsMax: at.integer('tokenCharsMax'),
     hybrid: at.flag('hybrid'),
     jwt: { enabled: jwt.flag('enabled'), algorithm: jwt.word('algorithm', 'jwtAlgorithm') },
+  }
+}
+
+function keys(at: Section): KeysConfig {
+  const rotation = at.section('rotation')
+  const schedule = rotation.section('schedule')
+  return {
+    rotation: {
+      threshold: rotation.share('threshold'),
+      timeLimitMs: rotation.durationMs('timeLimit'),
+      onTimeLimit: rotation.word('onTimeLimit', 'onTimeLimit'),
+      scheduleMs: {
+        'qip-token': schedule.durationMs('qip-token'),
+        'qip-jwt': schedule.durationMs('qip-jwt'),
+        'qip-feed': schedule.durationMs('qip-feed'),
+        'qip-log': schedule.durationMs('qip-log'),
+      },
+    },
   }
 }
 

@@ -84,12 +84,6 @@ export const issuance = section('how tokens are issued', {
     default: '1s',
     max: '10s',
   }),
-  keyLife: duration({
-    description: 'how long an issuing key signs; the next key opens the next token log',
-    default: '24h',
-    min: '10m',
-    max: '30d',
-  }),
   tokenCharsMax: integer({
     description: 'characters of an issued token',
     default: 2_048,

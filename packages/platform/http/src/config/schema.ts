@@ -2,6 +2,7 @@ import { type TObject, type TSchema, Type } from 'typebox'
 import { choice, duration, form, integer, kind, label, list, path, section, share, size } from './fields.ts'
 import { admission, authority, custody, issuance, services, store, telemetry } from './schema-authority.ts'
 import { gateway } from './schema-gateway.ts'
+import { keys } from './schema-keys.ts'
 import { words } from './words.ts'
 
 const trust = section('what verifiers trust, and how fresh it must be', {
@@ -87,6 +88,7 @@ const fields: Record<string, TSchema> = {
   store,
   custody,
   issuance,
+  keys,
   admission,
   services,
   gateway,

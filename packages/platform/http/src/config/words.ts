@@ -7,6 +7,7 @@ export const words = {
   keyExchange: ['preferred', 'required'],
   unanchored: ['audit', 'reject', 'accept'],
   scope: ['single', 'instance'],
+  onTimeLimit: ['hold', 'rollback'],
   deepCheck: ['never', 'sampled', 'always'],
   jwtAlgorithm: ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87', 'ML-DSA-44-Ed25519', 'ML-DSA-65-Ed25519'],
   method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'],

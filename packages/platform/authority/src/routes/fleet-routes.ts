@@ -1,0 +1,62 @@
+import type { JsonObject } from '@quantum-ip/base'
+import { type App, requireRole } from '@quantum-ip/http'
+import { Type } from 'typebox'
+import { type FleetMember, memberKinds } from '../fleet.ts'
+import { type RouteContext, sessionOf } from './route-context.ts'
+import { closed } from './schemas.ts'
+
+/** The fleet: who follows the trust state, and what each one says that it holds. */
+export function addFleetRoutes(app: App, { authority }: RouteContext): void {
+  app.get('/v1/fleet', { config: requireRole('viewer') }, async () => {
+    const members = await authority.fleet.read()
+    const waiting = await authority.rotations.waitedFor()
+    return {
+      seq: authority.publisher.current.seq,
+      bundleSequence: authority.publisher.bundle.sequence,
+      members: members.map((member) =>
+        Object.assign(memberJson(member), {
+          blocks: waiting.get(member.session)?.get(member.point) ?? [],
+        }),
+      ),
+    }
+  })
+
+  app.post(
+    '/v1/fleet/acknowledgements',
+    {
+      config: { access: 'session' },
+      schema: {
+        body: closed({
+          seq: Type.Integer({ minimum: 0 }),
+          epoch: Type.Integer({ minimum: 0 }),
+          bundleSequence: Type.Integer({ minimum: 0 }),
+          point: Type.String({ minLength: 1, maxLength: 64 }),
+          kind: Type.Optional(Type.Union(memberKinds.map((kind) => Type.Literal(kind)))),
+          region: Type.Optional(Type.String({ maxLength: 64 })),
+        }),
+      },
+    },
+    async (request, reply) => {
+      await authority.acknowledge(sessionOf(request), request.body)
+      return reply.code(204).send()
+    },
+  )
+}
+
+/** A member as the API shows it. */
+export function memberJson({ session, point, sid, kind, region, ...member }: FleetMember): JsonObject {
+  const { seq, epoch, bundleSequence, probe, seenMs, leaseMs } = member
+  return {
+    point,
+    kind,
+    sid,
+    session,
+    ...(region !== undefined && { region }),
+    seq,
+    epoch,
+    bundleSequence,
+    ...(probe !== undefined && { probe: { ...probe } }),
+    seenMs,
+    leaseMs,
+  }
+}
