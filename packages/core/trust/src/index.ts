@@ -67,6 +67,12 @@ export {
   verifyState,
 } from './state.ts'
 export { TrustError, type TrustErrorDetails } from './trust-errors.ts'
-export { type DocumentToApply, type StateToApply, TrustStore, type TrustStoreOptions } from './trust-store.ts'
+export {
+  type DocumentToApply,
+  type RootToApply,
+  type StateToApply,
+  TrustStore,
+  type TrustStoreOptions,
+} from './trust-store.ts'
 export type { Staleness, TrustListener, TrustView } from './trust-view.ts'
 export type { EnvelopeInput, Verified } from './verified.ts'

@@ -93,6 +93,42 @@ describe('root documents and bundles', () => {
     await store.applyBundle({ envelope: await signed.bundle(), timeMs })
   })
 
+  test('a root document with other bundle keys and the bundle that rests on it take effect at one moment', async () => {
+    const store = await openStore()
+    const moments: (string | undefined)[] = []
+    const look = (): void => void moments.push(store.staleness(nowMs, 300_000))
+    await store.applyState({ envelope: await signed.state(), timeMs })
+    store.subscribe({ onBundle: look })
+    const applied = store.applyRoot({
+      envelope: await signed.root({ sequence: 2, bundleKeys: [key.bundle2.publicKey] }),
+      bundle: await signed.bundle({ sequence: 2, rootSequence: 2 }, [key.bundle2]),
+      timeMs,
+    })
+    // Every turn of the event loop until it is done sees a bundle in force.
+    const watch = { isDone: false }
+    void applied.then(() => (watch.isDone = true))
+    while (!watch.isDone) {
+      look()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.equal(await applied, true)
+    assert.deepEqual([store.root?.sequence, store.bundle?.sequence], [2, 2])
+    assert.deepEqual([...new Set(moments)], [undefined])
+  })
+
+  test('a root document takes effect also where the bundle that came with it is not good', async () => {
+    for (const bad of [
+      await signed.bundle({ sequence: 2, rootSequence: 2 }),
+      await signed.bundle({ sequence: 2, rootSequence: 3 }, [key.bundle2]),
+      'no envelope',
+    ]) {
+      const store = await openStore()
+      const envelope = await signed.root({ sequence: 2, bundleKeys: [key.bundle2.publicKey] })
+      assert.equal(await store.applyRoot({ envelope, bundle: bad, timeMs }), true)
+      assert.deepEqual([store.root?.sequence, store.bundle], [2, undefined])
+    }
+  })
+
   test('a bundle goes out of force with the key that signed it, and comes back when it is signed anew', async () => {
     const store = await openStore()
     await store.applyState({ envelope: await signed.state({ heads: [head(0, 4)] }), timeMs })

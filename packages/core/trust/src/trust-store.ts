@@ -7,7 +7,7 @@ import { isAcceptable, type KemKeyRecord, type SigningKeyRecord, type SigningUse
 import { openEnvelope } from './lib/envelopes.ts'
 import { checkLogsGrow, checkStateFollows } from './lib/forward.ts'
 import { HeadTracker } from './lib/head-tracker.ts'
-import { type Held, HeldKeys, isSame } from './lib/held-keys.ts'
+import { type BundleToHold, type Held, HeldKeys, isSame } from './lib/held-keys.ts'
 import { formatSnapshot, parseSnapshot } from './lib/snapshot.ts'
 import { isExpired } from './lib/times.ts'
 import { trustLimits } from './payload-types.ts'
@@ -36,6 +36,15 @@ export interface TrustStoreOptions {
 export interface DocumentToApply {
   readonly envelope: EnvelopeInput
   readonly timeMs: number
+}
+
+/** A root document as it came. */
+export interface RootToApply extends DocumentToApply {
+  /**
+   * The bundle that rests on it. The two take effect at one moment, so that a change of bundle keys leaves no moment without a
+   * bundle. One that is not good is passed over.
+   */
+  readonly bundle?: EnvelopeInput
 }
 
 /** A state as it came, with what it confirms. */
@@ -107,11 +116,11 @@ export class TrustStore implements TrustView {
 
   /**
    * Applies a root document: the pinned one first, then its successors in order. A bundle whose signers the new document no
-   * longer names is out of force until it is signed anew. Returns whether the document was new.
+   * longer names is out of force until it is signed anew: hand that one in with it. Returns whether the document was new.
    *
    * @throws {TrustError} as {@link verifyRootDocument}
    */
-  applyRoot(input: DocumentToApply): Promise<boolean> {
+  applyRoot(input: RootToApply): Promise<boolean> {
     return this.#inTurn(() => this.#applyRoot(input))
   }
 
@@ -258,18 +267,25 @@ export class TrustStore implements TrustView {
     return isAcceptable(record) && index < from
   }
 
-  async #applyRoot(input: DocumentToApply): Promise<boolean> {
-    return this.#keys.applyRoot(openEnvelope(input.envelope, 'root'))
+  async #applyRoot({ envelope, bundle, timeMs }: RootToApply): Promise<boolean> {
+    const next = bundle === undefined ? undefined : bundleToHold(bundle, timeMs)
+    const held = await this.#keys.applyRoot(openEnvelope(envelope, 'root'), next)
+    if (held?.compromised !== undefined) this.#reportBundle(held.compromised)
+    return held !== undefined
   }
 
   async #applyBundle(input: DocumentToApply): Promise<boolean> {
     const envelope = openEnvelope(input.envelope, 'bundle')
     const compromised = await this.#keys.applyBundle(envelope, input.timeMs / 1_000)
     if (compromised === undefined) return false
+    this.#reportBundle(compromised)
+    return true
+  }
+
+  #reportBundle(compromised: readonly SigningKeyRecord[]): void {
     const sequence = this.bundle?.sequence ?? 0
     for (const record of compromised) this.#report((listener) => listener.onCompromised?.(record))
     this.#report((listener) => listener.onBundle?.(sequence))
-    return true
   }
 
   async #applyBase(input: StateToApply): Promise<boolean> {
@@ -351,5 +367,15 @@ export class TrustStore implements TrustView {
     const result = this.#last.then(work)
     this.#last = result.catch(() => undefined)
     return result
+  }
+}
+
+// A bundle that cannot even be read must not keep its root document out.
+function bundleToHold(bundle: EnvelopeInput, timeMs: number): BundleToHold | undefined {
+  try {
+    return { envelope: openEnvelope(bundle, 'bundle'), timeS: timeMs / 1_000 }
+  } catch (error) {
+    if (error instanceof TrustError) return undefined
+    throw error
   }
 }

@@ -34,6 +34,8 @@ export interface AuthorityErrorDetails {
   QIP_AUTHORITY_REVOCATION_REFUSED: { readonly reason: string }
   /** A rotation that cannot be begun or taken back. */
   QIP_AUTHORITY_ROTATION_REFUSED: { readonly reason: string }
+  /** A root document that does not follow on the one in force, or under which the authority could sign nothing. */
+  QIP_AUTHORITY_ROOT_REFUSED: { readonly reason: string; readonly next?: string }
   /** Something is already bound to that name. */
   QIP_AUTHORITY_ALREADY_BOUND: { readonly what: string }
   /** The authority is stopping, or its queue is full. */
@@ -119,6 +121,12 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
     fault: 'conflict',
     message: ({ reason }) => `rotation refused: ${reason}`,
     next: () => '`qip keys list` shows the keys, `qip keys rotations` what became of earlier rotations',
+  },
+  QIP_AUTHORITY_ROOT_REFUSED: {
+    fault: 'caller',
+    message: ({ reason }) => `root document refused: ${reason}`,
+    next: ({ next }) =>
+      next ?? 'the one in force holds on; begin the next one from it (`qip keys root fetch`)',
   },
   QIP_AUTHORITY_ALREADY_BOUND: { fault: 'conflict', message: ({ what }) => `${what} is already bound` },
   QIP_AUTHORITY_OVERLOADED: {

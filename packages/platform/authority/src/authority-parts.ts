@@ -1,18 +1,16 @@
 import type { Clock, Random } from '@quantum-ip/base'
-import { parseEnvelope, type Signer } from '@quantum-ip/crypto'
-import { parseRootDocument, RevocationIndex, type RootDocument } from '@quantum-ip/trust'
+import { RevocationIndex } from '@quantum-ip/trust'
 import { type Session, Sessions } from './admission/sessions.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import type { TokenLog } from './issuance/token-log.ts'
 import { Fleet } from './fleet.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import { KeyLifecycle } from './keys/lifecycle.ts'
-import { createRoot } from './keys/root-keys.ts'
+import { RootChain } from './keys/root-chain.ts'
 import { Registry } from './ledger/registry.ts'
 import { type ListedHead, listLogs } from './state/listed-logs.ts'
 import { lastStateMs, Publisher } from './state/publisher.ts'
 import { Revocations } from './state/revocations.ts'
-import { readMeta, writeMetaStatement } from './store/meta.ts'
 import type { Store } from './store/open-store.ts'
 
 /** All that an authority is put together from. */
@@ -20,7 +18,7 @@ export interface AuthorityParts {
   readonly store: Store
   readonly clock: Clock
   readonly random: Random
-  readonly root: { readonly document: RootDocument; readonly text: string }
+  readonly root: RootChain
   readonly keys: KeyRing
   readonly lifecycle: KeyLifecycle
   readonly issuing: TokenLog
@@ -47,12 +45,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
   const revocations = await Revocations.open(store.sql, store.revocations, clock)
   const index = new RevocationIndex()
   index.apply(revocations.list(), Math.floor(clock.now() / 1_000))
-  const bundleSigner = await openBundleSigner(store)
-  const root = await openRoot(store, {
-    td,
-    nowS: Math.floor(clock.now() / 1_000),
-    bundleKeys: [bundleSigner.publicKey],
-  })
+  const root = await RootChain.open({ td, store, clock })
   const lifecycle = new KeyLifecycle({
     td,
     store,
@@ -78,8 +71,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
     keys,
     revocations,
     clock,
-    bundleSigner,
-    rootSequence: root.document.sequence,
+    root: () => root.current,
     lifetimeS: options.bundleTtlS ?? weekS,
     logs: (listed) => new Map([...logs].map(([origin, head]) => [origin, head(listed)])),
     ...(options.headIntervalMs !== undefined && { headIntervalMs: options.headIntervalMs }),
@@ -116,29 +108,4 @@ export function isRevoked({ index, clock }: Revoked, sid: string, build: Uint8Ar
 /** Whether a session is to be ended: its service or one of its builds is revoked. */
 export function isSessionRevoked(revoked: Revoked, { sid, builds }: Session): boolean {
   return isRevoked(revoked, sid, undefined) || builds.some(({ bytes }) => isRevoked(revoked, sid, bytes))
-}
-
-async function openBundleSigner({ sql, custody }: Store): Promise<Signer> {
-  const kid = await readMeta(sql, 'bundle-key')
-  if (kid !== undefined) return custody.open(kid)
-  const signer = await custody.create('ML-DSA-65', 'bundle')
-  await sql.transact([writeMetaStatement('bundle-key', signer.publicKey.kid)])
-  return signer
-}
-
-async function openRoot(
-  { sql, custody }: Store,
-  founding: Parameters<typeof createRoot>[1],
-): Promise<AuthorityParts['root']> {
-  const [row] = await sql.query(
-    "SELECT envelope FROM documents WHERE kind = 'root' ORDER BY sequence DESC LIMIT 1",
-  )
-  let text = row?.['envelope'] as string | undefined
-  if (text === undefined) {
-    text = await createRoot(custody, founding)
-    await sql.transact([
-      { sql: "INSERT INTO documents (kind, sequence, envelope) VALUES ('root', 1, ?)", params: [text] },
-    ])
-  }
-  return { document: parseRootDocument(parseEnvelope(text).payload), text }
 }

@@ -6,7 +6,7 @@ import {
   systemRandom,
   type TrustDomain,
 } from '@quantum-ip/base'
-import type { Signer } from '@quantum-ip/crypto'
+import type { PublicKey, Signer } from '@quantum-ip/crypto'
 import type { RevocationRecord, RootDocument } from '@quantum-ip/trust'
 import { Acts } from './acts.ts'
 import { AdmissionDesk } from './admission/admission.ts'
@@ -48,9 +48,6 @@ export class Authority {
   readonly clock: Clock
   readonly random: Random
   readonly store: Store
-  readonly root: RootDocument
-  /** The signed root document, DSSE as JSON. */
-  readonly rootText: string
   readonly keys: KeyRing
   readonly publisher: Publisher
   readonly sessions: Sessions
@@ -91,8 +88,6 @@ export class Authority {
     this.clock = clock
     this.random = random
     this.store = store
-    this.root = parts.root.document
-    this.rootText = parts.root.text
     this.keys = parts.keys
     this.publisher = parts.publisher
     this.sessions = parts.sessions
@@ -186,6 +181,40 @@ export class Authority {
   /** Takes every step of a rotation that can be taken now. It is done by itself, after acknowledgements and every half second. */
   advance(): Promise<boolean> {
     return this.#inTurn(() => this.rotations.advance())
+  }
+
+  /** The root document in force. */
+  get root(): RootDocument {
+    return this.#parts.root.current.document
+  }
+
+  /** The signed root document, DSSE as JSON. */
+  get rootText(): string {
+    return this.#parts.root.current.text
+  }
+
+  /** The bundle keys in custody; those that the root document lists sign. */
+  get bundleKeys(): readonly PublicKey[] {
+    return this.#parts.root.bundleKeys
+  }
+
+  /** Makes a bundle key, for the next root document to list. */
+  createBundleKey(): Promise<PublicKey> {
+    return this.#inTurn(() => this.#parts.root.createBundleKey())
+  }
+
+  /**
+   * Goes over to the next root document, which follows on the one in force. Resolves when verifiers can see it.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_ROOT_REFUSED` · `QIP_AUTHORITY_STORE_UNAVAILABLE`: it may come into force later
+   */
+  installRoot(text: string): Promise<RootDocument> {
+    return this.#inTurn(async () => {
+      const { root } = this.#parts
+      const next = await root.keep(text)
+      await this.publisher.changeRoot(next, () => root.enter(next))
+      return next.document
+    })
   }
 
   /**

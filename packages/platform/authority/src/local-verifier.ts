@@ -21,7 +21,9 @@ export async function openLocalVerifier(authority: Authority): Promise<LocalVeri
   const trust = new TrustStore({ td: authority.trustDomain, pins: pinsOf(authority.root) })
   await trust.applyRoot({ envelope: authority.rootText, timeMs: clock.now() })
   const follow = async ({ bundle, state, revocations }: Publication): Promise<void> => {
-    if (bundle !== undefined) await trust.applyBundle({ envelope: bundle, timeMs: clock.now() })
+    if (bundle !== undefined && authority.root.sequence !== trust.root?.sequence) {
+      await trust.applyRoot({ envelope: authority.rootText, bundle, timeMs: clock.now() })
+    } else if (bundle !== undefined) await trust.applyBundle({ envelope: bundle, timeMs: clock.now() })
     await trust.applyState({ envelope: state, revocations, timeMs: clock.now() })
   }
   const replay = new ReplayFilter(allocateReplayMemory({ bytes: replayBytes, startedMs: clock.now() }))

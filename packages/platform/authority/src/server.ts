@@ -20,6 +20,7 @@ import { addFleetRoutes } from './routes/fleet-routes.ts'
 import { addKeyRoutes, addRecordRoutes } from './routes/operator-routes.ts'
 import { addRotationRoutes } from './routes/rotation-routes.ts'
 import { authenticateSession, type DeclaredService, type RouteContext } from './routes/route-context.ts'
+import { addRootRoutes } from './routes/root-routes.ts'
 import { addTokenRoutes } from './routes/token-routes.ts'
 import { addTrustRoutes, feedEvent } from './routes/trust-routes.ts'
 import { addVerifyRoutes } from './routes/verify-routes.ts'
@@ -86,6 +87,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addLedgerRoutes(server.app, context)
   addKeyRoutes(server.app, context)
   addRotationRoutes(server.app, context)
+  addRootRoutes(server.app, context)
   addFleetRoutes(server.app, context)
   addRecordRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)

@@ -23,6 +23,18 @@ export interface HeldKeysOptions {
   readonly composites: boolean
 }
 
+/** A bundle that is to be held, and the time. */
+export interface BundleToHold {
+  readonly envelope: Envelope
+  readonly timeS: number
+}
+
+/** What a new root document brought. */
+export interface RootHeld {
+  /** Where a bundle was held with it: the keys that are compromised by it and were not before. */
+  readonly compromised?: readonly SigningKeyRecord[]
+}
+
 /** The root documents and the bundle of one trust domain, never backwards. */
 export class HeldKeys {
   readonly #options: HeldKeysOptions
@@ -50,10 +62,15 @@ export class HeldKeys {
     return this.#index
   }
 
-  /** Holds a root document. Returns whether it was new. An expired one is held: its successor follows, or nothing does. */
-  async applyRoot(envelope: Envelope): Promise<boolean> {
+  /**
+   * Holds a root document, and with it the bundle that rests on it, where one is handed in and good: there is no moment at which the
+   * one is held and the other is not. An expired root document is held: its successor follows, or nothing does.
+   *
+   * @returns `undefined` if it was not new; else what became compromised, where a bundle came with it
+   */
+  async applyRoot(envelope: Envelope, next?: BundleToHold): Promise<RootHeld | undefined> {
     const held = this.#roots.at(-1)
-    if (isSame(held, envelope)) return false
+    if (isSame(held, envelope)) return undefined
     const trusted = held?.document ?? this.#options.pins
     const offered = await verifyRootDocument({ envelope, trusted, timeS: 'superseded' })
     checkDomain('root', this.#options.td, offered.document.td)
@@ -61,9 +78,22 @@ export class HeldKeys {
       const details = { document: 'root', what: 'predecessors', limit: trustLimits.rootChainMax } as const
       throw new TrustError('QIP_TRUST_LIMIT_EXCEEDED', details)
     }
+    const bundle = next && (await this.#bundleUnder(offered.document, next))
+    // From here on nothing can fail or be seen in between.
     this.#roots.push({ ...offered, envelope })
+    if (bundle !== undefined) return { compromised: this.#holdBundle(bundle) }
     this.#checkSigners(offered.document)
-    return true
+    return {}
+  }
+
+  // A bundle that is not good does not keep its root document out.
+  async #bundleUnder(root: RootDocument, next: BundleToHold): Promise<Held<Bundle> | undefined> {
+    try {
+      return await this.#verifyNext(root, next)
+    } catch (error) {
+      if (error instanceof TrustError) return undefined
+      throw error
+    }
   }
 
   // A root document takes a bundle key out because it is not to be trusted any more: what it signed goes with it.
@@ -78,15 +108,25 @@ export class HeldKeys {
   async applyBundle(envelope: Envelope, timeS: number): Promise<readonly SigningKeyRecord[] | undefined> {
     const isRepeated = isSame(this.#bundle, envelope)
     if (isRepeated && !this.#isVoid) return undefined
+    return this.#holdBundle(await this.#verifyNext(this.#rootInForce(timeS), { envelope, timeS }))
+  }
+
+  async #verifyNext(root: RootDocument, { envelope, timeS }: BundleToHold): Promise<Held<Bundle>> {
     const { composites } = this.#options
-    const offered = await verifyBundle({ envelope, root: this.#rootInForce(timeS), timeS, composites })
+    const offered = await verifyBundle({ envelope, root, timeS, composites })
     const { document } = offered
-    if (!isRepeated && this.#bundle !== undefined) checkBundleFollows(this.#bundle.document, document)
+    if (this.#bundle !== undefined && !isSame(this.#bundle, envelope)) {
+      checkBundleFollows(this.#bundle.document, document)
+    }
     this.#checkCompromised(document)
-    this.#bundle = { ...offered, envelope }
-    this.#index = new BundleIndex(document)
+    return { ...offered, envelope }
+  }
+
+  #holdBundle(bundle: Held<Bundle>): readonly SigningKeyRecord[] {
+    this.#bundle = bundle
+    this.#index = new BundleIndex(bundle.document)
     this.#isVoid = false
-    return this.#noteCompromised(document)
+    return this.#noteCompromised(bundle.document)
   }
 
   // The bundle before may have left out a compromised key, so its states alone do not tell.

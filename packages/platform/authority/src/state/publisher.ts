@@ -13,6 +13,7 @@ import {
 } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { HeldKey, KeyRing } from '../keys/key-ring.ts'
+import type { RootInForce } from '../keys/root-chain.ts'
 import { readMeta, writeMetaStatement } from '../store/meta.ts'
 import type { Sql } from '../store/sql.ts'
 import { baseStatements } from './history.ts'
@@ -44,9 +45,8 @@ export interface PublisherOptions {
   readonly keys: KeyRing
   readonly revocations: Pick<Revocations, 'epoch' | 'chain' | 'since'>
   readonly clock: Clock
-  /** Signs bundles: a bundle key of the root document. */
-  readonly bundleSigner: Signer
-  readonly rootSequence: number
+  /** The root document in force, and who signs bundles under it. */
+  readonly root: () => RootInForce
   /** Seconds that a bundle is valid: at most seven days. */
   readonly lifetimeS: number
   /**
@@ -156,6 +156,24 @@ export class Publisher {
     return this.publish()
   }
 
+  /**
+   * Goes over to the next root document: its bundle is signed first, and `enter` is called at the moment at which that bundle takes the place
+   * of the one before, so that nobody is given one of the two without the other. Resolves when verifiers can see both.
+   */
+  async changeRoot(next: RootInForce, enter: () => void): Promise<Publication> {
+    const changed = this.#publishing
+      .catch(() => undefined)
+      .then(() => this.#settleState())
+      .then(async () => {
+        this.#bundle = await makeBundle({ ...this.#options, root: next }, this.#bundle.document.sequence)
+        enter()
+        this.#bundleIsNew = true
+      })
+    this.#publishing = changed
+    await changed
+    return this.publish()
+  }
+
   /** Signs a state now. Resolves with a publication that holds all that was true when this was called. */
   publish(): Promise<Publication> {
     const published = this.#publishing.catch(() => undefined).then(() => this.#publish())
@@ -192,7 +210,8 @@ export class Publisher {
   }
 
   async #renewBundle(): Promise<void> {
-    this.#bundle = await makeBundle(this.#options, this.#bundle.document.sequence)
+    const source = { ...this.#options, root: this.#options.root() }
+    this.#bundle = await makeBundle(source, this.#bundle.document.sequence)
     this.#bundleIsNew = true
   }
 
@@ -321,7 +340,7 @@ async function restore(options: PublisherOptions): Promise<Restored> {
   return {
     position,
     pending: await PendingHeads.open(sql, position.head),
-    bundle: await makeBundle(options, await lastBundleSequence(sql)),
+    bundle: await makeBundle({ ...options, root: options.root() }, await lastBundleSequence(sql)),
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Clock, TrustDomain } from '@quantum-ip/base'
-import { formatEnvelope, sha256, type Signer } from '@quantum-ip/crypto'
+import { formatEnvelope, sha256 } from '@quantum-ip/crypto'
 import { type Bundle, signBundle } from '@quantum-ip/trust'
 import type { HeldKey, KeyRing } from '../keys/key-ring.ts'
+import type { RootInForce } from '../keys/root-chain.ts'
 import type { Sql } from '../store/sql.ts'
 
 /** A bundle with the envelope that proves it. */
@@ -19,9 +20,7 @@ export interface BundleSource {
   readonly sql: Sql
   readonly keys: KeyRing
   readonly clock: Clock
-  /** A bundle key of the root document. */
-  readonly bundleSigner: Signer
-  readonly rootSequence: number
+  readonly root: RootInForce
   /** Seconds that a bundle is valid: at most seven days. */
   readonly lifetimeS: number
 }
@@ -31,7 +30,7 @@ const endedKeyMs = 24 * 3_600_000
 
 /** Signs a bundle of the keys as they are, with a number above `previous`, and keeps it. */
 export async function makeBundle(source: BundleSource, previous: number): Promise<SignedBundle> {
-  const { td, clock, keys, bundleSigner, rootSequence, sql, lifetimeS } = source
+  const { td, clock, keys, root, sql, lifetimeS } = source
   const nowMs = clock.now()
   const nowS = Math.floor(nowMs / 1_000)
   const document: Bundle = {
@@ -40,11 +39,11 @@ export async function makeBundle(source: BundleSource, previous: number): Promis
     sequence: Math.max(previous + 1, nowMs),
     refreshHintS: 60,
     keys: keys.list().flatMap((held) => (isListed(held, nowMs) ? keys.recordsOf(held) : [])),
-    rootSequence,
+    rootSequence: root.document.sequence,
     issued: nowS,
     expires: nowS + lifetimeS,
   }
-  const envelope = await signBundle(document, [bundleSigner])
+  const envelope = await signBundle(document, root.bundleSigners)
   const text = formatEnvelope(envelope)
   await sql.transact([
     { sql: "DELETE FROM documents WHERE kind = 'bundle'" },

@@ -24,14 +24,18 @@ const key = Array.from({ length: 6 }, () => generatePrivateKey('ML-DSA-87'))
 const bundleKey = generatePrivateKey('ML-DSA-65')
 const pair = (n: number) => key.slice(2 * n, 2 * n + 2)
 
-function documentOf(sequence: number, roots: readonly PrivateKey[]): RootDocument {
+function documentOf(
+  sequence: number,
+  roots: readonly PrivateKey[],
+  bundleKeys: readonly PrivateKey[] = [bundleKey],
+): RootDocument {
   return {
     td: domain.td,
     sequence,
     expires: domain.nowS() + 86_400,
     roots: roots.map(({ publicKey }) => publicKey),
     threshold: 2,
-    bundleKeys: [bundleKey.publicKey],
+    bundleKeys: bundleKeys.map(({ publicKey }) => publicKey),
     bundleThreshold: 1,
   }
 }
@@ -137,4 +141,41 @@ test('a bundle that rests on a later root document brings that first', async () 
   const step = { state: domain.current.state, bundle: text, headGap: 'refuse' } as const
   await assert.rejects(updater.step(step), (error) => isQipError(error))
   assert.deepEqual([store.root?.sequence, store.bundle?.sequence], [2, 1])
+})
+
+test('a change of bundle keys that is found by looking for root documents never leaves a moment without a bundle', async () => {
+  const bundleOf = async (sequence: number, rootSequence: number, signer: PrivateKey) => {
+    const issued = domain.nowS()
+    const document = {
+      td: domain.td,
+      sequence,
+      refreshHintS: 60,
+      keys: [],
+      rootSequence,
+      issued,
+      expires: issued + 60,
+    }
+    return formatEnvelope(await signBundle(document, [signer]))
+  }
+  serve(1)
+  const { store, updater } = open()
+  await updater.walkRoot()
+  await store.applyBundle({ envelope: await bundleOf(1, 1, bundleKey), timeMs: domain.clock.now() })
+  const other = generatePrivateKey('ML-DSA-65')
+  authority.roots.set(2, formatEnvelope(await signRootDocument(documentOf(2, pair(0), [other]), pair(0))))
+  const was = authority.bundle
+  authority.bundle = await bundleOf(2, 2, other)
+  try {
+    const walked = updater.walkRoot()
+    const watch = { isDone: false }
+    void walked.then(() => (watch.isDone = true))
+    while (!watch.isDone) {
+      assert.ok(store.bundle)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await walked
+    assert.deepEqual([store.root?.sequence, store.bundle?.sequence], [2, 2])
+  } finally {
+    authority.bundle = was
+  }
 })

@@ -65,23 +65,28 @@ export class TrustUpdater {
    * Follows the root documents to the newest one: from the one held, or from the pinned one on.
    *
    * The newest is tried first, since most successors are signed by the roots that are held; only where it is not, the documents
-   * between are needed.
+   * between are needed. The bundle takes effect with the newest: one that changes the bundle keys puts the bundle before it out of
+   * force, and there must be no moment without one.
+   *
+   * @param bundle the one that rests on the newest root document, where it is at hand
    */
-  async walkRoot(): Promise<void> {
+  async walkRoot(bundle?: Uint8Array | string): Promise<void> {
     const newest = await fetchDocument(this.#session.transport, 'root')
     const held = this.#store.root
     const sequence = rootSequenceOf(newest)
     if (held !== undefined && sequence < held.sequence) return
+    const isNew = held !== undefined && sequence > held.sequence
+    const next = bundle ?? (isNew ? await fetchDocument(this.#session.transport, 'bundle') : undefined)
     const isUnknown = held === undefined ? 'QIP_TRUST_ROOT_NOT_PINNED' : 'QIP_TRUST_SIGNATURES_INSUFFICIENT'
     try {
-      await this.#applyRoot(newest)
+      await this.#applyRoot(newest, next)
       return
     } catch (error) {
       if (!isQipError(error, isUnknown)) throw error
       const between = held === undefined ? this.#sincePinned(sequence) : this.#since(held.sequence, sequence)
       if (!(await between)) throw error
     }
-    await this.#applyRoot(newest)
+    await this.#applyRoot(newest, next)
   }
 
   /** Applies the root documents from the one after `held` to the one before `newest`. Returns whether there was one. */
@@ -129,8 +134,12 @@ export class TrustUpdater {
     }
   }
 
-  #applyRoot(envelope: Uint8Array): Promise<boolean> {
-    return this.#store.applyRoot({ envelope, timeMs: this.#clock.now() })
+  #applyRoot(envelope: Uint8Array, bundle?: Uint8Array | string): Promise<boolean> {
+    return this.#store.applyRoot({
+      envelope,
+      timeMs: this.#clock.now(),
+      ...(bundle !== undefined && { bundle }),
+    })
   }
 
   /** Applies a bundle; one that rests on a later root document after that one. An older one is passed over. */
@@ -141,7 +150,7 @@ export class TrustUpdater {
     } catch (error) {
       if (isOlder(error)) return
       if (!isMissing(error, 'root')) throw error
-      await this.walkRoot()
+      await this.walkRoot(envelope)
       await apply()
     }
   }

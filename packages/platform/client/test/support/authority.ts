@@ -60,6 +60,8 @@ export class TestAuthority {
   readonly sessions = new Map<string, TestSession>()
   /** Root documents by sequence; the newest is the one that is served without a sequence. */
   readonly roots = new Map<number, string>()
+  /** Stands in for the newest bundle of the domain. */
+  bundle: string | undefined
   /** What is answered instead, by path, as often as there are answers. */
   readonly faults = new Map<string, (Answer | 'hang' | 'drop')[]>()
   /** Handlers that come before those of this class. */
@@ -224,7 +226,7 @@ export class TestAuthority {
       const raw = this.roots.get(sequence)
       return raw === undefined ? problem(404, 'QIP_AUTHORITY_NOT_FOUND', 'no such root document') : { raw }
     }
-    if (path === '/v1/bundle') return { raw: domain.published.bundles.at(-1) as string }
+    if (path === '/v1/bundle') return { raw: this.bundle ?? (domain.published.bundles.at(-1) as string) }
     if (path === '/v1/state') return { raw: domain.current.state }
     const head = /^\/v1\/heads\/([0-9a-f]{8})\/(\d+)-(\d+)$/.exec(path)
     if (head === null) return undefined
