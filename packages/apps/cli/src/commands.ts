@@ -59,6 +59,14 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'check and show the configuration',
     load: async () => (await import('./commands/config.ts')).configCommand,
   },
+  backup: {
+    summary: 'back up the authority while it runs; verify a backup',
+    load: async () => (await import('./commands/backup.ts')).backupCommand,
+  },
+  restore: {
+    summary: 'restore a backup, all of it checked first',
+    load: async () => (await import('./commands/restore.ts')).restoreCommand,
+  },
   policy: {
     summary: 'write and check policies',
     load: async () => (await import('./commands/policy.ts')).policyCommand,

@@ -12,6 +12,8 @@ export interface AuthorityErrorDetails {
   QIP_AUTHORITY_MIGRATION_FAILED: { readonly from: number; readonly to: number; readonly reason: string }
   /** A backup is not whole, or not what it says. */
   QIP_AUTHORITY_BACKUP_DAMAGED: { readonly reason: string }
+  /** A backup is not made as asked. */
+  QIP_AUTHORITY_BACKUP_REFUSED: { readonly reason: string }
   /** There is data already where a backup should be restored to. */
   QIP_AUTHORITY_STORE_OCCUPIED: { readonly place: string }
   /** Another process uses the data directory. */
@@ -69,6 +71,11 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
     fault: 'caller',
     message: ({ reason }) => `the backup is not good: ${reason}`,
     next: () => 'take an older one; `qip backup verify` tells which ones are good',
+  },
+  QIP_AUTHORITY_BACKUP_REFUSED: {
+    fault: 'caller',
+    message: ({ reason }) => `no backup: ${reason}`,
+    next: () => 'correct that and try again',
   },
   QIP_AUTHORITY_STORE_OCCUPIED: {
     fault: 'caller',

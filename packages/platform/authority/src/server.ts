@@ -15,6 +15,7 @@ import type { Authority } from './authority.ts'
 import { openLocalVerifier } from './local-verifier.ts'
 import { sqlCredentialStore } from './operators.ts'
 import { addAttestationRoutes } from './routes/attestation-routes.ts'
+import { addBackupRoutes } from './routes/backup-routes.ts'
 import { addLedgerRoutes } from './routes/ledger-routes.ts'
 import { addFleetRoutes } from './routes/fleet-routes.ts'
 import { addKeyRoutes, addRecordRoutes } from './routes/operator-routes.ts'
@@ -90,6 +91,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addRootRoutes(server.app, context)
   addFleetRoutes(server.app, context)
   addRecordRoutes(server.app, context)
+  addBackupRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)
   if (metrics !== undefined) {
     server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>

@@ -96,3 +96,19 @@ export async function writeText({ path, what, content, secret = false }: FileToW
     throw new CliError('QIP_CLI_FILE_UNWRITABLE', { path, what, reason: fileReason(cause) }, { cause })
   }
 }
+
+/**
+ * The first line of a file, as a passphrase.
+ *
+ * @throws {CliError} `QIP_CLI_FILE_UNREADABLE` · `QIP_CLI_FILE_MALFORMED` if it is empty
+ */
+export async function readPassphrase(path: string): Promise<string> {
+  const text = await readText({ path, what: 'passphrase', bytesMax: 4_096 })
+  const [passphrase = ''] = text.split(/\r?\n/, 1)
+  if (passphrase !== '') return passphrase
+  throw new CliError('QIP_CLI_FILE_MALFORMED', {
+    path,
+    what: 'passphrase',
+    reason: 'its first line is empty',
+  })
+}

@@ -4,8 +4,7 @@ import type { TrustDomain } from '@quantum-ip/base'
 import { openFileCustody } from '@quantum-ip/custody'
 import { AuthorityError } from '../authority-errors.ts'
 import { writeBackupFile } from '../backup/backup-file.ts'
-import { dumpStore } from '../backup/dump-store.ts'
-import { programVersion } from '../backup/program-version.ts'
+import { openBackup } from '../backup/backup-store.ts'
 import { type KeyCustody, keyCustody } from '../custody.ts'
 import { type DurableFile, openDurableFile } from './durable-file.ts'
 import { lockFolder } from './folder-lock.ts'
@@ -97,11 +96,5 @@ async function keepBefore(
 ): Promise<void> {
   const { folder, trustDomain, from } = about
   const file = join(folder, `before-version-${from + 1}.qipbackup`)
-  const snapshot = await sql.snapshot()
-  try {
-    const header = { trustDomain, dataVersion: from, program: programVersion, madeMs: Date.now() }
-    await writeBackupFile(file, dumpStore(snapshot, { header }))
-  } finally {
-    await snapshot.close()
-  }
+  await writeBackupFile(file, await openBackup({ sql, trustDomain, nowMs: Date.now(), version: from }))
 }

@@ -38,7 +38,12 @@ export function openSqliteSnapshot(copy: string): SqlSnapshot {
     },
     async close() {
       database.close()
-      await rm(copy, { force: true })
+      await removeSnapshot(copy)
     },
   }
+}
+
+/** Removes a copy, and what SQLite puts beside one that it reads. */
+export async function removeSnapshot(copy: string): Promise<void> {
+  for (const end of ['', '-wal', '-shm']) await rm(`${copy}${end}`, { force: true })
 }

@@ -1,8 +1,7 @@
-import { rm } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Sql, SqlRow, SqlSnapshot, SqlStatement, SqlValue } from './sql.ts'
-import { openSqliteSnapshot, snapshotFileOf } from './sqlite-snapshot.ts'
+import { openSqliteSnapshot, removeSnapshot, snapshotFileOf } from './sqlite-snapshot.ts'
 import type { SqliteAnswer, SqliteCall } from './sqlite-worker.ts'
 
 // SQLite's primary result codes for "somebody else holds the lock".
@@ -71,7 +70,7 @@ class SqliteStore implements Sql {
       await this.#call((id) => ({ id, kind: 'copy', file: copy }))
       return openSqliteSnapshot(copy)
     } catch (error) {
-      await rm(copy, { force: true })
+      await removeSnapshot(copy)
       throw error
     }
   }
