@@ -29,6 +29,8 @@ export {
   type BindingEvidence,
   type BuildFacts,
   type ChainHop,
+  type HeadStanding,
+  type HeadState,
   type Reason,
   type Status,
   type Timings,

@@ -1,4 +1,4 @@
-import type { ServiceId } from '@quantum-ip/base'
+import type { ServiceId, TrustDomain } from '@quantum-ip/base'
 import type { LookupSource } from './sources.ts'
 import type { Reason, VerificationPath } from './verdict.ts'
 
@@ -51,15 +51,19 @@ export interface EventHead {
 /**
  * What an operator must hear of at once. Rare; an event may carry values of any size.
  *
- * - `head_unlogged`: a signed head on which `decisions` were taken was listed by no state in time; its key is distrusted here
+ * - `head_late`: a signed head on which `decisions` were taken should have been listed by now. It proves nothing here; the
+ *   authority, which has the log, can tell at once
+ * - `head_unlogged`: such a head was listed by no state in time; its key is distrusted here
  * - `log_equivocation`: two validly signed heads for one tuple; the key is compromised here
  */
 export type VerifierEvent =
+  | { readonly kind: 'head_late'; readonly head: EventHead; readonly decisions: number }
   | { readonly kind: 'head_unlogged'; readonly head: EventHead; readonly decisions: number }
   | { readonly kind: 'log_equivocation'; readonly heads: readonly [EventHead, EventHead] }
 
 /** The kinds of events, in a fixed order. */
 export const verifierEventKinds = [
+  'head_late',
   'head_unlogged',
   'log_equivocation',
 ] as const satisfies readonly VerifierEvent['kind'][]
@@ -82,6 +86,12 @@ export interface VerifierObserver {
   /** Age of the attestation that a verified token relies on (M5). */
   attestationAge(ageMs: number): void
   event(event: VerifierEvent): void
+  /**
+   * A token names a key that the fresh trust state does not know.
+   *
+   * @param key the C2SP key ID, or the `kid` of a JWT: whatever the caller wrote
+   */
+  unknownKey(td: TrustDomain, key: number | string): void
 }
 
 /** An observer that ignores everything: spread it to write one of a few methods. */
@@ -93,4 +103,5 @@ export const silentObserver: VerifierObserver = {
   deepCheck: () => {},
   attestationAge: () => {},
   event: () => {},
+  unknownKey: () => {},
 }

@@ -201,6 +201,8 @@ export const verificationPaths = ['cold', 'cached', 'deep'] as const satisfies r
 export interface VerdictNotes {
   /** The head is signed but not yet listed in a signed state. */
   readonly provisionalHead: boolean
+  /** That head, whose standing moves on: what a decision log watches. */
+  readonly reliedOn: HeadStanding | undefined
   /** Heads count here without being listed (`heads.unanchored: accept`), and this one was not. */
   readonly unanchoredHead: boolean
   /** The trust state was older than allowed, and configuration says to go on. */
@@ -216,6 +218,21 @@ export interface VerdictNotes {
    * each of them named.
    */
   readonly alsoUnverifiable: readonly Reason[]
+}
+
+/**
+ * Where a signed head that no state had listed stands:
+ *
+ * - `pending`: it counts, until a state should have listed it
+ * - `overdue`: a state should have listed it, but none that young has come: it counts no longer
+ * - `anchored`: a state has listed it
+ * - `refused`: a state that should have listed it did not, or lists another
+ */
+export type HeadState = 'pending' | 'overdue' | 'anchored' | 'refused'
+
+/** What became of a head that a verdict relied on before any state had listed it. It moves on after the verdict. */
+export interface HeadStanding {
+  readonly state: HeadState
 }
 
 /** How long a verification took. Zero where no stopwatch was passed in. */

@@ -23,6 +23,8 @@ export interface HeadOptions {
   readonly unanchored?: UnanchoredHeads | undefined
   /** Milliseconds within which a state must list a provisional head. Default 60,000. */
   readonly listedWithinMs?: number | undefined
+  /** Milliseconds after which the observer is told of one that is still not listed, so that the authority can be asked. Default 5,000. */
+  readonly reportedAfterMs?: number | undefined
   /** Fetches per second. Default 50. */
   readonly fetchesPerS?: number | undefined
   /** Tokens that the authority signs in one batch at most: how far past the known log a head may lie. Default 1,024. */

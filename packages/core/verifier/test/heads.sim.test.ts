@@ -103,8 +103,11 @@ test('distrusts a key whose head no state lists in time, marks the decisions, an
   await domain.advance(59_000, { publish: false })
   assert.equal((await verifier.verify(domain.input(text))).reason, 'ok')
   await domain.advance(1_000)
-  assert.equal(events.length, 1)
-  const [event] = events
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['head_late', 'head_unlogged'],
+  )
+  const event = events[1]
   assert.ok(event?.kind === 'head_unlogged')
   assert.equal(event.decisions, 4)
   assert.deepEqual(event.head.hash, head.hash)
@@ -114,6 +117,51 @@ test('distrusts a key whose head no state lists in time, marks the decisions, an
   await domain.rotate()
   const next = await domain.issueOne()
   assert.equal((await verifier.verify(domain.input(next.text))).reason, 'ok', 'another key is another matter')
+})
+
+test('tells of a head once that is late, long before it distrusts the key', async () => {
+  const domain = await createTestDomain()
+  const { events, options } = watch()
+  const verifier = domain.verifier({ ...options, heads: { reportedAfterMs: 2_000 } })
+  const { text, staple } = await domain.issueOne({}, { publish: false })
+  domain.hideHeads()
+  assert.equal((await verifier.verify(domain.input(text, { staple }))).reason, 'ok')
+  await domain.advance(1_500)
+  assert.equal(events.length, 0)
+  for (let round = 0; round < 3; round++) await domain.advance(1_000)
+  assert.deepEqual(
+    events.map((event) => [event.kind, event.kind === 'head_late' && event.decisions]),
+    [['head_late', 1]],
+  )
+  const good = await domain.issueOne()
+  assert.notEqual((await verifier.verify(domain.input(good.text))).reason, 'key_revoked')
+})
+
+test('lets a verdict show what becomes of the head that it relied on', async () => {
+  const domain = await createTestDomain()
+  const verifier = domain.verifier()
+  const listed = await domain.issueOne({}, { publish: false })
+  const { notes } = await verifier.verify(domain.input(listed.text, { staple: listed.staple }))
+  assert.equal(notes.reliedOn?.state, 'pending')
+  await domain.advance(500)
+  assert.equal(notes.reliedOn?.state, 'anchored')
+  const hidden = await domain.issueOne({}, { publish: false })
+  const relied = (await verifier.verify(domain.input(hidden.text, { staple: hidden.staple }))).notes.reliedOn
+  domain.hideHeads()
+  await domain.advance(60_000)
+  assert.equal(relied?.state, 'refused')
+})
+
+test('names keys that nobody knows to the observer, as they were written', async () => {
+  const domain = await createTestDomain()
+  const keys: (number | string)[] = []
+  const observer = { ...silentObserver, unknownKey: (_td: string, key: number | string) => keys.push(key) }
+  const verifier = domain.verifier({ observer })
+  const token = await domain.issueOne()
+  const text = formatMerkleToken({ ...token, keyId: 7 })
+  const { reason } = await verifier.verify(domain.input(text))
+  assert.equal(reason, 'key_unknown')
+  assert.deepEqual(keys, [7])
 })
 
 test('refuses an accepted head as soon as the log of a state is past it without listing it', async () => {
@@ -140,7 +188,10 @@ test('finds a stolen key out by a head that was refused, too', async () => {
   await domain.advance(60_000)
   assert.deepEqual(
     events.map((event) => [event.kind, event.kind === 'head_unlogged' && event.decisions]),
-    [['head_unlogged', 0]],
+    [
+      ['head_late', false],
+      ['head_unlogged', 0],
+    ],
   )
 })
 

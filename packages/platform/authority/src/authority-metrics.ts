@@ -1,12 +1,18 @@
-import { authorityMetrics, Metrics } from '@quantum-ip/telemetry'
+import { authorityMetrics, keyUses, Metrics } from '@quantum-ip/telemetry'
 import { keyStates } from '@quantum-ip/trust'
 import type { Authority } from './authority.ts'
+import type { KeyOperation } from './detection/counted-custody.ts'
+import type { SecurityEvent } from './detection/security-events.ts'
 import type { IssuedBatch } from './issuance/issuer.ts'
 
 /** The authority's part of `/metrics`. */
 export interface AuthorityMeter {
   /** Counts a batch; passed to the authority as its `onBatch`. */
   batch(batch: IssuedBatch): void
+  /** Counts a use of a key; passed as `onKeyUse`. */
+  keyUse(use: string, operation: KeyOperation): void
+  /** Counts a security event; passed as `onSecurityEvent`. */
+  securityEvent(event: SecurityEvent): void
   /** Sets the gauges to what is true now: before the metrics are read. */
   refresh(authority: Authority): void
 }
@@ -23,15 +29,27 @@ export function openAuthorityMeter(
   const formPlace = issued.places(0)
   const sizes = metrics.histogram('issuance_batch_size')
   const uses = metrics.counter('key_use_total')
-  const signed = uses.series([uses.places(0)('qip-token'), uses.places(1)('sign')])
+  const [usePlace, operationPlace] = [uses.places(0), uses.places(1)]
+  const events = metrics.counter('security_events_total')
+  const eventPlace = events.places(0)
   return {
-    batch({ forms, tokens, signatures }) {
+    batch({ forms, tokens }) {
       for (const [form, count] of forms) issued.add(formPlace(form), count)
       sizes.observe(0, tokens)
-      uses.add(signed, signatures)
     },
+    keyUse(use, operation) {
+      // A key that was dropped from the store a moment ago is nobody's any more.
+      if (isKeyUse(use)) uses.add(uses.series([usePlace(use), operationPlace(operation)]))
+    },
+    securityEvent: ({ kind }) => events.add(eventPlace(kind)),
     refresh: (authority) => setGauges(metrics, authority),
   }
+}
+
+const known = new Set<string>(keyUses)
+
+function isKeyUse(use: string): boolean {
+  return known.has(use)
 }
 
 function setGauges(metrics: Metrics, authority: Authority): void {

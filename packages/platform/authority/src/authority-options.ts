@@ -2,6 +2,7 @@ import type { Clock, Random, TrustDomain } from '@quantum-ip/base'
 import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
 import type { PublicKey, SignatureAlgorithm } from '@quantum-ip/crypto'
 import type { AttestationDemand } from './admission/admission.ts'
+import type { DetectionObserver, DetectionRules } from './detection/detection.ts'
 import type { IssuedBatch } from './issuance/issuer.ts'
 import type { GatePolicy } from './keys/rotation-gate.ts'
 import type { KeyLives } from './keys/schedule.ts'
@@ -51,9 +52,16 @@ export interface AuthorityOptions {
   /** How long a key of each use signs. Default: an issuing key a day, the others a month, a log's a year. */
   readonly keyLifeMs?: Partial<KeyLives>
   readonly jwtAlgorithm?: SignatureAlgorithm
+  readonly detection?: DetectionRules
+  /** How long closed security events are kept. Default 365 days. */
+  readonly keepEventsMs?: number
   readonly clock?: Clock
   readonly random?: Random
   readonly onBatch?: (batch: IssuedBatch) => void
+  /** Told of every use of a key. */
+  readonly onKeyUse?: DetectionObserver['onKeyUse']
+  /** Told of every security event that is raised. */
+  readonly onSecurityEvent?: DetectionObserver['onSecurityEvent']
   /** Told of what an operator must hear of. */
   readonly onEvent?: (event: string, detail: Readonly<Record<string, string | number>>) => void
 }

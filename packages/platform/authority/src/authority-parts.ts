@@ -2,6 +2,8 @@ import type { Clock, Random } from '@quantum-ip/base'
 import { RevocationIndex } from '@quantum-ip/trust'
 import { type Session, Sessions } from './admission/sessions.ts'
 import type { AuthorityOptions } from './authority-options.ts'
+import { countedCustody } from './detection/counted-custody.ts'
+import { type Detection, openDetection } from './detection/detection.ts'
 import type { TokenLog } from './issuance/token-log.ts'
 import { Fleet } from './fleet.ts'
 import { KeyRing } from './keys/key-ring.ts'
@@ -28,6 +30,7 @@ export interface AuthorityParts {
   readonly sessions: Sessions
   readonly fleet: Fleet
   readonly publisher: Publisher
+  readonly detection: Detection
   /** Every log that states list, with a way to ask for its head. */
   readonly logs: Map<string, ListedHead>
 }
@@ -39,13 +42,17 @@ const weekS = 7 * 24 * 3_600
 
 /** Opens the parts of an authority, in the order in which they need each other. */
 export async function openParts(options: AuthorityOptions, grounds: Grounds): Promise<AuthorityParts> {
-  const { store, clock, random } = grounds
+  const { clock, random } = grounds
+  const detection = openDetection({ sql: grounds.store.sql, clock }, options.detection ?? {}, options)
+  // Before anything is signed: every use of a key is counted.
+  const store = counted(grounds.store, detection)
   const td = options.trustDomain
   const keys = await KeyRing.open(store.sql, store.custody, clock)
   const revocations = await Revocations.open(store.sql, store.revocations, clock)
   const index = new RevocationIndex()
   index.apply(revocations.list(), Math.floor(clock.now() / 1_000))
   const root = await RootChain.open({ td, store, clock })
+  detection.uses.knowUses((kid) => useOf(keys, root, kid))
   const lifecycle = new KeyLifecycle({
     td,
     store,
@@ -79,6 +86,8 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
   })
   return {
     ...grounds,
+    store,
+    detection,
     root,
     keys,
     lifecycle,
@@ -108,4 +117,14 @@ export function isRevoked({ index, clock }: Revoked, sid: string, build: Uint8Ar
 /** Whether a session is to be ended: its service or one of its builds is revoked. */
 export function isSessionRevoked(revoked: Revoked, { sid, builds }: Session): boolean {
   return isRevoked(revoked, sid, undefined) || builds.some(({ bytes }) => isRevoked(revoked, sid, bytes))
+}
+
+function counted(store: Store, { uses }: Detection): Store {
+  return { ...store, custody: countedCustody(store.custody, (kid, operation) => uses.used(kid, operation)) }
+}
+
+function useOf(keys: KeyRing, { document }: RootChain, kid: string): string {
+  if (document.bundleKeys.some((key) => key.kid === kid)) return 'bundle'
+  if (document.roots.some((key) => key.kid === kid)) return 'root'
+  return keys.withCompanion(kid)?.record.use ?? 'other'
 }

@@ -17,6 +17,9 @@ import type { AuthorityOptions } from './authority-options.ts'
 import { type AuthorityParts, isRevoked, isSessionRevoked, openParts } from './authority-parts.ts'
 import { Decisions } from './decisions.ts'
 import type { Acknowledgement, Fleet, MemberSession } from './fleet.ts'
+import type { KeyUses } from './detection/key-uses.ts'
+import { ReportDesk } from './detection/report-desk.ts'
+import type { SecurityEvent, SecurityEvents } from './detection/security-events.ts'
 import type { ExchangeOptions } from './issuance/exchange.ts'
 import { Issuer } from './issuance/issuer.ts'
 import { References } from './issuance/references.ts'
@@ -61,12 +64,16 @@ export class Authority {
   readonly fleet: Fleet
   readonly rotations: Rotations
   readonly acts: Acts
+  readonly events: SecurityEvents
+  readonly reports: ReportDesk
+  readonly keyUses: KeyUses
   readonly issuanceRules: IssuanceRules
   readonly joinTokenTtlS: number
   /** What an RFC 8693 exchange is checked with. */
   readonly exchange: ExchangeOptions
   readonly #parts: AuthorityParts
   readonly #schedule: KeySchedule
+  readonly #keepEventsMs: number
   #timer: NodeJS.Timeout | undefined
   #stepTimer: NodeJS.Timeout | undefined
   #isAdvancing = false
@@ -78,12 +85,7 @@ export class Authority {
     const { store, clock, random } = parts
     this.#parts = parts
     this.trustDomain = options.trustDomain
-    this.issuanceRules = {
-      td: options.trustDomain,
-      ttlDefaultS: options.tokenTtlS ?? limits.tokenTtlDefaultS,
-      oneTimeTtlDefaultS: options.oneTimeTtlS ?? 60,
-      jwt: options.jwt ?? false,
-    }
+    this.issuanceRules = rulesOf(options)
     this.joinTokenTtlS = options.joinTokenTtlS ?? 600
     this.clock = clock
     this.random = random
@@ -104,6 +106,9 @@ export class Authority {
     }
     this.decisions = new Decisions(store.sql, clock, options.keepDecisionsMs)
     this.acts = new Acts(store.sql, clock)
+    this.events = parts.detection.events
+    this.keyUses = parts.detection.uses
+    this.reports = this.#openReports(options.detection?.onProof)
     this.admission = new AdmissionDesk({
       methods: [joinTokenMethod({ sql: store.sql, clock, random, td: options.trustDomain })],
       rules: options.rules,
@@ -118,6 +123,7 @@ export class Authority {
     this.fleet = parts.fleet
     this.rotations = this.#createRotations(options)
     this.#schedule = new KeySchedule(parts.keys, clock, options.keyLifeMs)
+    this.#keepEventsMs = options.keepEventsMs ?? 365 * 24 * 3_600_000
     this.#appliedEpoch = parts.revocations.epoch
     this.#timer = setInterval(() => void this.maintain().catch(() => undefined), maintenanceMs)
     this.#timer.unref()
@@ -254,6 +260,9 @@ export class Authority {
       await this.#schedule.start(this.rotations)
       await this.rotations.advance()
     })
+    await this.reports.settle()
+    await this.keyUses.settle()
+    await this.events.prune(this.clock.now() - this.#keepEventsMs)
   }
 
   async close(): Promise<void> {
@@ -261,9 +270,34 @@ export class Authority {
     clearInterval(this.#stepTimer)
     await this.issuer.close()
     await this.#changing.catch(() => undefined)
+    await this.keyUses.settle().catch(() => undefined)
     await this.registry.close()
     await this.publisher.close()
     await this.store.close()
+  }
+
+  #openReports(onProof: 'revoke' | 'event' = 'revoke'): ReportDesk {
+    const { store, keys, clock } = this.#parts
+    return new ReportDesk({
+      store,
+      keys,
+      clock,
+      onProof,
+      events: this.events,
+      revoke: (event) => this.#revokeOn(event),
+    })
+  }
+
+  /** There is proof that the key is stolen: it is revoked, unless it is already. */
+  async #revokeOn({ number, kind, subject }: SecurityEvent): Promise<void> {
+    if (this.#parts.index.isKeyRevoked(subject)) return
+    const { record } = await this.revoke({ kind: 'key', value: subject, reason: `${kind}, event ${number}` })
+    await this.acts.record('authority', 'revoke', {
+      kind: 'key',
+      value: subject,
+      epoch: record.epoch,
+      event: number,
+    })
   }
 
   /** Issues with the active key, and lets verifiers know the keys as they are. */
@@ -373,5 +407,14 @@ export class Authority {
     if (held === undefined)
       throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no JWT key is active' })
     return this.keys.signer(held.record.key.kid)
+  }
+}
+
+function rulesOf({ trustDomain, tokenTtlS, oneTimeTtlS, jwt }: AuthorityOptions): IssuanceRules {
+  return {
+    td: trustDomain,
+    ttlDefaultS: tokenTtlS ?? limits.tokenTtlDefaultS,
+    oneTimeTtlDefaultS: oneTimeTtlS ?? 60,
+    jwt: jwt ?? false,
   }
 }

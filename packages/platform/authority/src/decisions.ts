@@ -1,6 +1,6 @@
 import type { Clock, Json, JsonObject } from '@quantum-ip/base'
 import { parseJson } from '@quantum-ip/base'
-import type { Sql } from './store/sql.ts'
+import type { Sql, SqlStatement } from './store/sql.ts'
 
 /** What decisions are looked up by. */
 export interface DecisionQuery {
@@ -15,6 +15,15 @@ export interface ReportedDecision {
   readonly timeMs: number
   readonly reason: string
   readonly record: JsonObject
+}
+
+/** What decisions about the tokens of a log are looked up by. */
+export interface TokenDecisionQuery {
+  readonly log: string
+  /** Only those that relied on such a head: `unlogged` are the ones that a stolen key got through. */
+  readonly head?: 'provisional' | 'unlogged'
+  readonly sinceMs?: number
+  readonly limit: number
 }
 
 const keepDefaultMs = 30 * 24 * 3_600_000
@@ -39,6 +48,7 @@ export class Decisions {
         sql: 'INSERT INTO decisions (id, time_ms, reason, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
         each: decisions.map(({ id, timeMs, reason, record }) => [id, timeMs, reason, JSON.stringify(record)]),
       },
+      ...tokenStatements(decisions),
       ...this.#prune(),
     ])
   }
@@ -57,10 +67,64 @@ export class Decisions {
     return rows.map((row) => parseJson(row['record'] as string))
   }
 
+  /** Decisions about tokens of one log, the newest first. */
+  async listOf({ log, head, sinceMs = 0, limit }: TokenDecisionQuery): Promise<readonly Json[]> {
+    const only = head === undefined ? '' : ' AND decision_tokens.head = ?'
+    const rows = await this.#sql.query(
+      `SELECT record FROM decision_tokens JOIN decisions ON decisions.id = decision_tokens.decision
+       WHERE decision_tokens.log = ? AND decision_tokens.time_ms >= ?${only}
+       ORDER BY decision_tokens.time_ms DESC LIMIT ?`,
+      [log, sinceMs, ...(head === undefined ? [] : [head]), limit],
+    )
+    return rows.map((row) => parseJson(row['record'] as string))
+  }
+
   #prune(): readonly { readonly sql: string; readonly params: readonly number[] }[] {
     const now = this.#clock.now()
     if (now - this.#lastPruneMs < 60_000) return []
     this.#lastPruneMs = now
-    return [{ sql: 'DELETE FROM decisions WHERE time_ms < ?', params: [now - this.#keepMs] }]
+    const before = [now - this.#keepMs]
+    return [
+      { sql: 'DELETE FROM decisions WHERE time_ms < ?', params: before },
+      { sql: 'DELETE FROM decision_tokens WHERE time_ms < ?', params: before },
+    ]
   }
+}
+
+/** What a record says of its token. Records are kept as members write them, so nothing of them is sure to be there. */
+function tokenOf({ record }: ReportedDecision): { log: string; index: number; head: string } | undefined {
+  const { token, head } = record as { token?: { log?: unknown; index?: unknown } | null; head?: unknown }
+  const { log, index } = token ?? {}
+  if (typeof log !== 'string' || log === '' || typeof index !== 'number') return undefined
+  return { log, index, head: typeof head === 'string' ? head : '' }
+}
+
+/** A decision that turned out to rest on a head which is in no log takes the place of what was said of it before. */
+function tokenStatements(decisions: readonly ReportedDecision[]): readonly SqlStatement[] {
+  const named = decisions.flatMap((decision) => {
+    const token = tokenOf(decision)
+    return token === undefined ? [] : [{ decision, token }]
+  })
+  const unlogged = named.filter(({ token }) => token.head === 'unlogged')
+  return [
+    {
+      sql: `INSERT INTO decision_tokens (decision, log, position, time_ms, head) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (decision) DO NOTHING`,
+      each: named.map(({ decision, token }) => [
+        decision.id,
+        token.log,
+        token.index,
+        decision.timeMs,
+        token.head,
+      ]),
+    },
+    {
+      sql: "UPDATE decision_tokens SET head = 'unlogged' WHERE decision = ?",
+      each: unlogged.map(({ decision }) => [decision.id]),
+    },
+    {
+      sql: 'UPDATE decisions SET record = ? WHERE id = ?',
+      each: unlogged.map(({ decision }) => [JSON.stringify(decision.record), decision.id]),
+    },
+  ]
 }

@@ -16,6 +16,7 @@ import { openLocalVerifier } from './local-verifier.ts'
 import { sqlCredentialStore } from './operators.ts'
 import { addAttestationRoutes } from './routes/attestation-routes.ts'
 import { addBackupRoutes } from './routes/backup-routes.ts'
+import { addEventRoutes } from './routes/event-routes.ts'
 import { addLedgerRoutes } from './routes/ledger-routes.ts'
 import { addFleetRoutes } from './routes/fleet-routes.ts'
 import { addKeyRoutes, addRecordRoutes } from './routes/operator-routes.ts'
@@ -92,6 +93,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addFleetRoutes(server.app, context)
   addRecordRoutes(server.app, context)
   addBackupRoutes(server.app, context)
+  addEventRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)
   if (metrics !== undefined) {
     server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>

@@ -47,6 +47,7 @@ export {
   type ProvedRequest,
   type SessionProof,
 } from './session-proof.ts'
+export { openSecurityReports, type SecurityReports, type SecurityReportsOptions } from './security-reports.ts'
 export { openSession, type Session, type SessionOptions } from './session.ts'
 export { attestationSource, headSource, referenceSource } from './sources.ts'
 export { type TokenKind, type TokenOrder, type TokenOrderForm } from './token-order.ts'

@@ -84,7 +84,32 @@ export const headFetchPlaces: Places<HeadFetchOutcome> = {
 }
 
 /** Place of each kind of event that an operator must hear of. */
-export const eventPlaces: Places<VerifierEvent['kind']> = { head_unlogged: 0, log_equivocation: 1 }
+export const eventPlaces: Places<VerifierEvent['kind']> = {
+  head_late: 0,
+  head_unlogged: 1,
+  log_equivocation: 2,
+}
+
+/**
+ * The kinds of security events that an authority keeps.
+ *
+ * - `head_unlogged`: a head that is signed and is not in the log
+ * - `log_equivocation`: two signed heads for one place of a log
+ * - `key_unknown`: tokens in traffic name a key that nobody knows
+ * - `key_rate_changed`: keys of one use sign far more often than they did
+ */
+export type SecurityEventKind = 'head_unlogged' | 'log_equivocation' | 'key_unknown' | 'key_rate_changed'
+
+/** Place of each kind. */
+export const securityEventPlaces: Places<SecurityEventKind> = {
+  head_unlogged: 0,
+  log_equivocation: 1,
+  key_unknown: 2,
+  key_rate_changed: 3,
+}
+
+/** The kinds, in order. */
+export const securityEventKinds = Object.keys(securityEventPlaces) as readonly SecurityEventKind[]
 
 /** What signature time is spent on: by verifiers, and by the authority. */
 export type MeasuredOperation = CryptoOperation | 'sign_head' | 'sign_jwt' | 'sign_document' | 'verify_other'

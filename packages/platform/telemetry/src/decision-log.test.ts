@@ -74,6 +74,7 @@ test('records a refused request with everything that names it, and nothing that 
       build: { digest: 'ab'.repeat(32), evidence: 'measured' },
       attestation: { log: 'acme.example/attestations/1', index: 42 },
       token: { log: 'acme.example/tokens/3', index: 99, digest: 'cd'.repeat(32) },
+      head: null,
       epoch: 7,
       policy: { name: 'builtin', version: 1 },
       rule: null,

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@quantum-ip/base'
-import type { Reason } from '@quantum-ip/verifier'
+import type { HeadStanding, Reason } from '@quantum-ip/verifier'
 import { type FailOpen, reasonPlaces, reasons } from './closed-sets.ts'
 import { formatDecisionId, parsePoint } from './decision-id.ts'
 import {
@@ -10,6 +10,9 @@ import {
   failOpensOf,
 } from './decision-record.ts'
 import { DecisionRing, type RecentDecision } from './decision-ring.ts'
+import { ReliedDecisions } from './relied-decisions.ts'
+
+const unloggedMax = 1_024
 
 /** Where records are kept. */
 export interface DecisionSink {
@@ -23,6 +26,8 @@ export interface DecisionLogObserver {
   suppressed(reason: Reason): void
   /** The sink did not take a record. */
   lost(): void
+  /** A decision relied on a head that is in no log. */
+  unlogged?(): void
   /** A request passed because configuration says so by name. */
   failedOpen(kind: FailOpen): void
 }
@@ -35,6 +40,8 @@ export interface DecisionLogOptions {
   readonly random: Random
   readonly sink: DecisionSink
   readonly observer?: DecisionLogObserver
+  /** Decisions on heads that no state has listed yet, kept until one does. Default 10,000. */
+  readonly reliedMax?: number
   /** Decisions that are kept in memory for explanations. Default 1,024. */
   readonly recentMax?: number
   /** Share of verified and allowed requests that are recorded, 0 to 1. Default 0.01. */
@@ -58,6 +65,9 @@ export interface DecisionLogOptions {
 export class DecisionLog {
   readonly #options: DecisionLogOptions
   readonly #ring: DecisionRing
+  readonly #relied: ReliedDecisions
+  /** The newest decisions that relied on a head which is in no log. */
+  #unlogged: readonly DecisionRecord[] = []
   readonly #sampleBelow: number
   readonly #perReasonMax: number
   readonly #windowMs: number
@@ -69,6 +79,7 @@ export class DecisionLog {
     parsePoint(options.point)
     this.#options = options
     this.#ring = new DecisionRing(options.recentMax ?? 1_024)
+    this.#relied = new ReliedDecisions(options.reliedMax ?? 10_000)
     this.#sampleBelow = Math.round((options.sampleRatio ?? 0.01) * 0x1_0000)
     this.#perReasonMax = options.perReasonMax ?? 100
     this.#windowMs = options.windowMs ?? 10_000
@@ -86,10 +97,15 @@ export class DecisionLog {
     if (decision.action !== 'reject') this.#countFailOpens(input)
     const isPlain =
       verdict.status === 'verified' && decision.wouldBe === 'allow' && decision.reason !== 'policy_error'
-    if (isPlain && !this.#isSampled()) return null
+    const { reliedOn } = verdict.notes
+    const isRelied = reliedOn !== undefined && decision.action !== 'reject'
+    const isSampled = !isPlain || this.#isSampled()
+    if (!isSampled && !isRelied) return null
     const { point, clock, random } = this.#options
     const timeMs = clock.now()
     const id = formatDecisionId(point, timeMs, random)
+    if (isRelied) this.#watch(reliedOn, input, { id, timeMs, point })
+    if (!isSampled) return null
     if (this.#mayKeep(verdict.reason, timeMs)) this.#keep(input, { id, timeMs, point })
     return id
   }
@@ -104,6 +120,11 @@ export class DecisionLog {
     return this.#ring.newest(countMax)
   }
 
+  /** The newest decisions that relied on a head which is in no log, newest first, at most 1,024. */
+  unlogged(): readonly DecisionRecord[] {
+    return this.#unlogged
+  }
+
   /** Ends the window: writes down what was suppressed in it. For a timer, and before stopping. */
   flush(): void {
     const toMs = this.#options.clock.now()
@@ -115,6 +136,27 @@ export class DecisionLog {
     }
     this.#taken.fill(0)
     this.#windowFromMs = toMs
+    this.#settle()
+  }
+
+  #watch(
+    head: HeadStanding,
+    input: DecisionInput,
+    origin: { readonly id: string; readonly timeMs: number; readonly point: string },
+  ): void {
+    const record = this.#redacted(decisionRecord(input, origin))
+    if (record !== null) this.#relied.add(head, record)
+  }
+
+  /** Writes down what relied on a head that is in no log: under no cap, for it is the damage that was done. */
+  #settle(): void {
+    const unlogged = this.#relied.settle()
+    if (unlogged.length === 0) return
+    for (const record of unlogged) {
+      this.#write(record)
+      this.#options.observer?.unlogged?.()
+    }
+    this.#unlogged = [...unlogged.toReversed(), ...this.#unlogged].slice(0, unloggedMax)
   }
 
   #mayKeep(reason: Reason, timeMs: number): boolean {

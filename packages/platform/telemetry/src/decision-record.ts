@@ -31,6 +31,11 @@ export interface DecisionRecord {
   readonly build: { readonly digest: string; readonly evidence: BindingEvidence } | null
   readonly attestation: { readonly log: string; readonly index: number } | null
   readonly token: { readonly log: string; readonly index: number; readonly digest: string } | null
+  /**
+   * What the verdict relied on beyond the listed heads: a head that no state had listed yet (`provisional`), or that turned out
+   * to be in no log (`unlogged`): such a decision is to be looked into.
+   */
+  readonly head: 'provisional' | 'unlogged' | null
   readonly epoch: number
   readonly policy: { readonly name: string; readonly version: number }
   readonly rule: string | null
@@ -88,6 +93,7 @@ export function decisionRecord(
     build: build === undefined ? null : { digest: hex(build.digest), evidence: build.evidence },
     attestation: attestation === undefined ? null : { log: attestation.log, index: attestation.index },
     token: token === undefined ? null : { log: token.log, index: token.index, digest: hex(token.digest) },
+    head: verdict.notes.provisionalHead ? 'provisional' : null,
     epoch: verdict.epoch,
     policy: { name: decision.policy.name, version: decision.policy.version },
     rule: decision.rule,

@@ -10,6 +10,7 @@ import {
   reasons,
   schemes,
   shedPlaces,
+  securityEventKinds,
   sourcePlaces,
   statusByReason,
   tiers,
@@ -73,6 +74,7 @@ const fixed = {
   head_fetch: one('outcome', Object.keys(headFetchPlaces)),
   adjudication: one('outcome', ['false_positive', 'confirmed']),
   event: one('kind', Object.keys(eventPlaces)),
+  security_event: one('kind', securityEventKinds),
   fail_open: one('kind', Object.keys(failOpenPlaces)),
   shed_cause: one('cause', Object.keys(shedPlaces)),
   tier: one('tier', tiers),
@@ -81,7 +83,7 @@ const fixed = {
   cache: one('cache', ['token', 'head', 'attestation']),
   key: one('key', keyUses),
   key_state: one('state', keyStates),
-  key_operation: one('operation', ['sign', 'verify', 'open']),
+  key_operation: one('operation', ['sign', 'open']),
   form: one('form', ['compact', 'standalone', 'reference', 'jwt']),
 } satisfies Record<string, Dimension>
 

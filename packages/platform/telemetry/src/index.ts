@@ -1,4 +1,10 @@
-export { type FailOpen, type MeasuredOperation, type ShedCause } from './closed-sets.ts'
+export {
+  type FailOpen,
+  type MeasuredOperation,
+  type SecurityEventKind,
+  type ShedCause,
+  securityEventKinds,
+} from './closed-sets.ts'
 export { type DecisionIdParts, formatDecisionId, parseDecisionId, parsePoint } from './decision-id.ts'
 export {
   DecisionLog,
@@ -15,7 +21,7 @@ export {
   formatRecord,
 } from './decision-record.ts'
 export { DecisionRing, type RecentDecision } from './decision-ring.ts'
-export { type ConfiguredSets, type Dimension, type DimensionName, otherValue } from './dimensions.ts'
+export { type ConfiguredSets, type Dimension, type DimensionName, keyUses, otherValue } from './dimensions.ts'
 export { formatMetrics, metricPrefix, metricsMediaType } from './exposition.ts'
 export {
   type MetricName,

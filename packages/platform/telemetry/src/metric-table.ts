@@ -204,6 +204,16 @@ export const metricTable = {
     help: 'Events that an operator must hear of.',
     dimensions: ['event'],
   },
+  security_events_total: {
+    type: 'counter',
+    help: 'Security events that the authority raised, by kind; `qip events` lists them with their proofs.',
+    dimensions: ['security_event'],
+  },
+  unlogged_decisions_total: {
+    type: 'counter',
+    help: 'Decisions that relied on a signed head which no signed state listed.',
+    dimensions: [],
+  },
   decision_records_suppressed_total: {
     type: 'counter',
     help: 'Decision records over the cap of their reason, which were counted and not kept.',
@@ -261,6 +271,7 @@ export const enforcementMetrics = [
   'policy_errors_total',
   'fail_open_total',
   'verifier_events_total',
+  'unlogged_decisions_total',
   'decision_records_suppressed_total',
   'decision_records_lost_total',
 ] as const satisfies readonly MetricName[]
@@ -278,4 +289,6 @@ export const authorityMetrics = [
   'tokens_issued_total',
   'issuance_batch_size',
   'key_use_total',
+  'security_events_total',
+  'revocation_propagation_seconds',
 ] as const satisfies readonly MetricName[]

@@ -29,13 +29,14 @@ export interface ObserverPlace {
 
 /**
  * The verifier's observer: counts what it tells into {@link enforcementMetrics}. Events an operator must hear of
- * also go to `onEvent`.
+ * also go to `onEvent`, keys that nobody knows to `onUnknownKey`.
  *
  * @throws {TypeError} if a metric is not registered, or no point of this name.
  */
 export function verifierObserver(
   { metrics, point }: ObserverPlace,
   onEvent: (event: VerifierEvent) => void = () => {},
+  onUnknownKey: VerifierObserver['unknownKey'] = () => {},
 ): VerifierObserver {
   const verifications = metrics.counter('verifications_total')
   const service = basesByService(verifications, point)
@@ -65,6 +66,7 @@ export function verifierObserver(
       events.add(eventPlaces[event.kind])
       onEvent(event)
     },
+    unknownKey: onUnknownKey,
   }
 }
 
@@ -112,11 +114,13 @@ function basesByService(counter: Counter, point: string): (service: string) => n
 export function decisionLogObserver({ metrics, point }: ObserverPlace): DecisionLogObserver {
   const suppressed = metrics.counter('decision_records_suppressed_total')
   const lost = metrics.counter('decision_records_lost_total')
+  const unlogged = metrics.counter('unlogged_decisions_total')
   const failOpens = metrics.counter('fail_open_total')
   const base = failOpens.series([failOpens.places(0)(point), 0])
   return {
     suppressed: (reason) => suppressed.add(reasonPlaces[reason]),
     lost: () => lost.add(0),
+    unlogged: () => unlogged.add(0),
     failedOpen: (kind) => failOpens.add(base + failOpenPlaces[kind]),
   }
 }

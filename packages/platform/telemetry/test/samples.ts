@@ -36,6 +36,7 @@ export function verdictOf(reason: Reason, more: Partial<Verdict> = {}): Verdict 
     expiresS: undefined,
     notes: {
       provisionalHead: false,
+      reliedOn: undefined,
       unanchoredHead: false,
       staleTrustAccepted: false,
       replayPerInstance: false,

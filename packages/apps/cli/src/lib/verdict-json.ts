@@ -61,5 +61,6 @@ function tokenJson({ token, issuedS, expiresS }: Verdict): JsonObject {
 }
 
 function notesJson({ notes }: Verdict): JsonObject {
-  return { ...notes, alsoUnverifiable: [...notes.alsoUnverifiable] }
+  const { reliedOn: _, ...said } = notes
+  return { ...said, alsoUnverifiable: [...said.alsoUnverifiable] }
 }

@@ -127,6 +127,13 @@ async function authorityOptions(
     heartbeatMs: Math.max(250, trust.stateIntervalMs - 500),
     jwtAlgorithm: issuance.jwt.algorithm,
     onBatch: (batch) => meter.batch(batch),
+    onKeyUse: (use, operation) => meter.keyUse(use, operation),
+    onSecurityEvent(event) {
+      meter.securityEvent(event)
+      tell('security_event', { number: event.number, kind: event.kind, subject: event.subject })
+    },
+    detection: config.detection,
+    keepEventsMs: config.retention.eventsMs,
     onEvent: tell,
   }
 }

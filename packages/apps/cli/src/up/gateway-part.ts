@@ -5,8 +5,10 @@ import {
   attestationSource,
   headSource,
   openDecisionUpload,
+  openSecurityReports,
   openTrustFollower,
   referenceSource,
+  type SecurityReports,
   type Session,
   type TrustFollower,
 } from '@quantum-ip/client'
@@ -82,6 +84,7 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     },
   })
   const upload = openDecisionUpload(session)
+  const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
   const place = { metrics, point }
   const decisions = new DecisionLog({
     point,
@@ -99,7 +102,7 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     perReasonMax: config.telemetry.decisions.perReasonPerSecond,
     windowMs: 1_000,
   })
-  const verifier = openVerifier(options, store)
+  const verifier = openVerifier(options, store, reports)
   const load = openLoadPart(options)
   const gateway = await openGateway({
     ...(await gatewayOptions(options, { store, verifier, decisions })),
@@ -121,6 +124,7 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
       load.close()
       decisions.flush()
       await upload.close(2_000)
+      await reports.close()
       verifier.close()
       await follower.close()
     },
@@ -164,10 +168,15 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
   }
 }
 
-function openVerifier(options: GatewayPartOptions, trust: TrustStore): Verifier {
+function openVerifier(options: GatewayPartOptions, trust: TrustStore, reports: SecurityReports): Verifier {
   const { config, session, metrics, replayMemory, onEvent } = options
-  const observer = verifierObserver({ metrics, point: config.gateway.name }, (event) =>
-    onEvent(`verifier: ${event.kind}`),
+  const observer = verifierObserver(
+    { metrics, point: config.gateway.name },
+    (event) => {
+      onEvent(`verifier: ${event.kind}`)
+      reports.event(event)
+    },
+    (td, key) => reports.unknownKey(td, key),
   )
   return createVerifier({
     trust,
@@ -183,6 +192,7 @@ function openVerifier(options: GatewayPartOptions, trust: TrustStore): Verifier 
       source: headSource(session),
       unanchored: config.heads.unanchored,
       listedWithinMs: config.heads.listedWithinMs,
+      reportedAfterMs: config.heads.reportedAfterMs,
       fetchesPerS: config.heads.fetchesPerSecond,
       batchTokensMax: config.issuance.batchMax,
     },
@@ -200,6 +210,10 @@ function openVerifier(options: GatewayPartOptions, trust: TrustStore): Verifier 
     clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
     cacheMax: config.verifier.cacheMax,
   })
+}
+
+function reportFailure(error: unknown): string {
+  return `gateway: security reports were not sent: ${error instanceof Error ? error.message : 'unknown'}`
 }
 
 function deepMode({ attestations }: Config): DeepMode {

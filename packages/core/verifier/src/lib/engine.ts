@@ -359,6 +359,8 @@ export class Engine implements Verifier {
     const { facts, input, path } = check
     if (check.authenticated && facts?.provisional !== undefined) facts.provisional.decisions += 1
     this.#observer.verification(input.audience, reason, path, totalMs)
+    if (reason === 'key_unknown' && facts !== undefined)
+      this.#observer.unknownKey(facts.td, facts.form === 'jwt' ? facts.kid : facts.keyId)
     return new IssuedVerdict(check, reason, {
       epoch: this.#trust.epoch,
       totalMs,

@@ -51,6 +51,7 @@ export class HeadKeeper {
       observer,
       unanchored: this.#unanchored,
       listedWithinMs: options.listedWithinMs ?? 60_000,
+      reportedAfterMs: options.reportedAfterMs ?? 5_000,
     })
     this.#fetcher = new HeadFetcher({
       source: options.source,
@@ -160,5 +161,13 @@ function tupleOf({ td, log: origin, keyId, start, end }: TokenFacts): HeadTuple 
 }
 
 function provisionalHead(facts: TokenFacts, signed: StapledHead, seenMs: number) {
-  return { tuple: tupleOf(facts), kid: facts.kid, signed, seenMs, state: 'pending' as const, decisions: 0 }
+  return {
+    tuple: tupleOf(facts),
+    kid: facts.kid,
+    signed,
+    seenMs,
+    state: 'pending' as const,
+    decisions: 0,
+    isTold: false,
+  }
 }

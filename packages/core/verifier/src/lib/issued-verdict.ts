@@ -21,6 +21,7 @@ const noReasons: readonly Reason[] = Object.freeze([])
 
 const noNotes: VerdictNotes = Object.freeze({
   provisionalHead: false,
+  reliedOn: undefined,
   unanchoredHead: false,
   staleTrustAccepted: false,
   replayPerInstance: false,
@@ -130,6 +131,7 @@ function notesOf(check: Check, reason: Reason, context: VerdictContext): Verdict
   if (isPlain) return noNotes
   return {
     provisionalHead: isUnlisted && !context.acceptsUnanchored,
+    reliedOn: isUnlisted && !context.acceptsUnanchored ? facts.provisional : undefined,
     unanchoredHead: isUnlisted && context.acceptsUnanchored,
     staleTrustAccepted: check.acceptsStale,
     replayPerInstance: isPerInstance,

@@ -13,6 +13,7 @@ export interface ProvisionalHeadRules {
   readonly observer: VerifierObserver
   readonly unanchored: UnanchoredHeads
   readonly listedWithinMs: number
+  readonly reportedAfterMs: number
 }
 
 /**
@@ -89,7 +90,7 @@ export class ProvisionalHeads {
   }
 
   #settle(head: ProvisionalHead, nowMs: number, stateMs: number): void {
-    const { trust, unanchored, listedWithinMs, observer } = this.#rules
+    const { trust, unanchored, listedWithinMs } = this.#rules
     const { origin, keyId } = head.tuple
     const listed = trust.headFor(origin, keyId, head.tuple)
     if (listed !== undefined) {
@@ -98,15 +99,32 @@ export class ProvisionalHeads {
       if (!same) this.equivocated(head, { ...head.tuple, hash: listed, signed: undefined })
       return
     }
-    if (unanchored === 'accept' || nowMs < head.seenMs + listedWithinMs) return
+    if (unanchored === 'accept') return
+    // The authority took the key back, and has not listed the head: there is nothing left to wait for.
+    if (trust.revocations.isKeyRevoked(head.kid)) return this.#refuse(head)
+    this.#tell(head, stateMs)
+    if (nowMs < head.seenMs + listedWithinMs) return
     if (stateMs < head.seenMs + listedWithinMs) {
       // The feed is behind: that proves nothing against the key, but the head has had its time.
       head.state = 'overdue'
       return
     }
+    this.#refuse(head)
+  }
+
+  /** Once, when a state is out that was signed so long after: lists lag by one state, not by seconds. */
+  #tell(head: ProvisionalHead, stateMs: number): void {
+    if (head.isTold || stateMs < head.seenMs + this.#rules.reportedAfterMs) return
+    head.isTold = true
+    const { decisions } = head
+    this.#rules.observer.event({ kind: 'head_late', head: eventHead(head), decisions })
+  }
+
+  #refuse(head: ProvisionalHead): void {
     head.state = 'refused'
     this.#distrusted.add(head.kid)
-    observer.event({ kind: 'head_unlogged', head: eventHead(head), decisions: head.decisions })
+    const { decisions } = head
+    this.#rules.observer.event({ kind: 'head_unlogged', head: eventHead(head), decisions })
   }
 }
 

@@ -153,13 +153,28 @@ function addDecisionRoutes(app: App, authority: RouteContext['authority']): void
       schema: {
         querystring: closed({
           reason: Type.Optional(Type.String({ maxLength: 64 })),
+          log: Type.Optional(Type.String({ maxLength: 255, description: 'about tokens of this log' })),
+          head: Type.Optional(
+            Type.Union([Type.Literal('provisional'), Type.Literal('unlogged')], {
+              description: 'with `log`: only those that relied on such a head',
+            }),
+          ),
           since: Type.Optional(Type.Integer({ minimum: 0, description: 'milliseconds since 1970' })),
           limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
         }),
       },
     },
     async (request) => {
-      const { reason, since, limit = 100 } = request.query
+      const { reason, since, log, head, limit = 100 } = request.query
+      if (log !== undefined) {
+        const listed = await authority.decisions.listOf({
+          log,
+          limit,
+          ...(head !== undefined && { head }),
+          ...(since !== undefined && { sinceMs: since }),
+        })
+        return { decisions: [...listed] }
+      }
       const query = {
         limit,
         ...(reason !== undefined && { reason }),

@@ -1,3 +1,4 @@
+import { detectionSchema } from './detection-schema.ts'
 import { metaSchema, schemaOfVersion1 } from './schema.ts'
 import type { Sql, SqlStatement } from './sql.ts'
 
@@ -40,6 +41,7 @@ export const migrations: readonly Migration[] = [
          seen_ms INTEGER NOT NULL, lease_ms INTEGER NOT NULL, PRIMARY KEY (session, point)) WITHOUT ROWID`,
     ],
   },
+  { summary: 'security events, the uses of keys, and which token a decision was about', statements: detectionSchema },
 ]
 
 /** The version of the data format that this program works with. */

@@ -163,6 +163,12 @@ function checkTimes({ trust, issuance, keys, heads }: Config): ConfigFault[] {
       reason: 'less than twice `trust.headInterval`: good keys would be distrusted',
     })
   }
+  if (heads.reportedAfterMs > heads.listedWithinMs) {
+    faults.push({
+      path: ['heads', 'reportedAfter'],
+      reason: 'more than `heads.listedWithin`: the key would be distrusted before the authority is asked',
+    })
+  }
   if (keys.rotation.scheduleMs['qip-token'] <= issuance.tokenTtlMs) {
     faults.push({
       path: ['keys', 'rotation', 'schedule', 'qip-token'],

@@ -23,6 +23,8 @@ export interface Config {
   readonly verifier: VerifierConfig
   readonly policies: PoliciesConfig
   readonly telemetry: TelemetryConfig
+  readonly detection: DetectionConfig
+  readonly retention: RetentionConfig
 }
 
 /** Where the authority keeps its ground state. */
@@ -270,6 +272,8 @@ export interface HeadsConfig {
   readonly unanchored: 'audit' | 'reject' | 'accept'
   /** How long a state may take to list a head that was relied on. */
   readonly listedWithinMs: number
+  /** After which the authority is asked about one. */
+  readonly reportedAfterMs: number
   readonly fetchesPerSecond: number
 }
 
@@ -300,6 +304,24 @@ export interface VerifierConfig {
 /** Policy documents. */
 export interface PoliciesConfig {
   readonly files: readonly string[]
+}
+
+/** How misuse of keys is found. */
+export interface DetectionConfig {
+  /** What is done on proof that a key is stolen. */
+  readonly onProof: 'revoke' | 'event'
+  readonly keyRate: {
+    /** So many times the median of the last hour is a change. */
+    readonly factor: number
+    /** Signatures per minute that are never one. */
+    readonly floor: number
+  }
+}
+
+/** How long the authority keeps what it must be able to show later. */
+export interface RetentionConfig {
+  /** Closed security events. */
+  readonly eventsMs: number
 }
 
 /** What is measured and recorded. */

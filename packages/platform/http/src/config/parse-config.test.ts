@@ -107,7 +107,9 @@ const defaults: Config = {
     bundleTtlMs: 604_800_000,
     snapshotDirectory: '/etc/qip/snapshot',
   },
-  heads: { unanchored: 'audit', listedWithinMs: 60_000, fetchesPerSecond: 50 },
+  heads: { unanchored: 'audit', listedWithinMs: 60_000, reportedAfterMs: 5_000, fetchesPerSecond: 50 },
+  detection: { onProof: 'revoke', keyRate: { factor: 10, floor: 1_000 } },
+  retention: { eventsMs: 31_536_000_000 },
   replay: { scope: 'single', bytesMax: 268_435_456, retryWindowMs: 0 },
   attestations: { deepCheck: 'always', sampling: 0.1, freshForMs: 86_400_000, cacheMax: 10_000 },
   verifier: { cacheMax: 100_000 },
@@ -536,6 +538,7 @@ const refusals: Refusal[] = [
   { text: 'trust: { stateInterval: 3m }', line: 1, path: 'trust.stateInterval', reason: /half of/ },
   { text: 'trust: { headInterval: 6s }', line: 1, path: 'trust.headInterval' },
   { text: 'trust: { headInterval: 4s }\nheads: { listedWithin: 5s }', line: 2, path: 'heads.listedWithin' },
+  { text: 'heads: { listedWithin: 5s, reportedAfter: 6s }', line: 1, path: 'heads.reportedAfter' },
 ]
 
 describe('parseConfig refuses', () => {

@@ -4,6 +4,7 @@ import type {
   AuthorityConfig,
   Config,
   CustodyConfig,
+  DetectionConfig,
   ExemptConfig,
   GatewayConfig,
   IssuanceConfig,
@@ -41,6 +42,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     heads: {
       unanchored: heads.word('unanchored', 'unanchored'),
       listedWithinMs: heads.durationMs('listedWithin'),
+      reportedAfterMs: heads.durationMs('reportedAfter'),
       fetchesPerSecond: heads.integer('fetchesPerSecond'),
     },
     replay: {
@@ -57,6 +59,8 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     verifier: { cacheMax: root.section('verifier').integer('cacheMax') },
     policies: { files: root.section('policies').paths('files') },
     telemetry: telemetry(root.section('telemetry')),
+    detection: detection(root.section('detection')),
+    retention: { eventsMs: root.section('retention').durationMs('events') },
   }
 }
 
@@ -241,6 +245,14 @@ function trust(at: Section): TrustConfig {
     headIntervalMs: at.durationMs('headInterval'),
     bundleTtlMs: at.durationMs('bundleTtl'),
     snapshotDirectory: at.path('snapshot'),
+  }
+}
+
+function detection(at: Section): DetectionConfig {
+  const keyRate = at.section('keyRate')
+  return {
+    onProof: at.word('onProof', 'onProof'),
+    keyRate: { factor: keyRate.integer('factor'), floor: keyRate.integer('floor') },
   }
 }
 

@@ -1,6 +1,7 @@
 import { type TObject, type TSchema, Type } from 'typebox'
 import { choice, duration, form, integer, kind, label, list, path, section, share, size } from './fields.ts'
 import { admission, authority, custody, issuance, services, store, telemetry } from './schema-authority.ts'
+import { detection, retention } from './schema-detection.ts'
 import { gateway } from './schema-gateway.ts'
 import { keys } from './schema-keys.ts'
 import { words } from './words.ts'
@@ -52,6 +53,12 @@ const heads = section('signed heads that no state has listed yet', {
     default: 'audit',
   }),
   listedWithin: duration({ description: 'that time', default: '60s', min: '5s', max: '1h' }),
+  reportedAfter: duration({
+    description: 'after which the authority is asked about one; it can tell at once',
+    default: '5s',
+    min: '1s',
+    max: '1h',
+  }),
   fetchesPerSecond: integer({
     description: 'heads asked for one by one',
     default: 50,
@@ -109,6 +116,8 @@ const fields: Record<string, TSchema> = {
     files: list(path({ description: 'a YAML file' }), { description: 'read at start', maxItems: 1_000 }),
   }),
   telemetry,
+  detection,
+  retention,
 }
 
 /** The schema of `quantum-ip.yaml`: every key optional, each with its default where it has one. */

@@ -6,6 +6,7 @@ export const words = {
   detail: ['public', 'internal'],
   keyExchange: ['preferred', 'required'],
   unanchored: ['audit', 'reject', 'accept'],
+  onProof: ['revoke', 'event'],
   scope: ['single', 'instance'],
   onTimeLimit: ['hold', 'rollback'],
   deepCheck: ['never', 'sampled', 'always'],
