@@ -55,6 +55,14 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'say why a request was decided as it was',
     load: async () => (await import('./commands/explain.ts')).explainCommand,
   },
+  decisions: {
+    summary: 'list decisions that enforcement points reported',
+    load: async () => (await import('./commands/decisions.ts')).decisionsCommand,
+  },
+  events: {
+    summary: 'list, show and follow security events',
+    load: async () => (await import('./commands/events.ts')).eventsCommand,
+  },
   config: {
     summary: 'check and show the configuration',
     load: async () => (await import('./commands/config.ts')).configCommand,

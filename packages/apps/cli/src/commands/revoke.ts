@@ -1,5 +1,5 @@
-import { hex, type JsonObject, parseServiceId, trustDomainName } from '@quantum-ip/base'
-import { requestObject, type Requester } from '@quantum-ip/client'
+import { hex, type JsonObject, parseServiceId } from '@quantum-ip/base'
+import { requestObject } from '@quantum-ip/client'
 import { readToken, TokenRefusal } from '@quantum-ip/token'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
@@ -8,6 +8,7 @@ import { askAuthority } from '../lib/authority.ts'
 import { type AuthorityOptions, withAuthority } from '../lib/authority-options.ts'
 import { answer, newAnswer, newCommand, parseWord } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
+import { originOf } from '../lib/log-origin.ts'
 import { type Output, tone } from '../lib/output.ts'
 import { awaitPropagation, type Propagation } from '../lib/propagation.ts'
 import { parseMoment, parseSpan } from '../lib/times.ts'
@@ -180,12 +181,4 @@ function fleetText({ members, current, behind }: Propagation) {
   if (members === 0) return tone('warn', 'nobody follows the trust state at the moment')
   if (behind.length === 0) return tone('good', `all ${members} members hold it`)
   return tone('warn', `${current} of ${members} members hold it; not yet: ${behind.slice(0, 8).join(', ')}`)
-}
-
-/** The origin of a log by its short or its whole name. */
-async function originOf(requester: Requester, name: string): Promise<string> {
-  if (/^[^/]+\/(?:tokens|attestations)\/\d+$/.test(name)) return name
-  const request = { operation: 'discovery', method: 'GET', target: '/.well-known/quantum-ip' } as const
-  const domain = (await requestObject(requester, request)).text('trustDomain')
-  return `${trustDomainName(domain)}/${name}`
 }

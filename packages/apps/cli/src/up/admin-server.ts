@@ -2,7 +2,7 @@ import { type Json, type JsonObject } from '@quantum-ip/base'
 import { openServer, requireRole, type Server } from '@quantum-ip/http'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import { explainDecision } from '@quantum-ip/policy'
-import type { RecentDecision } from '@quantum-ip/telemetry'
+import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
 import { Type } from 'typebox'
 import { CliError } from '../cli-errors.ts'
 
@@ -12,6 +12,8 @@ export interface AdminServerOptions {
   readonly path: string
   readonly find: (id: string) => Promise<RecentDecision | undefined>
   readonly newest: (count: number) => Promise<readonly RecentDecision[]>
+  /** Decisions that relied on a head which is in no log. */
+  readonly unlogged: () => Promise<readonly DecisionRecord[]>
   readonly policies: ReadonlyMap<string, CompiledPolicy>
   readonly status: () => Promise<JsonObject>
   readonly metrics: () => string
@@ -22,7 +24,7 @@ export interface AdminServerOptions {
  * answers from memory, also while the authority is away.
  */
 export async function openAdminServer(options: AdminServerOptions): Promise<Server> {
-  const { find, newest, policies, status, metrics } = options
+  const { find, newest, unlogged, policies, status, metrics } = options
   const server = await openServer({ title: 'Quantum IP enforcement point', version: '1' })
   const viewer = requireRole('viewer')
   server.app.get(
@@ -41,6 +43,9 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Serv
   )
   server.app.get('/v1/decisions', { config: viewer }, async () => ({
     decisions: (await newest(100)).map(({ record }) => record as unknown as Json),
+  }))
+  server.app.get('/v1/unlogged-decisions', { config: viewer }, async () => ({
+    decisions: (await unlogged()).map((record) => record as unknown as Json),
   }))
   server.app.get('/v1/status', { config: viewer }, () => status())
   server.app.get('/metrics', { config: viewer }, (_request, reply) =>

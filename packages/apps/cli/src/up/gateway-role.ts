@@ -51,6 +51,7 @@ export async function openGatewayRole(options: GatewayRoleOptions): Promise<Gate
       path: socket,
       find: (id) => gateway.find(id),
       newest: (count) => gateway.newest(count),
+      unlogged: () => gateway.unlogged(),
       policies,
       status: async () => ({ threads: [...(await gateway.status())] }),
       metrics: metricsText,

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { type Admission, createAdmission, openSession, openTransport } from '@quantum-ip/client'
 import type { Config } from '@quantum-ip/http'
-import type { RecentDecision } from '@quantum-ip/telemetry'
+import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
 import type { RootPins } from '@quantum-ip/trust'
 import type { JsonObject } from '@quantum-ip/base'
 import { type GatewayPart, openGatewayPart } from './gateway-part.ts'
@@ -33,6 +33,7 @@ export interface GatewayThreadData {
 export type ThreadCall =
   | { readonly id: number; readonly kind: 'find'; readonly decision: string }
   | { readonly id: number; readonly kind: 'newest'; readonly count: number }
+  | { readonly id: number; readonly kind: 'unlogged' }
   | { readonly id: number; readonly kind: 'status' }
   | { readonly id: number; readonly kind: 'close' }
 
@@ -45,7 +46,12 @@ export type ThreadWord =
   | {
       readonly kind: 'answer'
       readonly id: number
-      readonly answer: RecentDecision | readonly RecentDecision[] | JsonObject | undefined
+      readonly answer:
+        | RecentDecision
+        | readonly RecentDecision[]
+        | readonly DecisionRecord[]
+        | JsonObject
+        | undefined
     }
 
 if (parentPort === null) throw new TypeError('a gateway thread runs as a worker')
@@ -98,6 +104,8 @@ async function answer(part: GatewayPart, call: ThreadCall): Promise<void> {
       return say({ kind: 'answer', id: call.id, answer: findIn(part, call.decision) })
     case 'newest':
       return say({ kind: 'answer', id: call.id, answer: newestIn(part, call.count) })
+    case 'unlogged':
+      return say({ kind: 'answer', id: call.id, answer: part.decisions.unlogged() })
     case 'status':
       return say({ kind: 'answer', id: call.id, answer: statusOf(part) })
     case 'close':

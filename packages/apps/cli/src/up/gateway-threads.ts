@@ -4,7 +4,7 @@ import type { JsonObject } from '@quantum-ip/base'
 import type { Admission } from '@quantum-ip/client'
 import { SharedLoad } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
-import type { RecentDecision } from '@quantum-ip/telemetry'
+import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
 import { CliError } from '../cli-errors.ts'
 import type { CarriedAdmission, GatewayThreadData, ThreadCall, ThreadWord } from './gateway-thread.ts'
 import type { RunningGateway } from './running-gateway.ts'
@@ -61,6 +61,12 @@ export async function openGatewayThreads(
         .flatMap((list) => list ?? [])
         .sort((a, b) => b.record.timeMs - a.record.timeMs)
         .slice(0, most)
+    },
+    async unlogged() {
+      const lists = await Promise.all(
+        threads.map((thread) => thread.ask<readonly DecisionRecord[]>({ kind: 'unlogged' })),
+      )
+      return lists.flatMap((list) => list ?? []).sort((a, b) => b.timeMs - a.timeMs)
     },
     async status() {
       const states = await Promise.all(threads.map((thread) => thread.ask<JsonObject>({ kind: 'status' })))

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@quantum-ip/base'
 import { snapshotFacts } from '@quantum-ip/policy'
-import type { RecentDecision } from '@quantum-ip/telemetry'
+import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
 import { type GatewayPart, type GatewayPartOptions, openGatewayPart } from './gateway-part.ts'
 
 /** A gateway that runs, in this thread or in several. */
@@ -10,6 +10,8 @@ export interface RunningGateway {
   find(id: string): Promise<RecentDecision | undefined>
   /** The newest decisions, newest first. */
   newest(count: number): Promise<readonly RecentDecision[]>
+  /** The newest decisions that relied on a head which is in no log. */
+  unlogged(): Promise<readonly DecisionRecord[]>
   /** What each thread holds of the trust state. */
   status(): Promise<readonly JsonObject[]>
   /** Sets the gauges; returns the metric cells of other threads. */
@@ -24,6 +26,7 @@ export async function openGatewayHere(options: GatewayPartOptions): Promise<Runn
     url: urlOf(part),
     find: (id) => Promise.resolve(findIn(part, id)),
     newest: (count) => Promise.resolve(newestIn(part, count)),
+    unlogged: () => Promise.resolve(part.decisions.unlogged()),
     status: () => Promise.resolve([statusOf(part)]),
     refresh() {
       part.refresh()
