@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
-import { parseJson } from '@quantum-ip/base'
-import { parsePrivateJwk, sha256, type Signer } from '@quantum-ip/crypto'
+import { sha256, type Signer } from '@quantum-ip/crypto'
+import { custodySigner, openFileCustody } from '@quantum-ip/custody'
 import { signSubtree } from '@quantum-ip/log'
 import { formatStaple, parseMerkleToken, parseStaple } from '@quantum-ip/token'
 import { type Authority, type AuthorityServer, createJoinToken, serveAuthority } from '../src/index.ts'
-import { admit, type ClientSession, issue, openIn, placesIn, post, td } from './support.ts'
+import { admit, type ClientSession, issue, issuing, openIn, placesIn, post, td } from './support.ts'
 
 let folder = ''
 let authority: Authority
@@ -44,10 +44,10 @@ beforeEach(async () => {
   member = await join1('verifier')
 })
 
-/** The issuing key as a thief has it: the file of its private half. */
+/** The issuing key as a thief has it: out of the files of its folder, and the passphrase. */
 async function stolen(kid: string): Promise<Signer> {
-  const file = join(placesIn(folder).custodyFolder, `${kid}.jwk`)
-  return parsePrivateJwk(parseJson(await readFile(file, 'utf8')))
+  const custody = await openFileCustody({ folder: placesIn(folder).custodyFolder })
+  return custodySigner(custody, kid)
 }
 
 interface Place {
@@ -154,7 +154,7 @@ test('raises an event and revokes nothing where a lost store may explain the hea
   assert.deepEqual(await report(unlogged(head)), ['noted'])
   assert.deepEqual([(await newest())?.severity, (await newest())?.subject], ['warning', kid])
   assert.equal(authority.revocations.epoch, epoch)
-  await authority.rotateIssuingKey()
+  await authority.rotate(issuing)
 })
 
 const key = (name: string, count: number) => ({ td, key: name, count })

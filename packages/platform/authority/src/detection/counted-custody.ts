@@ -11,7 +11,7 @@ export function countedCustody(
 ): KeyCustody {
   return {
     ...custody,
-    create: async (alg) => countedSigner(await custody.create(alg), used),
+    create: async (alg, purpose) => countedSigner(await custody.create(alg, purpose), used),
     async open(kid) {
       const signer = await custody.open(kid)
       used(kid, 'open')

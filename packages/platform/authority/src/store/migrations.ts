@@ -41,7 +41,10 @@ export const migrations: readonly Migration[] = [
          seen_ms INTEGER NOT NULL, lease_ms INTEGER NOT NULL, PRIMARY KEY (session, point)) WITHOUT ROWID`,
     ],
   },
-  { summary: 'security events, the uses of keys, and which token a decision was about', statements: detectionSchema },
+  {
+    summary: 'security events, the uses of keys, and which token a decision was about',
+    statements: detectionSchema,
+  },
 ]
 
 /** The version of the data format that this program works with. */
