@@ -123,8 +123,8 @@ function counted(store: Store, { uses }: Detection): Store {
   return { ...store, custody: countedCustody(store.custody, (kid, operation) => uses.used(kid, operation)) }
 }
 
-function useOf(keys: KeyRing, { document }: RootChain, kid: string): string {
-  if (document.bundleKeys.some((key) => key.kid === kid)) return 'bundle'
+function useOf(keys: KeyRing, { bundleKeys, current: { document } }: RootChain, kid: string): string {
+  if (bundleKeys.some((key) => key.kid === kid)) return 'bundle'
   if (document.roots.some((key) => key.kid === kid)) return 'root'
   return keys.withCompanion(kid)?.record.use ?? 'other'
 }

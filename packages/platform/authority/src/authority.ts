@@ -18,8 +18,9 @@ import { type AuthorityParts, isRevoked, isSessionRevoked, openParts } from './a
 import { Decisions } from './decisions.ts'
 import type { Acknowledgement, Fleet, MemberSession } from './fleet.ts'
 import type { KeyUses } from './detection/key-uses.ts'
-import { ReportDesk } from './detection/report-desk.ts'
-import type { SecurityEvent, SecurityEvents } from './detection/security-events.ts'
+import { openReports } from './detection/open-reports.ts'
+import type { ReportDesk } from './detection/report-desk.ts'
+import type { SecurityEvents } from './detection/security-events.ts'
 import type { ExchangeOptions } from './issuance/exchange.ts'
 import { Issuer } from './issuance/issuer.ts'
 import { References } from './issuance/references.ts'
@@ -85,7 +86,12 @@ export class Authority {
     const { store, clock, random } = parts
     this.#parts = parts
     this.trustDomain = options.trustDomain
-    this.issuanceRules = rulesOf(options)
+    this.issuanceRules = {
+      td: options.trustDomain,
+      ttlDefaultS: options.tokenTtlS ?? limits.tokenTtlDefaultS,
+      oneTimeTtlDefaultS: options.oneTimeTtlS ?? 60,
+      jwt: options.jwt ?? false,
+    }
     this.joinTokenTtlS = options.joinTokenTtlS ?? 600
     this.clock = clock
     this.random = random
@@ -108,7 +114,11 @@ export class Authority {
     this.acts = new Acts(store.sql, clock)
     this.events = parts.detection.events
     this.keyUses = parts.detection.uses
-    this.reports = this.#openReports(options.detection?.onProof)
+    this.reports = openReports(parts, {
+      onProof: options.detection?.onProof,
+      acts: this.acts,
+      revoke: (order) => this.revoke(order),
+    })
     this.admission = new AdmissionDesk({
       methods: [joinTokenMethod({ sql: store.sql, clock, random, td: options.trustDomain })],
       rules: options.rules,
@@ -276,30 +286,6 @@ export class Authority {
     await this.store.close()
   }
 
-  #openReports(onProof: 'revoke' | 'event' = 'revoke'): ReportDesk {
-    const { store, keys, clock } = this.#parts
-    return new ReportDesk({
-      store,
-      keys,
-      clock,
-      onProof,
-      events: this.events,
-      revoke: (event) => this.#revokeOn(event),
-    })
-  }
-
-  /** There is proof that the key is stolen: it is revoked, unless it is already. */
-  async #revokeOn({ number, kind, subject }: SecurityEvent): Promise<void> {
-    if (this.#parts.index.isKeyRevoked(subject)) return
-    const { record } = await this.revoke({ kind: 'key', value: subject, reason: `${kind}, event ${number}` })
-    await this.acts.record('authority', 'revoke', {
-      kind: 'key',
-      value: subject,
-      epoch: record.epoch,
-      event: number,
-    })
-  }
-
   /** Issues with the active key, and lets verifiers know the keys as they are. */
   async #followKeys(): Promise<TokenLog> {
     const { lifecycle, logs } = this.#parts
@@ -407,14 +393,5 @@ export class Authority {
     if (held === undefined)
       throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no JWT key is active' })
     return this.keys.signer(held.record.key.kid)
-  }
-}
-
-function rulesOf({ trustDomain, tokenTtlS, oneTimeTtlS, jwt }: AuthorityOptions): IssuanceRules {
-  return {
-    td: trustDomain,
-    ttlDefaultS: tokenTtlS ?? limits.tokenTtlDefaultS,
-    oneTimeTtlDefaultS: oneTimeTtlS ?? 60,
-    jwt: jwt ?? false,
   }
 }
