@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { type Row, type Rows, round } from './lib/measure.ts'
 import { feedCost } from './rows/feed.ts'
+import { verifyFlood } from './rows/flood.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle } from './rows/issuance.ts'
 import { ledgerAppend } from './rows/ledger.ts'
@@ -41,6 +42,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   token_chars: tokenChars,
   verify_cold: verifyCold,
   verify_cached: verifyCached,
+  verify_flood: verifyFlood,
   telemetry_us: telemetryCost,
   replay_bytes: replayMemory,
   cache_mb: cacheMemory,

@@ -54,6 +54,7 @@ export type {
   AttestationOptions,
   HeadOptions,
   ReferenceOptions,
+  SignatureOptions,
   UnanchoredHeads,
   VerifierOptions,
 } from './verifier-options.ts'

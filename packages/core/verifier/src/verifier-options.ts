@@ -53,6 +53,16 @@ export interface ReferenceOptions {
   readonly fetchesPerS?: number | undefined
 }
 
+/** How signatures are checked that callers bring: JWTs, standalone tokens, stapled heads. */
+export interface SignatureOptions {
+  /** Checks at once. Leave one thread of the pool to others. Default 2. */
+  readonly atOnce?: number | undefined
+  /** Checks that may wait; more are `overloaded`, those for services of low priority first. Default 256. */
+  readonly waitingMax?: number | undefined
+  /** Milliseconds that a check may wait; after that it is `overloaded`. Default 250. */
+  readonly waitMsMax?: number | undefined
+}
+
 /** What a verifier is made of. All I/O, time and memory shared with others come in here. */
 export interface VerifierOptions {
   /**
@@ -69,6 +79,7 @@ export interface VerifierOptions {
   readonly heads?: HeadOptions | undefined
   readonly attestations?: AttestationOptions | undefined
   readonly references?: ReferenceOptions | undefined
+  readonly signatures?: SignatureOptions | undefined
   /** Age in milliseconds from which the trust state is stale. Default 300,000. */
   readonly staleAfterMs?: number | undefined
   /** `accept` goes on with a state that is too old, which shows in each verdict. Default `refuse`. */

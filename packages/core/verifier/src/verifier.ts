@@ -9,6 +9,8 @@ export interface VerifierStats {
   readonly provisionalHeads: number
   readonly attestations: number
   readonly pending: number
+  /** Checks of signatures that wait for their turn. */
+  readonly signaturesWaiting: number
 }
 
 /** Decides who calls. See {@link createVerifier}. */

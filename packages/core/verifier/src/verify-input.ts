@@ -41,6 +41,8 @@ export interface VerifyInput {
   readonly acceptJwt?: boolean | undefined
   /** Accept the reference form, which takes a look-up at the authority. Default false. */
   readonly acceptReference?: boolean | undefined
+  /** How much this service matters, 0 the most, 2 the least: whose signature is checked first. Default 1. */
+  readonly priority?: number | undefined
   /** Deep checks for this service, where they differ from the verifier's. */
   readonly deep?: DeepMode | undefined
 }

@@ -7,6 +7,7 @@ import {
   openApiDocument,
   openBroadcaster,
   openServer,
+  type OpenServerOptions,
   type Server,
   type ServerLimits,
   type ServerObserver,
@@ -35,6 +36,8 @@ export interface AuthorityServerOptions {
   readonly services?: readonly DeclaredService[]
   readonly limits?: Partial<ServerLimits>
   readonly observer?: ServerObserver
+  /** When requests are refused because the process is late with its work. */
+  readonly overload?: NonNullable<OpenServerOptions['overload']>
   /** Limits of the feed. */
   readonly feed?: Pick<BroadcasterOptions, 'clientsMax' | 'clientBytesMax' | 'eventsMax' | 'keepAliveMs'>
   /** The text of `/metrics`. */
@@ -77,6 +80,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
     ],
     ...(options.limits !== undefined && { limits: options.limits }),
     ...(options.observer !== undefined && { observer: options.observer }),
+    ...(options.overload !== undefined && { overload: options.overload }),
   })
   const feed = openBroadcaster(options.feed)
   const unsubscribe = authority.publisher.subscribe((publication) => feed.publish(feedEvent(publication)))

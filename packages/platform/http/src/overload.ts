@@ -1,5 +1,7 @@
 import { type Random, systemRandom } from '@quantum-ip/base'
 import { HttpError } from './http-errors.ts'
+import { type LoadPriority, loadPriorities } from './load/admission-level.ts'
+import type { LoadShedder } from './load/load-shedder.ts'
 
 /** What {@link Overload} takes. */
 export interface OverloadOptions {
@@ -7,10 +9,12 @@ export interface OverloadOptions {
   readonly inFlightMax: number
   /** Retry-After is drawn from 1 to this many seconds, so that those who were refused do not all come back at once. */
   readonly retryAfterMaxS: number
+  /** Refuses also while this thread is late with its work, what matters least first. Default: only the count refuses. */
+  readonly shedder?: LoadShedder
   readonly random?: Random
 }
 
-/** Counts requests in flight and refuses those above the limit, before anything was spent on them. */
+/** Counts requests in flight and refuses those that are too many, before anything was spent on them. */
 export class Overload {
   readonly #options: OverloadOptions
   readonly #idle: (() => void)[] = []
@@ -33,10 +37,11 @@ export class Overload {
   /**
    * Lets a request in. Whoever calls it calls {@link leave} once.
    *
-   * @throws {HttpError} `QIP_HTTP_OVERLOADED` if the limit is reached.
+   * @throws {HttpError} `QIP_HTTP_OVERLOADED` if the limit is reached, or the thread is late with its work.
    */
-  enter(): void {
-    if (this.#inFlight >= this.#options.inFlightMax) {
+  enter(priority: LoadPriority): void {
+    const { inFlightMax, shedder } = this.#options
+    if (this.#inFlight >= inFlightMax || shedder?.admit(loadPriorities.indexOf(priority)) === false) {
       this.#refused++
       throw new HttpError('QIP_HTTP_OVERLOADED', { retryAfterS: this.retryAfterS() })
     }

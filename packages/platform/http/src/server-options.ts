@@ -2,6 +2,7 @@ import type { Clock, Random } from '@quantum-ip/base'
 import type { GuardOptions } from './guard.ts'
 import type { HealthCheck } from './health.ts'
 import type { ConnectionLimits } from './listener.ts'
+import type { LoadShedderOptions } from './load/load-shedder.ts'
 import type { TlsGroupObserver } from './tls/group.ts'
 
 /** Limits of a server. */
@@ -61,6 +62,8 @@ export interface OpenServerOptions extends GuardOptions {
   /** Asked by `/readyz`. */
   readonly ready?: () => Promise<readonly HealthCheck[]> | readonly HealthCheck[]
   readonly limits?: Partial<ServerLimits>
+  /** When requests are refused because this thread is late with its work. Default: never. */
+  readonly overload?: Omit<LoadShedderOptions, 'nowMs'>
   readonly observer?: ServerObserver
   readonly clock?: Clock
   readonly random?: Random

@@ -16,6 +16,7 @@ import { SocketLoad } from './lib/socket-load.ts'
 import { markArrival } from './guard.ts'
 import { type Bound, bind, type Listener } from './listener.ts'
 import { addOpenApi } from './open-api.ts'
+import { type LoadShedder, openLoadShedder } from './load/load-shedder.ts'
 import { Overload } from './overload.ts'
 import { defaultServerLimits, type OpenServerOptions, type ServerLimits } from './server-options.ts'
 import { validatorCompiler } from './validator.ts'
@@ -121,13 +122,16 @@ class ServerState {
   readonly #limits: ServerLimits
   readonly #load = new SocketLoad()
   readonly #bound: Bound[] = []
+  readonly #shedder: LoadShedder | undefined
   #closed: Promise<StopReport> | undefined
 
   constructor(options: OpenServerOptions, limits: ServerLimits) {
     this.#options = options
     this.#limits = limits
+    this.#shedder = options.overload && openLoadShedder(options.overload)
     this.overload = new Overload({
       ...limits,
+      ...(this.#shedder === undefined ? {} : { shedder: this.#shedder }),
       ...(options.random === undefined ? {} : { random: options.random }),
     })
   }
@@ -187,6 +191,7 @@ class ServerState {
     const cut = late ? this.#bound.reduce((sum, bound) => sum + bound.closeAll(), 0) : 0
     await closed
     await app.close()
+    this.#shedder?.[Symbol.dispose]()
     return { cut }
   }
 }

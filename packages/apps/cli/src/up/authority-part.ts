@@ -55,6 +55,7 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
         requestTimeoutMs: config.authority.limits.requestTimeoutMs,
         stopDeadlineMs: config.authority.limits.stopDeadlineMs,
       },
+      overload: config.authority.overload,
       feed: config.authority.feed,
       ...(config.telemetry.metrics && {
         metrics: () => shared.metricsText(() => meter.refresh(authority)),

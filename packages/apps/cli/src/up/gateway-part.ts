@@ -2,13 +2,9 @@ import { join } from 'node:path'
 import type { JsonObject } from '@quantum-ip/base'
 import { systemClock, systemRandom } from '@quantum-ip/base'
 import {
-  attestationSource,
-  headSource,
   openDecisionUpload,
   openSecurityReports,
   openTrustFollower,
-  referenceSource,
-  type SecurityReports,
   type Session,
   type TrustFollower,
 } from '@quantum-ip/client'
@@ -21,17 +17,12 @@ import {
 } from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type RouteConfig } from '@quantum-ip/http'
 import { type CompiledPolicy } from '@quantum-ip/policy'
-import {
-  DecisionLog,
-  decisionLogObserver,
-  type Metrics,
-  policyObserver,
-  verifierObserver,
-} from '@quantum-ip/telemetry'
+import { DecisionLog, decisionLogObserver, type Metrics, policyObserver } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { openLoadPart } from './load-part.ts'
-import { createVerifier, type DeepMode, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
+import type { Verifier } from '@quantum-ip/verifier'
+import { openVerifier } from './gateway-verifier.ts'
 
 /** What a gateway is opened with, besides its configuration. */
 export interface GatewayPartOptions {
@@ -168,56 +159,8 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
   }
 }
 
-function openVerifier(options: GatewayPartOptions, trust: TrustStore, reports: SecurityReports): Verifier {
-  const { config, session, metrics, replayMemory, onEvent } = options
-  const observer = verifierObserver(
-    { metrics, point: config.gateway.name },
-    (event) => {
-      onEvent(`verifier: ${event.kind}`)
-      reports.event(event)
-    },
-    (td, key) => reports.unknownKey(td, key),
-  )
-  return createVerifier({
-    trust,
-    clock: systemClock,
-    stopwatch: () => performance.now(),
-    observer,
-    replay: new ReplayFilter(replayMemory, {
-      scope: config.replay.scope === 'single' ? 'shared' : 'instance',
-      retryWindowMs: config.replay.retryWindowMs,
-      ...(options.ownAuthority && { floorSkewMs: 0 }),
-    }),
-    heads: {
-      source: headSource(session),
-      unanchored: config.heads.unanchored,
-      listedWithinMs: config.heads.listedWithinMs,
-      reportedAfterMs: config.heads.reportedAfterMs,
-      fetchesPerS: config.heads.fetchesPerSecond,
-      batchTokensMax: config.issuance.batchMax,
-    },
-    attestations: {
-      source: attestationSource(session),
-      deep: deepMode(config),
-      freshMs: config.attestations.freshForMs,
-      cacheMax: config.attestations.cacheMax,
-      slsaLevels: new Map(
-        config.admission.builders.map(({ id, slsaLevel }) => [id, slsaLevel as 0 | 1 | 2 | 3]),
-      ),
-    },
-    references: { source: referenceSource(session) },
-    staleAfterMs: config.trust.staleAfterMs,
-    clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
-    cacheMax: config.verifier.cacheMax,
-  })
-}
-
 function reportFailure(error: unknown): string {
   return `gateway: security reports were not sent: ${error instanceof Error ? error.message : 'unknown'}`
-}
-
-function deepMode({ attestations }: Config): DeepMode {
-  return attestations.deepCheck === 'sampled' ? { sample: attestations.sampling } : attestations.deepCheck
 }
 
 async function listenerOf({ config, thread, sharesPort }: GatewayPartOptions): Promise<ListenerOptions> {

@@ -9,8 +9,9 @@ import type { RootPins } from '@quantum-ip/trust'
 import { allocateReplayMemory } from '@quantum-ip/verifier'
 import { pointSocket } from '../lib/point-socket.ts'
 import { openAdminServer } from './admin-server.ts'
-import { openGatewayThreads, threadsOf } from './gateway-threads.ts'
+import { openGatewayThreads } from './gateway-threads.ts'
 import { readPolicies } from './read-policies.ts'
+import { threadsOf } from './threads-of.ts'
 import { openGatewayHere, type RunningGateway } from './running-gateway.ts'
 
 /** How a gateway reaches its authority. */

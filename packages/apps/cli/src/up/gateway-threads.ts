@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { JsonObject } from '@quantum-ip/base'
 import type { Admission } from '@quantum-ip/client'
@@ -15,13 +14,6 @@ export interface GatewayThreadsOptions extends Omit<GatewayThreadData, 'thread' 
   /** Admits again, for all threads. */
   readonly readmit: (() => Promise<Admission>) | undefined
   readonly onEvent: (text: string) => void
-}
-
-/** How many threads a configuration asks for on this machine. Sharing a port needs Linux or BSD. */
-export function threadsOf({ gateway }: Config): number {
-  const canShare = process.platform === 'linux' || process.platform.endsWith('bsd')
-  if (!canShare) return 1
-  return gateway.threads === 'auto' ? availableParallelism() : gateway.threads
 }
 
 /**

@@ -8,6 +8,7 @@ import type { AttestationOptions } from '../verifier-options.ts'
 import { decideAnswer } from './attestation-answer.ts'
 import type { Check } from './check.ts'
 import { type DeepResult, isStillTrusted } from './deep-result.ts'
+import type { SignatureQueue } from './signature-queue.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { TokenFacts } from './token-facts.ts'
 
@@ -36,6 +37,7 @@ export interface DeepCheckerParts {
   readonly clock: Clock
   readonly observer: VerifierObserver
   readonly stopwatch: () => number
+  readonly queue: SignatureQueue
   readonly options: AttestationOptions
 }
 
@@ -156,27 +158,21 @@ export class DeepChecker {
   }
 
   async #check(td: string, named: Asked): Promise<void> {
-    const { options, observer, stopwatch, trust, clock } = this.#parts
+    const { options, observer, stopwatch, trust, clock, queue } = this.#parts
     const startedMs = stopwatch()
     const held = this.#entry(named.origin, named.index)?.result
     let entry: Omit<Entry, keyof Named>
     try {
       const answer = await options.source.fetchAttestation({ td, ...named })
       observer.ledgerLookup(answer?.source ?? 'remote', stopwatch() - startedMs)
-      const result =
-        answer &&
-        (await decideAnswer({
-          evidence: answer.evidence,
-          named,
-          trust,
-          observer,
-          stopwatch,
-          clock,
-          levels: options.slsaLevels,
-        }))
-      entry = result
-        ? { outcome: 'passed', result, untilMs: result.checkedMs + this.#freshMs }
-        : { outcome: 'failed', result: undefined, untilMs: clock.now() + failureMs }
+      const decide = (evidence: string | Uint8Array) =>
+        decideAnswer({ evidence, named, trust, observer, stopwatch, clock, levels: options.slsaLevels })
+      // One check for each attestation, however many requests name it: never shed.
+      const result = answer && (await queue.run(0, () => decide(answer.evidence)))
+      entry =
+        typeof result === 'object'
+          ? { outcome: 'passed', result, untilMs: result.checkedMs + this.#freshMs }
+          : { outcome: 'failed', result: undefined, untilMs: clock.now() + failureMs }
     } catch {
       // The source's own log says why; here it only counts that nobody could be asked.
       entry = { outcome: 'unavailable', result: held, untilMs: clock.now() + failureMs }

@@ -1,5 +1,4 @@
-import { isQipError, limits } from '@quantum-ip/base'
-import { verifyJwtToken } from '@quantum-ip/token'
+import { limits } from '@quantum-ip/base'
 import type { TrustView } from '@quantum-ip/trust'
 import { silentObserver, type VerifierObserver } from '../observer.ts'
 import type { ReplayOutcome } from '../replay-guard.ts'
@@ -20,11 +19,13 @@ import { checkAudience, checkBinding, checkRevocation, checkTime } from './conte
 import { DeepChecker, isDeep } from './deep-checker.ts'
 import { isStillTrusted } from './deep-result.ts'
 import { FactsReader } from './facts-reader.ts'
-import { HeadKeeper } from './head-keeper.ts'
+import { HeadKeeper, type PresentedHead } from './head-keeper.ts'
 import { IssuedVerdict } from './issued-verdict.ts'
+import { holdsJwt } from './jwt-verification.ts'
 import { checkKey, type KeyRules } from './key-check.ts'
 import { evaluatePath } from './proof.ts'
 import { ReferenceResolver } from './reference-resolver.ts'
+import { callerClass, SignatureQueue } from './signature-queue.ts'
 import { TokenCache } from './token-cache.ts'
 import type { HopFacts, TokenFacts } from './token-facts.ts'
 import { TrustFollower } from './trust-follower.ts'
@@ -42,6 +43,7 @@ export class Engine implements Verifier {
   readonly #trust: TrustView
   readonly #observer: VerifierObserver
   readonly #stopwatch: () => number
+  readonly #queue: SignatureQueue
   readonly #heads: HeadKeeper
   readonly #deep: DeepChecker | undefined
   readonly #references: ReferenceResolver | undefined
@@ -59,7 +61,9 @@ export class Engine implements Verifier {
     this.#trust = options.trust
     this.#observer = options.observer ?? silentObserver
     this.#stopwatch = options.stopwatch ?? (() => 0)
-    const parts = { trust: options.trust, observer: this.#observer, stopwatch: this.#stopwatch }
+    this.#queue = new SignatureQueue(options.signatures ?? {}, options.clock)
+    const { trust } = options
+    const parts = { trust, observer: this.#observer, stopwatch: this.#stopwatch, queue: this.#queue }
     this.#heads = new HeadKeeper({ ...parts, options: options.heads ?? {} })
     this.#deep =
       options.attestations &&
@@ -127,6 +131,7 @@ export class Engine implements Verifier {
       provisionalHeads: this.#heads.provisional.size,
       attestations: this.#deep?.size ?? 0,
       pending: this.#pending,
+      signaturesWaiting: this.#queue.size,
     }
   }
 
@@ -211,7 +216,7 @@ export class Engine implements Verifier {
 
   #suspect(check: Check, facts: TokenFacts): void {
     if (check.sigs.length === 0 && check.input.staple === undefined) return
-    this.#heads.suspect(facts, { sigs: check.sigs, staple: check.input.staple }, check.nowMs)
+    this.#heads.suspect(facts, presentedBy(check), check.nowMs)
   }
 
   /** Signature: of the head, where it isn't held; of the token itself in the JWT form. */
@@ -225,22 +230,19 @@ export class Engine implements Verifier {
   }
 
   async #askSignature(check: Check, facts: TokenFacts): Promise<Reason | undefined> {
-    const { token, key, input } = check
-    if (facts.head !== undefined) {
-      return this.#heads.ask(facts, { sigs: check.sigs, staple: input.staple }, check.nowMs)
-    }
+    const { token, key } = check
+    if (facts.head !== undefined) return this.#heads.ask(facts, presentedBy(check), check.nowMs)
     // A JWT carries no proof of its log entry. What it claims of it (`log`, `idx`) is what it is revoked and used up by.
     if (token?.form !== 'jwt' || key === undefined) throw new TypeError('no signature to ask for')
-    const startedMs = this.#stopwatch()
-    try {
-      await verifyJwtToken(token, key.key)
-      return undefined
-    } catch (error) {
-      if (isQipError(error)) return 'signature_invalid'
-      throw error
-    } finally {
-      this.#observer.crypto('verify_jwt', key.key.alg, this.#stopwatch() - startedMs)
-    }
+    const place = callerClass(priorityOf(check.input), 'jwt')
+    const holds = await this.#queue.run(place, () =>
+      holdsJwt(token, key.key, {
+        observer: this.#observer,
+        stopwatch: this.#stopwatch,
+      }),
+    )
+    if (holds === 'shed') return 'overloaded'
+    return holds ? undefined : 'signature_invalid'
   }
 
   #checkHeldNow(check: Check, facts: TokenFacts): Reason | undefined {
@@ -368,6 +370,14 @@ export class Engine implements Verifier {
       replayPerInstance: this.#options.replay?.scope === 'instance',
     })
   }
+}
+
+function priorityOf({ priority = 1 }: VerifyInput): number {
+  return priority
+}
+
+function presentedBy(check: Check): PresentedHead {
+  return { sigs: check.sigs, staple: check.input.staple, priority: priorityOf(check.input) }
 }
 
 function namesAttestation(hops: readonly HopFacts[]): boolean {

@@ -8,6 +8,7 @@ import type { HeadOptions, UnanchoredHeads } from '../verifier-options.ts'
 import { HeadFetcher, headOf } from './head-fetcher.ts'
 import { HeadVerification } from './head-verification.ts'
 import { ProvisionalHeads } from './provisional-heads.ts'
+import { callerClass, idleClass, type SignatureQueue } from './signature-queue.ts'
 import { TokenBucket } from './token-bucket.ts'
 import type { TokenFacts } from './token-facts.ts'
 
@@ -18,6 +19,8 @@ const suspectsPerS = 10
 export interface PresentedHead {
   readonly sigs: readonly KeySig[]
   readonly staple: string | undefined
+  /** Of the service that is asked, 0 to 2: who waits before whom. */
+  readonly priority: number
 }
 
 /** What {@link HeadKeeper} is made of. */
@@ -25,6 +28,7 @@ export interface HeadKeeperParts {
   readonly trust: TrustView
   readonly observer: VerifierObserver
   readonly stopwatch: () => number
+  readonly queue: SignatureQueue
   readonly options: HeadOptions
 }
 
@@ -42,10 +46,10 @@ export class HeadKeeper {
   readonly #fetcher: HeadFetcher
   readonly #suspects = new TokenBucket(suspectsPerS)
 
-  constructor({ trust, observer, stopwatch, options }: HeadKeeperParts) {
+  constructor({ trust, observer, stopwatch, queue, options }: HeadKeeperParts) {
     this.#trust = trust
     this.#unanchored = options.unanchored ?? 'audit'
-    this.#verification = new HeadVerification(trust, observer, stopwatch)
+    this.#verification = new HeadVerification({ trust, observer, stopwatch, queue })
     this.provisional = new ProvisionalHeads({
       trust,
       observer,
@@ -90,15 +94,19 @@ export class HeadKeeper {
     if (this.#unanchored === 'reject' || this.provisional.isFull) return 'head_unavailable'
     const own = this.#presentedHead(facts, presented)
     if (own !== undefined) {
-      if (!(await this.#verification.holds(own, facts.keyId))) return 'signature_invalid'
+      const place = callerClass(presented.priority, 'head')
+      const holds = await this.#verification.holds(own, { keyId: facts.keyId, place })
+      if (holds === 'shed') return 'overloaded'
+      if (!holds) return 'signature_invalid'
       this.#hold(facts, own, nowMs)
       return undefined
     }
     const fetched = await this.#fetcher.fetch(tupleOf(facts), nowMs)
     if (fetched === 'absent') return 'head_unknown'
     // An answer without valid signatures is nobody's answer: what stands between us and the authority may have made it up.
-    if (fetched === 'unavailable' || !(await this.#verification.holds(fetched, facts.keyId)))
-      return 'head_unavailable'
+    if (fetched === 'unavailable') return 'head_unavailable'
+    const holds = await this.#verification.holds(fetched, { keyId: facts.keyId, place: 0 })
+    if (holds !== true) return 'head_unavailable'
     this.#hold(facts, fetched, nowMs)
     return undefined
   }
@@ -117,7 +125,8 @@ export class HeadKeeper {
   }
 
   async #investigate(facts: TokenFacts, own: StapledHead, nowMs: number): Promise<void> {
-    if (!(await this.#verification.holds(own, facts.keyId))) return
+    const holds = await this.#verification.holds(own, { keyId: facts.keyId, place: idleClass })
+    if (holds !== true) return
     const listed = this.#trust.headFor(facts.log, facts.keyId, facts)
     if (listed !== undefined && !equalBytes(listed, own.hash)) {
       const other: EventHead = { ...tupleOf(facts), hash: listed, signed: undefined }

@@ -4,6 +4,7 @@ import { subtreeVerifierKey, verifySubtreeSignature } from '@quantum-ip/log'
 import type { StapledHead } from '@quantum-ip/token'
 import { isAcceptable, type SigningKeyRecord, type TrustView } from '@quantum-ip/trust'
 import type { VerifierObserver } from '../observer.ts'
+import type { SignatureQueue } from './signature-queue.ts'
 import { SingleFlight } from './single-flight.ts'
 import { tupleKey } from './provisional-head.ts'
 
@@ -12,18 +13,28 @@ interface Cosignature {
   readonly signature: Uint8Array
 }
 
+/** What {@link HeadVerification} is made of. */
+export interface HeadVerificationParts {
+  readonly trust: TrustView
+  readonly observer: VerifierObserver
+  readonly stopwatch: () => number
+  readonly queue: SignatureQueue
+}
+
 /** Verifies signed heads on the thread pool, each once however many ask. */
 export class HeadVerification {
   readonly #trust: TrustView
   readonly #observer: VerifierObserver
   readonly #stopwatch: () => number
-  readonly #flights = new SingleFlight<boolean>()
+  readonly #queue: SignatureQueue
+  readonly #flights = new SingleFlight<boolean | 'shed'>()
   readonly #keys = new WeakMap<SigningKeyRecord, NoteVerifierKey>()
 
-  constructor(trust: TrustView, observer: VerifierObserver, stopwatch: () => number) {
+  constructor({ trust, observer, stopwatch, queue }: HeadVerificationParts) {
     this.#trust = trust
     this.#observer = observer
     this.#stopwatch = stopwatch
+    this.#queue = queue
   }
 
   /** Whether a head carries a signature of every cosigner that the bundle requires, each of a key that counts. */
@@ -31,14 +42,18 @@ export class HeadVerification {
     return this.#cosignatures(head) !== undefined
   }
 
-  /** Whether all those signatures hold. Other signatures on the head are not looked at. */
-  holds(head: StapledHead, keyId: number): Promise<boolean> {
+  /** Whether all those signatures hold; `shed` if too many wait. Other signatures on the head are not looked at. */
+  holds(
+    head: StapledHead,
+    { keyId, place }: { readonly keyId: number; readonly place: number },
+  ): Promise<boolean | 'shed'> {
     const cosignatures = this.#cosignatures(head)
     if (cosignatures === undefined) return Promise.resolve(false)
     // The signatures are in the name: a forged one must not answer for a good one that comes at the same time.
     const content = sha256Latin1(concatBytes(head.hash, ...cosignatures.map(({ signature }) => signature)))
-    return this.#flights.run(`${tupleKey({ ...head, keyId })} ${content}`, () =>
-      this.#verify(head, cosignatures),
+    // And the place: who may not wait does not share the flight of one that may.
+    return this.#flights.run(`${tupleKey({ ...head, keyId })} ${content} ${place}`, () =>
+      this.#queue.run(place, () => this.#verify(head, cosignatures)),
     )
   }
 

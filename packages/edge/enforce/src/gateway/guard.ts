@@ -141,6 +141,7 @@ export class GatewayGuard {
       acceptStandalone: accept?.standalone,
       acceptJwt: accept?.jwt,
       acceptReference: accept?.reference,
+      priority: parts.route.priority,
       deep,
     }
   }

@@ -165,7 +165,7 @@ export interface QuarantineConfig {
   readonly inFlightMax: number
 }
 
-/** When the gateway sheds requests. */
+/** When a server sheds requests. */
 export interface OverloadConfig {
   /** How late a thread may be with its work. */
   readonly delayTargetMs: number
@@ -231,6 +231,7 @@ export interface AuthorityConfig {
   /** A file with PEM certificates that clients of this configuration trust for `url`. */
   readonly caFile: string | undefined
   readonly limits: AuthorityLimitsConfig
+  readonly overload: OverloadConfig
   readonly feed: FeedConfig
 }
 
@@ -295,10 +296,16 @@ export interface AttestationsConfig {
   readonly cacheMax: number
 }
 
-/** The verifier's memory. */
+/** The verifier's memory and limits, of each thread. */
 export interface VerifierConfig {
   /** Tokens of which the context-free part is remembered. */
   readonly cacheMax: number
+  /** Verifications that wait for the network or a signature. */
+  readonly pendingMax: number
+  /** Signatures that wait to be checked. */
+  readonly signaturesMax: number
+  /** How long one waits. */
+  readonly signatureWaitMs: number
 }
 
 /** Policy documents. */

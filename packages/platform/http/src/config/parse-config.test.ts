@@ -96,6 +96,7 @@ const defaults: Config = {
     url: undefined,
     caFile: undefined,
     limits: { connectionsMax: 10_000, inFlightMax: 1_000, requestTimeoutMs: 30_000, stopDeadlineMs: 10_000 },
+    overload: { delayTargetMs: 100, windowMs: 200 },
     feed: { clientsMax: 1_000, clientBytesMax: 4_194_304, eventsMax: 2_048, keepAliveMs: 15_000 },
   },
   trust: {
@@ -112,7 +113,7 @@ const defaults: Config = {
   retention: { eventsMs: 31_536_000_000 },
   replay: { scope: 'single', bytesMax: 268_435_456, retryWindowMs: 0 },
   attestations: { deepCheck: 'always', sampling: 0.1, freshForMs: 86_400_000, cacheMax: 10_000 },
-  verifier: { cacheMax: 100_000 },
+  verifier: { cacheMax: 100_000, pendingMax: 1_024, signaturesMax: 256, signatureWaitMs: 250 },
   policies: { files: [] },
   telemetry: {
     metrics: true,

@@ -9,6 +9,7 @@ import type {
   GatewayConfig,
   IssuanceConfig,
   KeysConfig,
+  OverloadConfig,
   RouteConfig,
   ServiceConfig,
   StoreConfig,
@@ -27,6 +28,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
   const heads = root.section('heads')
   const replay = root.section('replay')
   const attestations = root.section('attestations')
+  const verifier = root.section('verifier')
   return {
     trustDomain: root.text('trustDomain'),
     region: root.text('region'),
@@ -56,7 +58,12 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
       freshForMs: attestations.durationMs('freshFor'),
       cacheMax: attestations.integer('cacheMax'),
     },
-    verifier: { cacheMax: root.section('verifier').integer('cacheMax') },
+    verifier: {
+      cacheMax: verifier.integer('cacheMax'),
+      pendingMax: verifier.integer('pending'),
+      signaturesMax: verifier.integer('signatures'),
+      signatureWaitMs: verifier.durationMs('signatureWait'),
+    },
     policies: { files: root.section('policies').paths('files') },
     telemetry: telemetry(root.section('telemetry')),
     detection: detection(root.section('detection')),
@@ -164,7 +171,6 @@ function tls(at: Section | undefined): TlsConfig | undefined {
 
 function gateway(at: Section): GatewayConfig {
   const quarantine = at.section('quarantine')
-  const overload = at.section('overload')
   const limits = at.section('limits')
   return {
     name: at.text('name'),
@@ -173,10 +179,7 @@ function gateway(at: Section): GatewayConfig {
     threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
     detail: at.word('detail', 'detail'),
     quarantine: { inFlightMax: quarantine.integer('inFlight') },
-    overload: {
-      delayTargetMs: overload.durationMs('delayTarget'),
-      windowMs: overload.durationMs('window'),
-    },
+    overload: overload(at.section('overload')),
     limits: {
       headerBytesMax: limits.bytes('headerBytes'),
       connectionsMax: limits.integer('connections'),
@@ -188,6 +191,10 @@ function gateway(at: Section): GatewayConfig {
     },
     routes: at.sections('routes').map(route),
   }
+}
+
+function overload(at: Section): OverloadConfig {
+  return { delayTargetMs: at.durationMs('delayTarget'), windowMs: at.durationMs('window') }
 }
 
 function route(at: Section): RouteConfig {
@@ -227,6 +234,7 @@ function authority(at: Section): AuthorityConfig {
       requestTimeoutMs: limits.durationMs('requestTimeout'),
       stopDeadlineMs: limits.durationMs('stopDeadline'),
     },
+    overload: overload(at.section('overload')),
     feed: {
       clientsMax: feed.integer('clients'),
       clientBytesMax: feed.bytes('clientBytes'),

@@ -192,6 +192,24 @@ export const services = list(
 
 const mode = { pattern: '^0[0-7]{3}$', form: 'permission bits in quotes, such as `"0600"`' }
 
+/** When requests are shed by delay. */
+export function overload(defaults: { readonly delayTarget: string; readonly window: string }): TSchema {
+  return section('when requests are shed, those that matter least first', {
+    delayTarget: duration({
+      description: 'how late a thread may be with its work before it sheds requests',
+      default: defaults.delayTarget,
+      min: '1ms',
+      max: '10s',
+    }),
+    window: duration({
+      description: 'how long it must be that late all the time',
+      default: defaults.window,
+      min: '20ms',
+      max: '10s',
+    }),
+  })
+}
+
 /** The authority's server. */
 export const authority = section('the server of the authority', {
   listen: listen({
@@ -220,6 +238,7 @@ export const authority = section('the server of the authority', {
       max: '10m',
     }),
   }),
+  overload: overload({ delayTarget: '100ms', window: '200ms' }),
   feed: section('the feed of state, heads and revocations', {
     clients: integer({ description: 'verifiers at once', default: 1_000, minimum: 1, maximum: 100_000 }),
     clientBytes: size({

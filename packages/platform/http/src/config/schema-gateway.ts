@@ -14,7 +14,7 @@ import {
   section,
   size,
 } from './fields.ts'
-import { tls } from './schema-authority.ts'
+import { overload, tls } from './schema-authority.ts'
 import { words } from './words.ts'
 
 const pathForm = {
@@ -87,20 +87,7 @@ export const gateway = section('the gateway', {
   quarantine: section('quarantined requests, where a route has no quarantineUpstream', {
     inFlight: integer({ description: 'at once, per service', default: 10, minimum: 1, maximum: 100_000 }),
   }),
-  overload: section('when requests are shed, those for services of low tier first', {
-    delayTarget: duration({
-      description: 'how late a thread may be with its work before it sheds requests',
-      default: '25ms',
-      min: '1ms',
-      max: '10s',
-    }),
-    window: duration({
-      description: 'how long it must be that late all the time',
-      default: '100ms',
-      min: '20ms',
-      max: '10s',
-    }),
-  }),
+  overload: overload({ delayTarget: '25ms', window: '100ms' }),
   limits: section('limits, over all threads together', {
     headerBytes: size({ description: 'of one request', default: '32KiB', min: '16KiB', max: '1MiB' }),
     connections: integer({

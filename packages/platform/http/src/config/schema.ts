@@ -104,12 +104,31 @@ const fields: Record<string, TSchema> = {
   heads,
   replay,
   attestations,
-  verifier: section("the verifier's memory", {
+  verifier: section("the verifier's memory and limits, of each thread", {
     cacheMax: integer({
       description: 'tokens remembered',
       default: 100_000,
       minimum: 0,
       maximum: 10_000_000,
+    }),
+    pending: integer({
+      description: 'verifications that wait for the network or a signature; more are overloaded',
+      default: 1_024,
+      minimum: 1,
+      maximum: 1_000_000,
+    }),
+    signatures: integer({
+      description:
+        'signatures that wait to be checked; more are overloaded, those of services of low tier first',
+      default: 256,
+      minimum: 0,
+      maximum: 100_000,
+    }),
+    signatureWait: duration({
+      description: 'how long one waits; after that it is overloaded',
+      default: '250ms',
+      min: '1ms',
+      max: '1m',
     }),
   }),
   policies: section('policy documents', {

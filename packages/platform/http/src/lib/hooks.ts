@@ -2,8 +2,9 @@ import type { FastifyRequest, RouteOptions } from 'fastify'
 import { verifyClosedSchema } from '../closed-schema.ts'
 import { guard } from '../guard.ts'
 import { HttpError } from '../http-errors.ts'
+import type { LoadPriority } from '../load/admission-level.ts'
 import type { Overload } from '../overload.ts'
-import { isAccess } from '../roles.ts'
+import { type Access, isAccess } from '../roles.ts'
 import type { OpenServerOptions, ServerLimits } from '../server-options.ts'
 import type { App } from '../server.ts'
 import { queryFault } from './parsers.ts'
@@ -26,11 +27,11 @@ export function addHooks(app: App, { options, limits, overload, stopping }: Hook
   app.addHook('onRequest', async (request, reply) => {
     if (stopping()) void reply.header('connection', 'close')
     if (request.is404) throw new HttpError('QIP_HTTP_ROUTE_UNKNOWN', { method: request.method })
-    const { vital = false, longLived = false } = request.routeOptions.config
+    const { vital = false, longLived = false, access } = request.routeOptions.config
     if (!vital) {
       if (stopping()) throw new HttpError('QIP_HTTP_STOPPING', {})
       if (!longLived) {
-        overload.enter()
+        overload.enter(priorityOf(access))
         reply.raw.once('close', () => overload.leave())
       }
     }
@@ -51,6 +52,12 @@ export function addHooks(app: App, { options, limits, overload, stopping }: Hook
     observer.onReply?.({ method, route: routeOf(request), status, code: codeOf(request), durationMs })
     done()
   })
+}
+
+/** Operators first, who revoke while everything else stands still; then those that are known; strangers last. */
+function priorityOf(access: Access | undefined): LoadPriority {
+  if (access === 'open' || access === undefined) return 'low'
+  return access === 'session' || access === 'member' ? 'standard' : 'critical'
 }
 
 /**

@@ -1,0 +1,78 @@
+import { availableParallelism } from 'node:os'
+import { systemClock } from '@quantum-ip/base'
+import { attestationSource, headSource, referenceSource, type SecurityReports } from '@quantum-ip/client'
+import type { Config } from '@quantum-ip/http'
+import { verifierObserver } from '@quantum-ip/telemetry'
+import type { TrustStore } from '@quantum-ip/trust'
+import { createVerifier, type DeepMode, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
+import type { GatewayPartOptions } from './gateway-part.ts'
+import { threadsOf } from './threads-of.ts'
+
+/** The threads of the pool that checks signatures, unless `UV_THREADPOOL_SIZE` says otherwise. */
+const poolThreads = 4
+
+/**
+ * How many signatures one of so many gateway threads checks at once: together they leave a core to the threads that relay, and a
+ * thread of the pool to files and names.
+ */
+export function signaturesAtOnce(cores: number, threads: number): number {
+  return Math.max(1, Math.floor(Math.min(cores - 1, poolThreads - 1) / threads))
+}
+
+/** Opens the verifier of one thread of a gateway, as configured. */
+export function openVerifier(
+  options: GatewayPartOptions,
+  trust: TrustStore,
+  reports: SecurityReports,
+): Verifier {
+  const { config, session, metrics, replayMemory, onEvent } = options
+  const observer = verifierObserver(
+    { metrics, point: config.gateway.name },
+    (event) => {
+      onEvent(`verifier: ${event.kind}`)
+      reports.event(event)
+    },
+    (td, key) => reports.unknownKey(td, key),
+  )
+  return createVerifier({
+    trust,
+    clock: systemClock,
+    stopwatch: () => performance.now(),
+    observer,
+    replay: new ReplayFilter(replayMemory, {
+      scope: config.replay.scope === 'single' ? 'shared' : 'instance',
+      retryWindowMs: config.replay.retryWindowMs,
+      ...(options.ownAuthority && { floorSkewMs: 0 }),
+    }),
+    heads: {
+      source: headSource(session),
+      unanchored: config.heads.unanchored,
+      listedWithinMs: config.heads.listedWithinMs,
+      fetchesPerS: config.heads.fetchesPerSecond,
+      batchTokensMax: config.issuance.batchMax,
+    },
+    attestations: {
+      source: attestationSource(session),
+      deep: deepMode(config),
+      freshMs: config.attestations.freshForMs,
+      cacheMax: config.attestations.cacheMax,
+      slsaLevels: new Map(
+        config.admission.builders.map(({ id, slsaLevel }) => [id, slsaLevel as 0 | 1 | 2 | 3]),
+      ),
+    },
+    references: { source: referenceSource(session) },
+    staleAfterMs: config.trust.staleAfterMs,
+    clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
+    cacheMax: config.verifier.cacheMax,
+    pendingMax: config.verifier.pendingMax,
+    signatures: {
+      atOnce: signaturesAtOnce(availableParallelism(), threadsOf(config)),
+      waitingMax: config.verifier.signaturesMax,
+      waitMsMax: config.verifier.signatureWaitMs,
+    },
+  })
+}
+
+function deepMode({ attestations }: Config): DeepMode {
+  return attestations.deepCheck === 'sampled' ? { sample: attestations.sampling } : attestations.deepCheck
+}
