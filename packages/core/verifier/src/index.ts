@@ -57,6 +57,7 @@ export type {
   SignatureOptions,
   UnanchoredHeads,
   VerifierOptions,
+  WitnessPolicy,
 } from './verifier-options.ts'
 export {
   allocateReplayMemory,

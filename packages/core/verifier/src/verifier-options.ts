@@ -1,5 +1,6 @@
 import type { Clock } from '@quantum-ip/base'
 import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
+import type { NoteVerifierKey } from '@quantum-ip/crypto'
 import type { TrustListener, TrustView } from '@quantum-ip/trust'
 import type { DeepMode } from './deep-mode.ts'
 import type { VerifierObserver } from './observer.ts'
@@ -31,6 +32,14 @@ export interface HeadOptions {
   readonly batchTokensMax?: number | undefined
 }
 
+/** Who must have seen a log, beside the log itself: a split view needs their help then. */
+export interface WitnessPolicy {
+  /** One for each witness. */
+  readonly keys: readonly NoteVerifierKey[]
+  /** How many of them must have cosigned the checkpoint that evidence rests on. */
+  readonly quorum: number
+}
+
 /** How attestations are checked. */
 export interface AttestationOptions {
   readonly source: AttestationSource
@@ -42,6 +51,8 @@ export interface AttestationOptions {
   readonly cacheMax?: number | undefined
   /** The SLSA build level that is granted to each builder, by its URI. Default 0. */
   readonly slsaLevels?: ReadonlyMap<string, SlsaLevel> | undefined
+  /** Witnesses of the attestation log. Default: the log alone is relied on. */
+  readonly witnesses?: WitnessPolicy | undefined
   /** Which builds may be which service; without rules that is the authority's matter alone. */
   readonly admissionRules?: readonly AdmissionRule[] | undefined
 }

@@ -6,6 +6,7 @@ import type { DetectionObserver, DetectionRules } from './detection/detection.ts
 import type { IssuedBatch } from './issuance/issuer.ts'
 import type { GatePolicy } from './keys/rotation-gate.ts'
 import type { KeyLives } from './keys/schedule.ts'
+import type { LedgerOptions } from './ledger/ledger-beyond.ts'
 import type { Store, StorePlaces } from './store/open-store.ts'
 
 /** A builder as configuration names it. Its keys must all have signed. */
@@ -62,6 +63,8 @@ export interface AuthorityOptions {
   readonly onKeyUse?: DetectionObserver['onKeyUse']
   /** Told of every security event that is raised. */
   readonly onSecurityEvent?: DetectionObserver['onSecurityEvent']
+  /** Where logs are published, and who cosigns them. Default: nowhere, nobody. */
+  readonly ledger?: LedgerOptions
   /** Told of what an operator must hear of. */
   readonly onEvent?: (event: string, detail: Readonly<Record<string, string | number>>) => void
 }

@@ -9,6 +9,8 @@ import { Fleet } from './fleet.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import { KeyLifecycle } from './keys/lifecycle.ts'
 import { RootChain } from './keys/root-chain.ts'
+import type { Cosign } from './ledger/cosign.ts'
+import { openCosigners } from './ledger/ledger-beyond.ts'
 import { Registry } from './ledger/registry.ts'
 import { type ListedHead, listLogs } from './state/listed-logs.ts'
 import { lastStateMs, Publisher } from './state/publisher.ts'
@@ -25,6 +27,8 @@ export interface AuthorityParts {
   readonly lifecycle: KeyLifecycle
   readonly issuing: TokenLog
   readonly registry: Registry
+  /** Has checkpoints cosigned, where there are witnesses. */
+  readonly cosign: Cosign | undefined
   readonly revocations: Revocations
   readonly index: RevocationIndex
   readonly sessions: Sessions
@@ -64,7 +68,9 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
   })
   await lifecycle.ensure()
   const issuing = await lifecycle.openIssuingLog()
-  const registry = await Registry.open({ td, store, keys, clock, builders: options.builders })
+  const cosigners = openCosigners(options.ledger, (event, detail) => options.onEvent?.(event, detail))
+  const cosign: Cosign | undefined = cosigners && ((note, log) => cosigners.cosign(note, log))
+  const registry = await Registry.open({ td, store, keys, clock, builders: options.builders, cosign })
   const sessions = await Sessions.open(store.sql, clock, random)
   // A crash or a restored backup may have left sessions of what was revoked.
   await sessions.end((session) => isSessionRevoked({ index, clock }, session))
@@ -93,6 +99,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
     lifecycle,
     issuing,
     registry,
+    cosign,
     revocations,
     index,
     sessions,

@@ -31,6 +31,7 @@ import type { RotatedUse, Rotation } from './keys/rotation.ts'
 import { gatePolicyDefault } from './keys/rotation-gate.ts'
 import { type RollbackOrder, type RotationOrder, Rotations } from './keys/rotations.ts'
 import { isBundleBehind, KeySchedule } from './keys/schedule.ts'
+import { openLogs, type PublishedLogs } from './ledger/ledger-beyond.ts'
 import type { Registry } from './ledger/registry.ts'
 import { Identifiers } from './state/identifiers.ts'
 import { listedHead } from './state/listed-logs.ts'
@@ -58,6 +59,8 @@ export class Authority {
   readonly admission: AdmissionDesk
   readonly issuer: Issuer
   readonly registry: Registry
+  /** Every log, for whoever reads it. */
+  readonly logs: PublishedLogs
   readonly revocations: Revocations
   readonly identifiers: Identifiers
   readonly references: References
@@ -130,6 +133,7 @@ export class Authority {
       isRevoked: (sid, build) => isRevoked(parts, sid, build),
     })
     this.issuer = this.#createIssuer(options)
+    this.logs = openLogs(options, parts, () => this.issuer.log)
     this.fleet = parts.fleet
     this.rotations = this.#createRotations(options)
     this.#schedule = new KeySchedule(parts.keys, clock, options.keyLifeMs)
@@ -281,6 +285,7 @@ export class Authority {
     await this.issuer.close()
     await this.#changing.catch(() => undefined)
     await this.keyUses.settle().catch(() => undefined)
+    await this.logs.close()
     await this.registry.close()
     await this.publisher.close()
     await this.store.close()

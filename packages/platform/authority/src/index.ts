@@ -1,3 +1,4 @@
+export type { LedgerOptions } from './ledger/ledger-beyond.ts'
 export { type Act, Acts } from './acts.ts'
 export {
   type Admission,

@@ -9,6 +9,7 @@ export {
 } from './broadcaster.ts'
 export { openKeyword, verifyClosedSchema } from './closed-schema.ts'
 export type * from './config/config.ts'
+export type * from './config/config-ledger.ts'
 export { type ConfigValue, formatConfig, listConfig } from './config/format-config.ts'
 export { type ParseConfigOptions, checkConfig, parseConfig, readConfigFile } from './config/parse-config.ts'
 export { configJsonSchema, configSchema } from './config/schema.ts'

@@ -14,12 +14,13 @@ import { type LogChoice, withLog, withOpenLog } from '../lib/open-log.ts'
 import { type Output, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { formatMoment, formatSpan } from '../lib/times.ts'
+import { ledgerWitnessCommand } from './ledger-witness.ts'
 
 interface ProveOptions extends LogChoice {
   readonly out?: string
 }
 
-/** `qip ledger info|get|prove|verify`. */
+/** `qip ledger info|get|prove|verify|witness`. */
 export function ledgerCommand(run: Run): Command {
   const logText = 'a log of the authority: tokens/1, attestations/1, or the whole origin'
   const info = withLog(
@@ -62,6 +63,7 @@ export function ledgerCommand(run: Run): Command {
     .addCommand(get)
     .addCommand(prove)
     .addCommand(verify)
+    .addCommand(ledgerWitnessCommand(run))
 }
 
 /** `tokens/1 42`; `42` where --directory names the log. */

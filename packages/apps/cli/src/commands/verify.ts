@@ -1,6 +1,7 @@
 import { type VerifiedEvidence, verifyEvidence } from '@quantum-ip/attestation'
 import { type CodedError, hex, isQipError, type JsonObject, parsePattern } from '@quantum-ip/base'
 import { requestObject, type Requester } from '@quantum-ip/client'
+import { parseVkey } from '@quantum-ip/crypto'
 import type { TrustStore } from '@quantum-ip/trust'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
@@ -27,6 +28,8 @@ interface VerifyOptions extends TrustOptions, OfflineTrust {
   readonly builder?: string
   readonly source?: string
   readonly at?: string
+  readonly witness?: readonly string[]
+  readonly witnessesMin?: string
 }
 
 /** `qip verify`: whether a build was attested, by whom, and as of when that is known. */
@@ -53,6 +56,8 @@ export function verifyCommand(run: Run): Command {
       several,
     )
     .option('--builder-key <file>', "and the builder's public keys, all of which must have signed", several)
+    .option('--witness <vkey>', 'a witness that may have cosigned the log; once for each', several)
+    .option('--witnesses-min <n>', 'how many of them must have (default: all that are named)')
     .option('--at <time>', 'offline: judge documents as of then, for bundles that have expired since', 'now')
   return withTrust(command).action((artifact: string, options: VerifyOptions) => {
     return answer(run, options, (output) => verify(output, artifact, options))
@@ -100,11 +105,22 @@ async function check(
   { build }: Artifact,
   { trust, options }: Checking,
 ): Promise<VerifiedEvidence> {
-  const verified = await verifyEvidence({ ...trust(evidence), evidence, build })
+  const verified = await verifyEvidence({ ...trust(evidence), ...witnessesOf(options), evidence, build })
   const { builder, source } = verified.facts
   expect('builder', builder, options.builder)
   expect('source', source?.uri, options.source)
   return verified
+}
+
+/** Who must have cosigned the log, beside the log itself. */
+function witnessesOf({ witness = [], witnessesMin }: VerifyOptions) {
+  const witnessKeys = witness.map((text) => parseWord('--witness', () => parseVkey(text)))
+  const least = witnessesMin === undefined ? witnessKeys.length : Number(witnessesMin)
+  if (Number.isInteger(least) && least >= 0 && least <= witnessKeys.length)
+    return { witnessKeys, witnessesMin: least }
+  throw new CliError('QIP_CLI_USAGE', {
+    reason: `--witnesses-min is a number from 0 to ${witnessKeys.length}`,
+  })
 }
 
 function expect(what: string, found: string | undefined, pattern: string | undefined): void {

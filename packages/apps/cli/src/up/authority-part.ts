@@ -16,6 +16,7 @@ import type { SlsaLevel } from '@quantum-ip/attestation'
 import { CliError } from '../cli-errors.ts'
 import { openCustody, type TellEvent } from '../lib/open-custody.ts'
 import type { Metrics } from '@quantum-ip/telemetry'
+import { ledgerOptions } from './ledger-options.ts'
 
 /** A running authority with its server. */
 export interface AuthorityPart {
@@ -127,6 +128,7 @@ async function authorityOptions(
     headIntervalMs: trust.headIntervalMs,
     heartbeatMs: Math.max(250, trust.stateIntervalMs - 500),
     jwtAlgorithm: issuance.jwt.algorithm,
+    ledger: await ledgerOptions(config.ledger),
     onBatch: (batch) => meter.batch(batch),
     onKeyUse: (use, operation) => meter.keyUse(use, operation),
     onSecurityEvent(event) {

@@ -1,10 +1,17 @@
 import { availableParallelism } from 'node:os'
 import { systemClock } from '@quantum-ip/base'
 import { attestationSource, headSource, referenceSource, type SecurityReports } from '@quantum-ip/client'
+import { parseVkey } from '@quantum-ip/crypto'
 import type { Config } from '@quantum-ip/http'
 import { verifierObserver } from '@quantum-ip/telemetry'
 import type { TrustStore } from '@quantum-ip/trust'
-import { createVerifier, type DeepMode, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
+import {
+  createVerifier,
+  type DeepMode,
+  ReplayFilter,
+  type Verifier,
+  type WitnessPolicy,
+} from '@quantum-ip/verifier'
 import type { GatewayPartOptions } from './gateway-part.ts'
 import { threadsOf } from './threads-of.ts'
 
@@ -56,6 +63,7 @@ export function openVerifier(
       deep: deepMode(config),
       freshMs: config.attestations.freshForMs,
       cacheMax: config.attestations.cacheMax,
+      witnesses: witnessPolicy(config),
       slsaLevels: new Map(
         config.admission.builders.map(({ id, slsaLevel }) => [id, slsaLevel as 0 | 1 | 2 | 3]),
       ),
@@ -71,6 +79,11 @@ export function openVerifier(
       waitMsMax: config.verifier.signatureWaitMs,
     },
   })
+}
+
+function witnessPolicy({ trust }: Config): WitnessPolicy {
+  const { vkeys, quorum } = trust.witnesses
+  return { keys: vkeys.map((vkey) => parseVkey(vkey)), quorum }
 }
 
 function deepMode({ attestations }: Config): DeepMode {

@@ -1,8 +1,9 @@
 import { type Clock, isQipError } from '@quantum-ip/base'
-import { type Builder, type SlsaLevel, type VerifiedEvidence, verifyEvidence } from '@quantum-ip/attestation'
+import { type Builder, type VerifiedEvidence, verifyEvidence } from '@quantum-ip/attestation'
 import { type NoteVerifierKey, noteKeyTypes, noteVerifierKey } from '@quantum-ip/crypto'
 import type { SigningKeyRecord, TrustView } from '@quantum-ip/trust'
 import type { VerifierObserver } from '../observer.ts'
+import type { AttestationOptions } from '../verifier-options.ts'
 import type { DeepResult } from './deep-result.ts'
 
 /** An answer to check, and what to check it against. */
@@ -13,7 +14,7 @@ export interface AnswerToDecide {
   readonly clock: Clock
   readonly observer: VerifierObserver
   readonly stopwatch: () => number
-  readonly levels: ReadonlyMap<string, SlsaLevel> | undefined
+  readonly options: Pick<AttestationOptions, 'slsaLevels' | 'witnesses'>
 }
 
 /**
@@ -22,6 +23,7 @@ export interface AnswerToDecide {
  */
 export async function decideAnswer(answer: AnswerToDecide): Promise<DeepResult | undefined> {
   const { named, trust, clock, observer, stopwatch } = answer
+  const { witnesses } = answer.options
   const records = trust.logKeys(named.origin, named.index)
   const startedMs = stopwatch()
   let verified: VerifiedEvidence
@@ -31,6 +33,8 @@ export async function decideAnswer(answer: AnswerToDecide): Promise<DeepResult |
       origin: named.origin,
       logKeys: records.map((record) => logKey(record)),
       builders: buildersAt(answer),
+      witnessKeys: witnesses?.keys,
+      witnessesMin: witnesses?.quorum,
     })
   } catch (error) {
     if (isQipError(error)) return undefined
@@ -51,12 +55,12 @@ export async function decideAnswer(answer: AnswerToDecide): Promise<DeepResult |
 }
 
 // The builders of the bundle, each with the key sets that count at this place of the log.
-function buildersAt({ trust, named, levels }: AnswerToDecide): readonly Builder[] {
+function buildersAt({ trust, named, options }: AnswerToDecide): readonly Builder[] {
   const ids = new Set(trust.keysOf('qip-build').map(({ name }) => name ?? ''))
   return [...ids].map((id) => ({
     id,
     keySets: trust.builderKeySets(id, named.origin, named.index),
-    slsaLevel: levels?.get(id) ?? 0,
+    slsaLevel: options.slsaLevels?.get(id) ?? 0,
   }))
 }
 

@@ -166,7 +166,7 @@ export class DeepChecker {
       const answer = await options.source.fetchAttestation({ td, ...named })
       observer.ledgerLookup(answer?.source ?? 'remote', stopwatch() - startedMs)
       const decide = (evidence: string | Uint8Array) =>
-        decideAnswer({ evidence, named, trust, observer, stopwatch, clock, levels: options.slsaLevels })
+        decideAnswer({ evidence, named, trust, observer, stopwatch, clock, options })
       // One check for each attestation, however many requests name it: never shed.
       const result = answer && (await queue.run(0, () => decide(answer.evidence)))
       entry =

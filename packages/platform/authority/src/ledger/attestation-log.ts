@@ -1,4 +1,4 @@
-import { type Clock, hex, type TrustDomain, trustDomainName } from '@quantum-ip/base'
+import { type Clock, equalBytes, hex, type TrustDomain, trustDomainName } from '@quantum-ip/base'
 import { noteKeyTypes } from '@quantum-ip/crypto'
 import {
   type Log,
@@ -6,13 +6,17 @@ import {
   LogError,
   type LogHead,
   openLog,
+  parseCheckpoint,
   parseEntryBundle,
+  parseNote,
   signCheckpoint,
 } from '@quantum-ip/log'
-import type { KeyState } from '@quantum-ip/trust'
+import { type KeyState, verifierKeyOf } from '@quantum-ip/trust'
 import { closeLog } from '../issuance/token-log.ts'
+import type { Cosign } from './cosign.ts'
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
+import { readMeta, writeMetaStatement } from '../store/meta.ts'
 import type { Store } from '../store/open-store.ts'
 import type { SqlStatement } from '../store/sql.ts'
 import { createLogStatement, sqlLogStorage } from '../store/sqlite-log-storage.ts'
@@ -38,8 +42,13 @@ export interface AttestationLog {
     entry: Uint8Array,
     row: (index: number) => SqlStatement,
   ): Promise<{ readonly index: number; readonly checkpoint: SignedCheckpoint }>
-  /** The newest checkpoint; signed when first asked for. */
-  checkpoint(): Promise<SignedCheckpoint>
+  /**
+   * The newest checkpoint; signed when first asked for. With witnesses: the newest that they cosigned and that has the entry
+   * `index`, so that what was logged before stays provable while they are away.
+   *
+   * @throws {MirrorError} `QIP_MIRROR_QUORUM_MISSING` where there is none yet
+   */
+  checkpoint(index?: number): Promise<SignedCheckpoint>
   /** The newest tree whose mark is durable: what may be shown. */
   shownHead(): LogHead
 }
@@ -50,6 +59,8 @@ export interface AttestationLogSource {
   readonly store: Store
   readonly keys: KeyRing
   readonly clock: Clock
+  /** Has checkpoints cosigned; absent: there are no witnesses. */
+  readonly cosign?: Cosign | undefined
 }
 
 /**
@@ -76,7 +87,7 @@ export async function openAttestationLog(source: AttestationLogSource): Promise<
       // States will show the log as it is now.
       const { size, root } = log.head()
       await store.highWater.raise({ origin, size, hash: root })
-      return new SignedLog(source, { number, log, rows })
+      return SignedLog.open(source, { number, log, rows })
     }
     await closeLog(store, origin)
     // The standby of this log goes with it.
@@ -107,7 +118,7 @@ export async function openClosedLog(source: AttestationLogSource, number: number
   const held = ofLog.findLast(({ record }) => record.state !== 'compromised') ?? ofLog.at(-1)
   if (held === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `log \`${origin}\`` })
   const log = await openLog({ storage: sqlLogStorage(store.sql, origin), origin, cachedTilesMax: 16 })
-  return new SignedLog(source, { number, log, rows: new Map(), closedBy: held.record.key.kid })
+  return SignedLog.open(source, { number, log, rows: new Map(), closedBy: held.record.key.kid })
 }
 
 /** Rows that wait to be written with their entries, by the entry in hexadecimal. */
@@ -155,6 +166,23 @@ function numberOf(origin: string): number {
   return Number(origin.slice(origin.lastIndexOf('/') + 1))
 }
 
+interface SignedLogParts extends Pick<AttestationLog, 'number' | 'log'> {
+  readonly rows: PendingRows
+  readonly closedBy?: string
+}
+
+/** A checkpoint and the key that signed it. */
+interface HeldCheckpoint extends SignedCheckpoint {
+  readonly kid: string
+}
+
+/** After a failed attempt the witnesses are left alone for so long: each look-up of an attestation would ask them. */
+const cosignPauseMs = 2_000
+
+function cosignedName(origin: string): string {
+  return `cosigned ${origin}`
+}
+
 class SignedLog implements AttestationLog {
   readonly number: number
   readonly log: Log
@@ -163,22 +191,24 @@ class SignedLog implements AttestationLog {
   readonly #closedBy: string | undefined
   readonly #rows: PendingRows
   #shown: LogHead
-  #checkpoint: (SignedCheckpoint & { readonly kid: string }) | undefined
+  #checkpoint: HeldCheckpoint | undefined
   #signing: Promise<SignedCheckpoint> | undefined
 
-  constructor(
-    source: AttestationLogSource,
-    parts: Pick<AttestationLog, 'number' | 'log'> & {
-      readonly rows: PendingRows
-      readonly closedBy?: string
-    },
-  ) {
+  #failure: { readonly error: unknown; readonly timeMs: number } | undefined
+
+  private constructor(source: AttestationLogSource, parts: SignedLogParts) {
     this.#source = source
     this.#closedBy = parts.closedBy
     this.#rows = parts.rows
     this.number = parts.number
     this.log = parts.log
     this.#shown = parts.log.head()
+  }
+
+  static async open(source: AttestationLogSource, parts: SignedLogParts): Promise<SignedLog> {
+    const log = new SignedLog(source, parts)
+    if (source.cosign !== undefined) log.#checkpoint = await log.#lastCosigned()
+    return log
   }
 
   get origin(): string {
@@ -197,23 +227,29 @@ class SignedLog implements AttestationLog {
     this.#rows.set(key, row)
     try {
       const { start, end } = await this.log.append([entry])
-      let checkpoint = await this.checkpoint()
+      let checkpoint = await this.checkpoint(start)
       // A signature that was under way when the entry landed may be over a smaller tree.
-      while (checkpoint.size < end) checkpoint = await this.checkpoint()
+      while (checkpoint.size < end) checkpoint = await this.checkpoint(start)
       return { index: start, checkpoint }
     } finally {
       this.#rows.delete(key)
     }
   }
 
-  async checkpoint(): Promise<SignedCheckpoint> {
+  async checkpoint(index = -1): Promise<SignedCheckpoint> {
     const held = this.#checkpoint
     if (held?.size === this.log.head().size && held.kid === this.#kid()) return held
+    const isEnough =
+      this.#source.cosign !== undefined && held !== undefined && held.size > index && this.#counts(held.kid)
+    if (isEnough && this.#isPausing()) return held
     // All who wait share one signature.
     this.#signing ??= this.#sign().finally(() => {
       this.#signing = undefined
     })
-    return this.#signing
+    if (!isEnough) return this.#signing
+    // Nobody waits for witnesses who can do without the newest tree.
+    this.#signing.catch(() => undefined)
+    return held
   }
 
   async #sign(): Promise<SignedCheckpoint> {
@@ -225,10 +261,10 @@ class SignedLog implements AttestationLog {
     const timestampS = Math.floor(clock.now() / 1_000)
     const kid = this.#kid()
     const signer = await this.#source.keys.signer(kid)
-    const note = await signCheckpoint({ origin: this.origin, size, root }, [
+    const signed = await signCheckpoint({ origin: this.origin, size, root }, [
       { name: this.origin, type: noteKeyTypes.mlDsa44, signer, timestampS },
     ])
-    this.#checkpoint = { size, note, kid }
+    this.#checkpoint = { size, kid, note: await this.#cosigned(signed) }
     return this.#checkpoint
   }
 
@@ -238,5 +274,47 @@ class SignedLog implements AttestationLog {
     if (active === undefined)
       throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no log key is active' })
     return active.record.key.kid
+  }
+
+  /** Whether what a key signed still counts. */
+  #counts(kid: string): boolean {
+    return this.#source.keys.get(kid)?.record.state !== 'compromised'
+  }
+
+  async #cosigned(note: string): Promise<string> {
+    const { cosign, clock, store } = this.#source
+    if (cosign === undefined) return note
+    if (this.#failure !== undefined && this.#isPausing()) throw this.#failure.error
+    try {
+      const cosigned = await cosign(note, this.log)
+      this.#failure = undefined
+      // Kept, so that what is logged stays provable after a restart while the witnesses are away.
+      await store.sql.transact([writeMetaStatement(cosignedName(this.origin), cosigned)])
+      return cosigned
+    } catch (error) {
+      this.#failure = { error, timeMs: clock.now() }
+      throw error
+    }
+  }
+
+  #isPausing(): boolean {
+    const { clock } = this.#source
+    return this.#failure !== undefined && Math.abs(clock.now() - this.#failure.timeMs) < cosignPauseMs
+  }
+
+  /** The last checkpoint that witnesses cosigned, if the log still begins with its tree. */
+  async #lastCosigned(): Promise<HeldCheckpoint | undefined> {
+    const { store, keys } = this.#source
+    const note = await readMeta(store.sql, cosignedName(this.origin))
+    if (note === undefined) return undefined
+    const { text, signatures } = parseNote(note)
+    const { size, root } = parseCheckpoint(text)
+    if (size === 0 || size > this.log.head().size) return undefined
+    if (!equalBytes(await this.log.subtreeHash({ start: 0, end: size }), root)) return undefined
+    const ids = new Set(signatures.map(({ keyId }) => keyId))
+    const held = keys
+      .list()
+      .find(({ record }) => record.log === this.origin && ids.has(verifierKeyOf(record).keyId))
+    return held && { size, note, kid: held.record.key.kid }
   }
 }

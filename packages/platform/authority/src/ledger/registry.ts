@@ -24,6 +24,7 @@ import { type Envelope, formatEnvelope, parseEnvelope, type PublicKey, sha256 } 
 import type { LogHead } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { BuilderOrder } from '../authority-options.ts'
+import type { Cosign } from './cosign.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { SqlRow } from '../store/sql.ts'
 import type { Store } from '../store/open-store.ts'
@@ -62,6 +63,8 @@ export interface RegistryOptions {
   readonly keys: KeyRing
   readonly clock: Clock
   readonly builders: readonly BuilderOrder[]
+  /** Has checkpoints cosigned; absent: there are no witnesses. */
+  readonly cosign?: Cosign | undefined
 }
 
 /** An attestation whose signatures hold, about to be logged. */
@@ -267,7 +270,7 @@ export class Registry {
   async #registered(row: SqlRow, known: Known = {}): Promise<Registered> {
     const index = row['position'] as number
     const ledger = await this.#ledgerOf(row['log'] as number)
-    const { size, note } = known.checkpoint ?? (await ledger.checkpoint())
+    const { size, note } = known.checkpoint ?? (await ledger.checkpoint(index))
     const proof = await ledger.log.inclusionProof(index, size)
     const receipt = {
       origin: ledger.origin,

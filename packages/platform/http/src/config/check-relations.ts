@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { trustDomainOf } from '@quantum-ip/base'
 import type { Path } from '../lib/schema-tree.ts'
+import { checkBeyond } from './check-ledger.ts'
 import type { Config, RouteConfig } from './config.ts'
 import type { ConfigFault } from './fault.ts'
 import { isLoopback } from './units.ts'
@@ -14,6 +15,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkListeners(config),
     ...checkTimes(config),
     ...checkStore(config),
+    ...checkBeyond(config),
   ]
 }
 

@@ -1,11 +1,14 @@
 import type { JsonObject } from '@quantum-ip/base'
 import type { ConfigFault } from './fault.ts'
 import { isNode, type Path } from '../lib/schema-tree.ts'
+import { checkPublishShape } from './check-ledger.ts'
 
 /** What JSON Schema would say clumsily: which keys exclude or need each other. Checked before anything is resolved. */
 export function checkShape(value: JsonObject): readonly ConfigFault[] {
   return [
     ...checkStoreShape(value['store']),
+    ...checkPublishShape(value['ledger']),
+    ...checkTls(value['mirror'], ['mirror', 'tls']),
     ...checkCustodyShape(value['custody']),
     ...checkTls(value['gateway'], ['gateway', 'tls']),
     ...checkTls(value['authority'], ['authority', 'tls']),

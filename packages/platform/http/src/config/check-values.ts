@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { isQipError, type Json, parsePattern, parseServiceId, parseTrustDomain } from '@quantum-ip/base'
+import { parseVkey } from '@quantum-ip/crypto'
 import { type Path, type SchemaNode, schemasAt } from '../lib/schema-tree.ts'
 import type { ConfigFault } from './fault.ts'
 import type { FieldKind } from './fields.ts'
@@ -70,6 +71,7 @@ const checks: { readonly [Kind in FieldKind]: (text: string, schema: SchemaNode)
   pattern: (text) => refusal(() => parsePattern(text)),
   url: (text) => checkUrl(text),
   origin: (text) => checkUrl(text) ?? checkOrigin(text),
+  vkey: (text) => refusal(() => parseVkey(text)),
 }
 
 function refusal(parse: () => unknown): Finding {

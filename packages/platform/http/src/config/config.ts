@@ -1,4 +1,5 @@
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
+import type { LedgerConfig, MirrorConfig, MirrorsConfig, WitnessPolicyConfig } from './config-ledger.ts'
 
 /**
  * What `quantum-ip.yaml` resolves to: every value present, durations in milliseconds, sizes in bytes,
@@ -16,6 +17,8 @@ export interface Config {
   readonly services: readonly ServiceConfig[]
   readonly gateway: GatewayConfig
   readonly authority: AuthorityConfig
+  readonly ledger: LedgerConfig
+  readonly mirror: MirrorConfig
   readonly trust: TrustConfig
   readonly heads: HeadsConfig
   readonly replay: ReplayConfig
@@ -266,6 +269,10 @@ export interface TrustConfig {
   readonly bundleTtlMs: number
   /** Where verifiers keep what they verified. */
   readonly snapshotDirectory: string
+  /** What is asked while the authority is away. */
+  readonly mirrors: MirrorsConfig
+  /** Who must have cosigned the log of an attestation. */
+  readonly witnesses: WitnessPolicyConfig
 }
 
 /** Signed heads that no state has listed yet. */

@@ -17,6 +17,7 @@ export type FieldKind =
   | 'pattern'
   | 'url'
   | 'origin'
+  | 'vkey'
 
 /** What a field takes. */
 export interface FieldOptions {

@@ -99,6 +99,14 @@ const defaults: Config = {
     overload: { delayTargetMs: 100, windowMs: 200 },
     feed: { clientsMax: 1_000, clientBytesMax: 4_194_304, eventsMax: 2_048, keepAliveMs: 15_000 },
   },
+  ledger: { publish: [], intervalMs: 10_000, witnesses: [], quorum: 0 },
+  mirror: {
+    directory: '/etc/qip/mirror',
+    listen: { host: '127.0.0.1', port: 7_700 },
+    tls: undefined,
+    readersFile: undefined,
+    checkEveryMs: 21_600_000,
+  },
   trust: {
     staleAfterMs: 300_000,
     rootThumbprints: [],
@@ -107,6 +115,8 @@ const defaults: Config = {
     headIntervalMs: 500,
     bundleTtlMs: 604_800_000,
     snapshotDirectory: '/etc/qip/snapshot',
+    mirrors: { urls: [], caFile: undefined, tokenFile: undefined },
+    witnesses: { vkeys: [], quorum: 0 },
   },
   heads: { unanchored: 'audit', listedWithinMs: 60_000, reportedAfterMs: 5_000, fetchesPerSecond: 50 },
   detection: { onProof: 'revoke', keyRate: { factor: 10, floor: 1_000 } },

@@ -17,6 +17,8 @@ import type {
   TlsConfig,
   TrustConfig,
 } from './config.ts'
+import type { MirrorConfig } from './config-ledger.ts'
+import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
 import { Section } from './section.ts'
 
 /** Where SQLite lives if nothing is said. */
@@ -40,6 +42,8 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     services: root.sections('services').map(service),
     gateway: gateway(root.section('gateway')),
     authority: authority(root.section('authority')),
+    ledger: resolveLedger(root.section('ledger')),
+    mirror: mirror(root.section('mirror')),
     trust: trust(root.section('trust')),
     heads: {
       unanchored: heads.word('unanchored', 'unanchored'),
@@ -244,6 +248,16 @@ function authority(at: Section): AuthorityConfig {
   }
 }
 
+function mirror(at: Section): MirrorConfig {
+  return {
+    directory: at.path('directory'),
+    listen: at.listen('listen'),
+    tls: tls(at.optionalSection('tls')),
+    readersFile: at.optionalPath('readersFile'),
+    checkEveryMs: at.durationMs('checkEvery'),
+  }
+}
+
 function trust(at: Section): TrustConfig {
   return {
     staleAfterMs: at.durationMs('staleAfter'),
@@ -253,6 +267,8 @@ function trust(at: Section): TrustConfig {
     headIntervalMs: at.durationMs('headInterval'),
     bundleTtlMs: at.durationMs('bundleTtl'),
     snapshotDirectory: at.path('snapshot'),
+    mirrors: resolveMirrors(at),
+    witnesses: resolveWitnesses(at.section('witnesses')),
   }
 }
 

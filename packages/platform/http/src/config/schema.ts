@@ -4,6 +4,7 @@ import { admission, authority, custody, issuance, services, store, telemetry } f
 import { detection, retention } from './schema-detection.ts'
 import { gateway } from './schema-gateway.ts'
 import { keys } from './schema-keys.ts'
+import { ledger, mirror, trustBeyond } from './schema-ledger.ts'
 import { words } from './words.ts'
 
 const trust = section('what verifiers trust, and how fresh it must be', {
@@ -44,6 +45,7 @@ const trust = section('what verifiers trust, and how fresh it must be', {
     description: 'a directory where verifiers keep what they verified',
     default: './snapshot',
   }),
+  ...trustBeyond,
 })
 
 const heads = section('signed heads that no state has listed yet', {
@@ -100,6 +102,8 @@ const fields: Record<string, TSchema> = {
   services,
   gateway,
   authority,
+  ledger,
+  mirror,
   trust,
   heads,
   replay,
