@@ -106,13 +106,8 @@ export class Authority {
     this.revocations = parts.revocations
     this.identifiers = new Identifiers(store.sql)
     this.references = new References(store.sql, clock, random)
-    this.exchange = {
-      sql: store.sql,
-      keys: parts.keys,
-      references: this.references,
-      revocations: parts.index,
-      clock,
-    }
+    const { references } = this
+    this.exchange = { sql: store.sql, keys: parts.keys, references, revocations: parts.index, clock }
     this.decisions = new Decisions(store.sql, clock, options.keepDecisionsMs)
     this.acts = new Acts(store.sql, clock)
     this.events = parts.detection.events
