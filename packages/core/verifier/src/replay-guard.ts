@@ -14,15 +14,17 @@ export interface OneTimeUse {
 
 /**
  * - `fresh`: this call, and no other, has used the token
+ * - `fresh_here`: as `fresh`, but among this instance's calls alone: what is shared is away, and configuration says to go on
  * - `replayed`: it was used before
  * - `retry`: it was used before by the same request over the same named proxy, within the window
  * - `unavailable`: cannot say
  */
-export type ReplayOutcome = 'fresh' | 'replayed' | 'retry' | 'unavailable'
+export type ReplayOutcome = 'fresh' | 'fresh_here' | 'replayed' | 'retry' | 'unavailable'
 
 /**
  * Remembers one-time tokens. A guard answers `fresh` at most once for one (log, index), whatever
- * threads and instances share it, and `unavailable` whenever it cannot promise that.
+ * threads and instances share it, and `unavailable` whenever it cannot promise that; `fresh_here` only if it
+ * was told to by name.
  */
 export interface ReplayGuard {
   /** What is promised: once in everything that shares this guard, or once in this instance. */
@@ -30,8 +32,8 @@ export interface ReplayGuard {
   /** Uses the token. Synchronous where the memory is local. */
   consume(use: OneTimeUse): ReplayOutcome | Promise<ReplayOutcome>
   /**
-   * Shows the guard the log sizes of a verified, fresh trust state. The first one after the guard's start sets the
-   * floors: what a log held by then may have been used before the start.
+   * Shows the guard the log sizes of each verified, fresh trust state. The first one after its memory began sets the
+   * floors: what a log held by then may have been used before.
    */
   observe(state: ObservedState): void
   /** Whether the guard can answer at all: for a health check. */

@@ -29,6 +29,8 @@ export class Check {
   /** Whether a deep check of this token was asked for and left out. */
   isShallow = false
   isRetry = false
+  /** Whether replay was ruled out among the calls of this instance only. */
+  isFreshHere = false
   /** Whether it is counted among the verifications that wait. */
   isPending = false
   /** The unverifiable reasons that hold, the first one first: an invalid one that is found later still wins. */

@@ -328,6 +328,7 @@ export class Engine implements Verifier {
     if (outcome === 'replayed') return 'token_replayed'
     if (outcome === 'unavailable') check.addUnverifiable('replay_unavailable')
     check.isRetry = outcome === 'retry'
+    check.isFreshHere = outcome === 'fresh_here'
     if (this.#isStale(check)) check.unverifiable = ['trust_stale', ...(check.unverifiable ?? [])]
     const unverifiable = check.unverifiable?.[0]
     if (unverifiable !== undefined) return unverifiable

@@ -119,7 +119,7 @@ function deepAttestation({ log, index, checkedMs }: DeepResult): AttestationFact
 function notesOf(check: Check, reason: Reason, context: VerdictContext): VerdictNotes {
   const { facts, authenticated } = check
   const isUnlisted = authenticated && facts?.provisional !== undefined
-  const isPerInstance = context.replayPerInstance && facts?.oneTime === true
+  const isPerInstance = check.isFreshHere || (context.replayPerInstance && facts?.oneTime === true)
   const others = check.unverifiable?.filter((other) => other !== reason) ?? noReasons
   const isPlain =
     !isUnlisted &&

@@ -27,7 +27,7 @@ export class TrustFollower {
     heads.reconcile(nowMs, stateMs, isNew)
     if (!isNew) return
     this.#stateMs = stateMs
-    if (replay === undefined || replay.ready()) return
+    if (replay === undefined) return
     if (trust.staleness(nowMs, staleAfterMs) !== undefined) return
     replay.observe({ timeMs: stateMs, logs: logSizes(trust) })
   }
