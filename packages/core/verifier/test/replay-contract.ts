@@ -56,13 +56,14 @@ class Bench {
 }
 
 /** What every replay guard promises, whatever remembers for it: one body of tests for all of them. */
+// oxlint-disable-next-line max-lines-per-function -- a list of tests, as in a file of them
 export function testReplayGuard(subject: ContractGuard): void {
   const contract = (
     title: string,
     body: (bench: Bench) => Promise<void>,
     options: Partial<ContractOptions & { unobserved: boolean }> = {},
   ): void => {
-    test(`${subject.name} ${title}`, { skip: subject.skip }, async () => {
+    void test(`${subject.name} ${title}`, { skip: subject.skip }, async () => {
       const scene = await subject.open({ retryWindowMs: options.retryWindowMs ?? 0 })
       try {
         const bench = new Bench(scene)

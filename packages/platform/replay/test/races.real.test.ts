@@ -41,6 +41,8 @@ function start(race: Race): Racing {
   }
 }
 
+const isFresh = (outcome: ReplayOutcome | undefined): boolean => outcome === 'fresh'
+
 /** How many verifiers accepted each token, and how many the one took that took fewer. */
 async function race(
   options: Partial<Race> & Pick<Race, 'urls'>,
@@ -55,7 +57,6 @@ async function race(
   const done = Promise.all(racers.map((racer) => racer.done))
   await Promise.race([during(racers[0]), done])
   const results = await done
-  const isFresh = (outcome: ReplayOutcome | undefined): boolean => outcome === 'fresh'
   return {
     accepted: Array.from(
       { length: tokens },

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { needComponent } from '../../../../scripts/real-components.ts'
+import { makeCertificate } from '../../../edge/enforce/test/support/certificates.ts'
 import { openRedisGuard, type RedisGuard, type RedisGuardOptions } from '../src/index.ts'
 import { openAddress, openRedis, until } from './support/real-redis.ts'
 import { emptyState, origin, tell, useOf } from './support/told.ts'
@@ -260,8 +261,7 @@ test('a user needs no more rights than the error names', { skip }, async () => {
 })
 
 test('speaks TLS with a private authority, and not with a stranger', { skip }, async () => {
-  const { createSelfSignedCertificate } = await import('@quantum-ip/http')
-  const { certificate, key } = createSelfSignedCertificate({ names: ['localhost'] })
+  const { cert: certificate, key } = makeCertificate('localhost')
   await using plain = await openRedis(redis)
   await writeFile(join(plain.folder, 'cert.pem'), certificate)
   await writeFile(join(plain.folder, 'key.pem'), key)
