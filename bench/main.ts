@@ -7,7 +7,7 @@ import { type Row, type Rows, round } from './lib/measure.ts'
 import { feedCost } from './rows/feed.ts'
 import { verifyFlood } from './rows/flood.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
-import { attestRegister, issueBulk, issueSingle } from './rows/issuance.ts'
+import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issuance.ts'
 import { ledgerAppend } from './rows/ledger.ts'
 import {
   cacheMemory,
@@ -48,6 +48,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   cache_mb: cacheMemory,
   issue_bulk: issueBulk,
   issue_single: issueSingle,
+  pg_issue_bulk: pgIssueBulk,
   attest_register: attestRegister,
   gateway_share: gatewayShare,
   gateway_plain: gatewayPlain,

@@ -1,7 +1,7 @@
 // Programs of the distribution for the tests against real components: finds them, installs what is missing where it
 // may, runs them, and leaves none behind.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, globSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -25,6 +25,8 @@ const components = {
   haproxy: { package: 'haproxy', version: '-v' },
   curl: { package: 'curl', version: '--version' },
   openssl: { package: 'openssl', version: 'version' },
+  // Debian keeps its programs where no path leads.
+  postgres: { package: 'postgresql', version: '--version', folders: '/usr/lib/postgresql/*/bin' },
   chromium: { package: 'chromium', version: '--version' },
   'redis-server': { package: 'redis-server', version: '--version' },
   // Not in the distribution; its own project publishes the program as a wheel.
@@ -53,7 +55,7 @@ export function needComponent(name: ComponentName): Promise<Component> {
 
 async function look(name: ComponentName): Promise<Component> {
   const row = components[name]
-  const find = (): string | undefined => ('wheel' in row ? wheelPath(row) : pathOf(name))
+  const find = (): string | undefined => ('wheel' in row ? wheelPath(row) : placeOf(name))
   const problem =
     find() !== undefined
       ? undefined
@@ -70,6 +72,12 @@ async function look(name: ComponentName): Promise<Component> {
   const lines = (stdout.toString() || stderr).split('\n').map((line) => line.trim())
   const version = lines.find((line) => line !== '') ?? ''
   return { name, command, version, skip: false }
+}
+
+function placeOf(name: ComponentName): string | undefined {
+  const { folders = '' } = components[name] as { readonly folders?: string; readonly package: string }
+  const found = folders === '' ? [] : globSync(folders).sort().toReversed()
+  return found.map((folder) => join(folder, name)).find(isExecutable) ?? pathOf(name)
 }
 
 // Servers lie where only root's path leads.

@@ -86,9 +86,10 @@ async function withAuthority<T>(
     session: HttpSession,
     server: { readonly info: AuthorityInfo; cpuUs(): Promise<number> },
   ) => Promise<T>,
+  args: readonly string[] = [],
 ): Promise<T> {
   leaveServerCore()
-  await using server = await startServer<AuthorityInfo>(authorityFile)
+  await using server = await startServer<AuthorityInfo>(authorityFile, args)
   const session = await admitOver(server.info.url, server.info.joinTokens[0] ?? '', 64)
   try {
     return await act(session, server)
@@ -135,6 +136,45 @@ export async function issueBulk(): Promise<Rows> {
       },
     }
   })
+}
+
+/** 1,000 tokens per request, durable in a real PostgreSQL on this machine (its disk, its `fsync`; no standby). */
+export async function pgIssueBulk(): Promise<Rows> {
+  const { openPostgresServer, postgresSkip } = await import('../../scripts/real-postgres.ts')
+  if (postgresSkip !== false) throw new Error(postgresSkip)
+  await using database = await openPostgresServer()
+  return await withAuthority(
+    async (session, server) => {
+      const body = JSON.stringify({
+        audience: `${server.info.td}/ns/prod/sa/shop`,
+        count: 1_000,
+        oneTime: true,
+      })
+      const options = { concurrency: 4, cpuUs: () => server.cpuUs() }
+      await load({ ...options, requests: 40 }, () => postIn(session, '/v1/tokens', body))
+      const results: LoadResult[] = []
+      for (let i = 0; i < 5; i++)
+        results.push(await load({ ...options, requests: 80 }, () => postIn(session, '/v1/tokens', body)))
+      const perS = percentile(
+        results.map((result) => result.perS * 1_000),
+        0.5,
+      )
+      const latencies = results.flatMap((result) => result.latencies)
+      return {
+        pg_issue_bulk: {
+          value: Math.round(perS),
+          unit: 'tokens/s',
+          bar: '>= 10000',
+          reached: perS >= 10_000,
+          detail: {
+            'p50 ms': round(percentile(latencies, 0.5)),
+            'p99 ms': round(percentile(latencies, 0.99)),
+          },
+        },
+      }
+    },
+    [database.url],
+  )
 }
 
 /** 64 callers, one token each. */

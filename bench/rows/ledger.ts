@@ -7,7 +7,7 @@ import { schemaOfVersion1 } from '../../packages/platform/authority/src/store/sc
 import {
   createLogStatement,
   sqlLogStorage,
-} from '../../packages/platform/authority/src/store/sqlite-log-storage.ts'
+} from '../../packages/platform/authority/src/store/sql-log-storage.ts'
 import { openSqlite } from '../../packages/platform/authority/src/store/sqlite.ts'
 import { percentile, round, type Rows } from '../lib/measure.ts'
 

@@ -13,9 +13,12 @@ const builder = 'https://ci.acme.example/release'
 const folder = await mkdtemp(join(tmpdir(), 'qip-bench-authority-'))
 const builderKeys = [generatePrivateKey('ML-DSA-65'), generatePrivateKey('Ed25519')]
 
+// Named: the store is a PostgreSQL database.
+const [database] = process.argv.slice(2)
 const authority = await Authority.open({
   trustDomain: td,
   places: {
+    ...(database !== undefined && { postgres: { url: database } }),
     folder: join(folder, 'data'),
     highWaterFolder: join(folder, 'high-water'),
     custodyFolder: join(folder, 'keys'),

@@ -1,4 +1,4 @@
-import type { Clock } from '@quantum-ip/base'
+import { type Clock, isQipError } from '@quantum-ip/base'
 import type { Sql } from './store/sql.ts'
 
 /** Something that an operator did. */
@@ -9,6 +9,13 @@ export interface Act {
   readonly act: string
   readonly detail: string
 }
+
+// The database does not number by itself: after a backup was restored it would begin anew.
+const insert = `INSERT INTO acts (number, time_ms, operator, act, detail)
+  SELECT COALESCE(MAX(number), 0) + 1, CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT) FROM acts
+  WHERE TRUE ON CONFLICT (number) DO NOTHING`
+
+const attemptsMax = 20
 
 /** The append-only record of operators' acts. */
 export class Acts {
@@ -22,12 +29,15 @@ export class Acts {
 
   /** Records an act. `detail` holds names and numbers, no secrets. */
   async record(operator: string, act: string, detail: Readonly<Record<string, unknown>>): Promise<void> {
-    await this.#sql.transact([
-      {
-        sql: 'INSERT INTO acts (time_ms, operator, act, detail) VALUES (?, ?, ?, ?)',
-        params: [this.#clock.now(), operator, act, JSON.stringify(detail)],
-      },
-    ])
+    const params = [this.#clock.now(), operator, act, JSON.stringify(detail)]
+    // Several instances may record at once: one of them takes the number, the others the next.
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#sql.transact([{ sql: insert, params, expect: 1, what: 'the record of acts' }])
+      } catch (error) {
+        if (attempt === attemptsMax || !isQipError(error, 'QIP_AUTHORITY_CONFLICT')) throw error
+      }
+    }
   }
 
   /** The last acts, newest first. */

@@ -5,7 +5,9 @@ export interface AuthorityErrorDetails {
   /** A row was not as the caller expected; nothing was written. */
   QIP_AUTHORITY_CONFLICT: { readonly what: string }
   /** The store cannot be read or written. Whether an interrupted write took place is not known. */
-  QIP_AUTHORITY_STORE_UNAVAILABLE: { readonly reason: string }
+  QIP_AUTHORITY_STORE_UNAVAILABLE: { readonly reason: string; readonly next?: string }
+  /** The database server would acknowledge what a standby does not have yet, and the configuration demands more. */
+  QIP_AUTHORITY_STORE_NOT_SYNCHRONOUS: { readonly reason: string }
   /** The data was written by a newer program than this one. */
   QIP_AUTHORITY_DATA_VERSION: { readonly found: number; readonly wanted: number }
   /** The data could not be brought to the next version. It is whole, as it was. */
@@ -51,7 +53,14 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
   QIP_AUTHORITY_STORE_UNAVAILABLE: {
     fault: 'busy',
     message: ({ reason }) => `the store is unavailable: ${reason}`,
-    next: () => 'check free space and permissions of the data directory; nothing acknowledged is lost',
+    next: ({ next }) =>
+      next ?? 'check free space and permissions of the data directory; nothing acknowledged is lost',
+  },
+  QIP_AUTHORITY_STORE_NOT_SYNCHRONOUS: {
+    fault: 'caller',
+    message: ({ reason }) => `the database server may lose what it acknowledges: ${reason}`,
+    next: () =>
+      'name a standby in `synchronous_standby_names` of the server, or set `store.postgres.requireSynchronous: false`',
   },
   QIP_AUTHORITY_DATA_VERSION: {
     fault: 'caller',

@@ -150,7 +150,7 @@ export class Authority {
   static async open(options: AuthorityOptions): Promise<Authority> {
     const clock = options.clock ?? systemClock
     const random = options.random ?? systemRandom
-    const store = options.store ?? (await openStore(options.places, options.trustDomain))
+    const store = options.store ?? (await openStore(options.places, options.trustDomain, options.onEvent))
     try {
       return new Authority(options, await openParts(options, { store, clock, random }))
     } catch (error) {

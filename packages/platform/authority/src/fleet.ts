@@ -135,7 +135,7 @@ export class Fleet {
     const rows = await this.#sql.query(
       `SELECT m.* FROM members m JOIN sessions s ON s.id = m.session
        WHERE m.lease_ms > ? AND s.expires_s > ? AND s.role = 'verifier' ORDER BY m.point, m.session`,
-      [now, now / 1_000],
+      [now, Math.floor(now / 1_000)],
     )
     const read = rows.map((row) => readMember(row))
     const enrolled = new Set(read.map(({ session }) => session))

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { parseAdmissionRules } from '@quantum-ip/attestation'
 import {
   base64url,
   hex,
@@ -18,8 +17,9 @@ import { generateKemKey, kemJwk, openField } from '@quantum-ip/crypto'
 import { evaluateSubtreeInclusion, verifySubtreeSignature, subtreeVerifierKey } from '@quantum-ip/log'
 import { parseMerkleToken, parseStaple } from '@quantum-ip/token'
 import { pinsOf, TrustStore } from '@quantum-ip/trust'
-import { Authority, type AuthorityServer, serveAuthority } from '../src/index.ts'
+import { type Authority, type AuthorityServer, serveAuthority } from '../src/index.ts'
 import { parseTokenOrder } from '../src/issuance/token-order.ts'
+import { openIn } from './support.ts'
 
 const td = 'spiffe://acme.example'
 const shop = `${td}/ns/prod/sa/shop`
@@ -30,19 +30,7 @@ let authority: Authority
 let served: AuthorityServer
 let url = ''
 
-async function openAuthority(): Promise<Authority> {
-  return Authority.open({
-    trustDomain: td,
-    places: {
-      folder: join(folder, 'data'),
-      highWaterFolder: join(folder, 'high-water'),
-      custodyFolder: join(folder, 'keys'),
-    },
-    rules: parseAdmissionRules([{ service: `${td}/ns/prod/sa/*`, builder: 'https://ci.acme.example/*' }]),
-    builders: [],
-    requireAttestation: [{ service: '**', demand: 'warn' }],
-  })
-}
+const openAuthority = (): Promise<Authority> => openIn(folder)
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'qip-authority-'))
@@ -159,10 +147,10 @@ test('a join token admits once', async () => {
   const both = await Promise.all(
     [1, 2].map(() => post('/v1/workloads', { method: 'join-token', evidence: { token }, key })),
   )
-  assert.deepEqual(
-    both.map(({ status }) => status).toSorted((a, b) => a - b),
-    [200, 409],
-  )
+  const [first = 0, second = 0] = both.map(({ status }) => status).toSorted((a, b) => a - b)
+  assert.equal(first, 200)
+  // Whichever comes second reads that it was used, or finds out when it writes.
+  assert.ok(second === 403 || second === 409, `${second}`)
 })
 
 test('exchange extends the chain and never outlives the subject token', async () => {
@@ -281,18 +269,7 @@ test('goes on after a restart where it stopped', async () => {
 
 test('hybrid heads are signed by the issuing key and its companion, and both are needed', async () => {
   const place = await mkdtemp(join(tmpdir(), 'qip-hybrid-'))
-  const hybrid = await Authority.open({
-    trustDomain: td,
-    places: {
-      folder: join(place, 'data'),
-      highWaterFolder: join(place, 'high-water'),
-      custodyFolder: join(place, 'keys'),
-    },
-    rules: [],
-    builders: [],
-    requireAttestation: [],
-    hybrid: true,
-  })
+  const hybrid = await openIn(place, { hybrid: true })
   const store = new TrustStore({ td, pins: pinsOf(hybrid.root) })
   const { publisher, issuer } = hybrid
   await store.applyRoot({ envelope: hybrid.rootText, timeMs: Date.now() })

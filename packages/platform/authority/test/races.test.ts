@@ -14,9 +14,8 @@ import { closeLog } from '../src/issuance/token-log.ts'
 import { KeyRing } from '../src/keys/key-ring.ts'
 import { KeyLifecycle } from '../src/keys/lifecycle.ts'
 import type { SignedHead } from '../src/state/pending-heads.ts'
-import { openStore } from '../src/store/open-store.ts'
 import { FlakySql, writes } from './flaky-sql.ts'
-import { checkout, Follower, issue, issuing, openIn, orderOf, placesIn, td } from './support.ts'
+import { checkout, Follower, issue, issuing, openIn, openStoreIn, orderOf, td } from './support.ts'
 
 let folder = ''
 const opened: { close(): Promise<unknown> }[] = []
@@ -38,7 +37,7 @@ async function open(options: Parameters<typeof openIn>[1] = {}): Promise<Authori
 
 /** An authority whose store fails as told. */
 async function openFlaky(): Promise<{ readonly authority: Authority; readonly sql: FlakySql }> {
-  const store = await openStore(placesIn(folder), td)
+  const store = await openStoreIn(folder)
   const sql = new FlakySql(store.sql)
   return { authority: await open({ store: { ...store, sql } }), sql }
 }
@@ -81,7 +80,7 @@ test('tokens that are issued while keys rotate are all good', async () => {
 })
 
 test('a head lasts as long as its last token, also of a batch that forms while the log changes', async () => {
-  const store = await openStore(placesIn(folder), td)
+  const store = await openStoreIn(folder)
   opened.push(store)
   const keys = await KeyRing.open(store.sql, store.custody, systemClock)
   const lifecycle = new KeyLifecycle({

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -10,7 +10,7 @@ import { parseMerkleToken } from '@quantum-ip/token'
 import { verifierKeyOf } from '@quantum-ip/trust'
 import { simulatedClock } from '@quantum-ip/testing'
 import { type Authority, type BuilderOrder, serveAuthority } from '../src/index.ts'
-import { checkout, Follower, issue, issuing, openIn, placesIn, td } from './support.ts'
+import { checkout, copyData, Follower, issue, issuing, openIn, placesIn, td } from './support.ts'
 
 // The database is what backups hold; high-water marks and keys are outside of it, and stay as they are.
 
@@ -39,13 +39,12 @@ async function stop(): Promise<void> {
 /** Copies the data directory of a stopped authority. */
 async function backUp(): Promise<string> {
   const copy = join(folder, 'backup')
-  await cp(placesIn(folder).folder, copy, { recursive: true })
+  await copyData(placesIn(folder).folder, copy)
   return copy
 }
 
 async function restore(copy: string): Promise<void> {
-  await rm(placesIn(folder).folder, { recursive: true })
-  await cp(copy, placesIn(folder).folder, { recursive: true })
+  await copyData(copy, placesIn(folder).folder)
 }
 
 // By the number of their log: keys of one instant, which a simulated clock makes, are listed by thumbprint.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseAdmissionRules } from '@quantum-ip/attestation'
 import { hex, parseBase64url, utf8 } from '@quantum-ip/base'
@@ -10,6 +11,7 @@ import { pinsOf, TrustStore } from '@quantum-ip/trust'
 import type { Session } from '../src/admission/sessions.ts'
 import type { IssuedTokens } from '../src/issuance/issuer.ts'
 import { parseTokenOrder, type TokenOrder, type TokenOrderInput } from '../src/issuance/token-order.ts'
+import { openStore, type Store } from '../src/store/open-store.ts'
 import { Authority, type AuthorityOptions, type Publication, type StorePlaces } from '../src/index.ts'
 
 export const td = 'spiffe://acme.example'
@@ -28,15 +30,49 @@ export function placesIn(folder: string): StorePlaces {
   }
 }
 
+/** Where the databases of tests are, if not in the folders of their stores. */
+export interface TestDatabases {
+  /** The URL of the database that belongs to a folder; made where there is none. */
+  url(folder: string): Promise<string>
+  /** Makes the database of one folder a copy of that of another. */
+  copy(from: string, to: string): Promise<void>
+}
+
+let databases: TestDatabases | undefined
+
+/** From here on stores are opened in these databases. */
+export function useDatabases(used: TestDatabases): void {
+  databases = used
+}
+
+/** The places, with the database that belongs to them. */
+export async function databaseOf(places: StorePlaces): Promise<StorePlaces> {
+  if (databases === undefined) return places
+  return { ...places, postgres: { url: await databases.url(places.folder), connectionsMax: 4 } }
+}
+
+/** Copies the data of a stopped authority: what a backup holds, or what is restored. */
+export async function copyData(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true })
+  await cp(from, to, { recursive: true })
+  await databases?.copy(from, to)
+}
+
+/** Opens the store of an authority alone. */
+export async function openStoreIn(folder: string): Promise<Store> {
+  return openStore(await databaseOf(placesIn(folder)), td)
+}
+
 /** Opens an authority with its store below `folder`. */
-export function openIn(folder: string, options: Partial<AuthorityOptions> = {}): Promise<Authority> {
+export async function openIn(folder: string, options: Partial<AuthorityOptions> = {}): Promise<Authority> {
+  const places = await databaseOf(options.places ?? placesIn(folder))
   return Authority.open({
     trustDomain: td,
-    places: placesIn(folder),
     rules: parseAdmissionRules([{ service: `${td}/ns/prod/sa/*`, builder: 'https://ci.acme.example/*' }]),
     builders: [],
     requireAttestation: [{ service: '**', demand: 'warn' }],
     ...options,
+    places,
   })
 }
 

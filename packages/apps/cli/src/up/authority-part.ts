@@ -14,6 +14,7 @@ import { parsePublicJwk } from '@quantum-ip/crypto'
 import { type AuthorityConfig, type Config, createListenerTls, type Listener } from '@quantum-ip/http'
 import type { SlsaLevel } from '@quantum-ip/attestation'
 import { CliError } from '../cli-errors.ts'
+import { readText } from '../lib/files.ts'
 import { openCustody, type TellEvent } from '../lib/open-custody.ts'
 import type { Metrics } from '@quantum-ip/telemetry'
 import { ledgerOptions } from './ledger-options.ts'
@@ -91,12 +92,6 @@ async function authorityOptions(
   shared: SharedParts,
 ): Promise<AuthorityOptions> {
   const { store, custody, issuance, keys, admission, trust } = config
-  if (store.kind !== 'sqlite') {
-    throw new CliError('QIP_CLI_NOT_AVAILABLE', {
-      what: 'PostgreSQL as store',
-      next: 'name a directory with `store: { sqlite: … }`',
-    })
-  }
   const tell: TellEvent = (event, detail) => shared.onEvent(`authority: ${event} ${JSON.stringify(detail)}`)
   return {
     trustDomain: config.trustDomain,
@@ -105,6 +100,13 @@ async function authorityOptions(
       highWaterFolder: store.highWaterDirectory,
       custodyFolder: custody.directory,
       openCustody: () => openCustody(custody, tell),
+      ...(store.kind === 'postgres' && {
+        postgres: {
+          url: (await readText({ path: store.urlFile, what: 'connection URL' })).trim(),
+          connectionsMax: store.connectionsMax,
+          requireSynchronous: store.requireSynchronous,
+        },
+      }),
     },
     rules: parseAdmissionRules(
       admission.rules.map(({ slsaLevel, ...rule }) => ({ ...rule, slsaLevel: slsaLevel as SlsaLevel })),

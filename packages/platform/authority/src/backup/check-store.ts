@@ -5,7 +5,7 @@ import { parseRevocation, parseRootDocument } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import { readMeta } from '../store/meta.ts'
 import type { Sql } from '../store/sql.ts'
-import { sqlLogStorage } from '../store/sqlite-log-storage.ts'
+import { sqlLogStorage } from '../store/sql-log-storage.ts'
 import type { BackupContents } from './load-backup.ts'
 
 /** What a check has gone through. */

@@ -3,7 +3,7 @@ import { openLog, subtreeVerifierKey, verifySubtreeSignature } from '@quantum-ip
 import { parseStaple, type StapledHead } from '@quantum-ip/token'
 import type { HeldKey, KeyRing } from '../keys/key-ring.ts'
 import type { Store } from '../store/open-store.ts'
-import { sqlLogStorage } from '../store/sqlite-log-storage.ts'
+import { sqlLogStorage } from '../store/sql-log-storage.ts'
 
 /**
  * What the authority finds about a signed head that somebody shows it:

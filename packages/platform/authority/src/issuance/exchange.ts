@@ -13,7 +13,7 @@ import { isAcceptable, type RevocationCheck, type SigningKeyRecord } from '@quan
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { Sql } from '../store/sql.ts'
-import { sqlLogStorage } from '../store/sqlite-log-storage.ts'
+import { sqlLogStorage } from '../store/sql-log-storage.ts'
 import type { References } from './references.ts'
 import { tokenLogNumber } from './token-log.ts'
 

@@ -5,7 +5,7 @@ import { formatStaple } from '@quantum-ip/token'
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { SignedHead } from '../state/pending-heads.ts'
-import { createLogStatement, sqlLogStorage } from '../store/sqlite-log-storage.ts'
+import { createLogStatement, sqlLogStorage } from '../store/sql-log-storage.ts'
 import type { Store } from '../store/open-store.ts'
 import type { SqlStatement } from '../store/sql.ts'
 

@@ -19,7 +19,7 @@ import type { KeyRing } from '../keys/key-ring.ts'
 import { readMeta, writeMetaStatement } from '../store/meta.ts'
 import type { Store } from '../store/open-store.ts'
 import type { SqlStatement } from '../store/sql.ts'
-import { createLogStatement, sqlLogStorage } from '../store/sqlite-log-storage.ts'
+import { createLogStatement, sqlLogStorage } from '../store/sql-log-storage.ts'
 
 /** A signed note over a size of a log. */
 export interface SignedCheckpoint {

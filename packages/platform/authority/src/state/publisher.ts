@@ -14,7 +14,7 @@ import {
 import { AuthorityError } from '../authority-errors.ts'
 import type { HeldKey, KeyRing } from '../keys/key-ring.ts'
 import type { RootInForce } from '../keys/root-chain.ts'
-import { readMeta, writeMetaStatement } from '../store/meta.ts'
+import { moveMetaStatement, readMeta } from '../store/meta.ts'
 import type { Sql } from '../store/sql.ts'
 import { baseStatements } from './history.ts'
 import { type HeadBatch, type PendingHead, PendingHeads } from './pending-heads.ts'
@@ -89,6 +89,8 @@ export class Publisher {
   readonly #options: PublisherOptions
   readonly #listeners = new Set<(publication: Publication) => void>()
   readonly #position: ChainPosition
+  /** The position as it stands in the store. INVARIANT: it only moves from there, so that two never publish side by side. */
+  #stored: string | undefined
   readonly #listed = new Map<string, LogHead>()
   readonly #pending: PendingHeads
   /** A state of which nobody knows whether it is in the store. */
@@ -105,6 +107,7 @@ export class Publisher {
   private constructor(options: PublisherOptions, restored: Restored) {
     this.#options = options
     this.#position = restored.position
+    this.#stored = restored.stored
     this.#pending = restored.pending
     this.#bundle = restored.bundle
   }
@@ -235,7 +238,7 @@ export class Publisher {
     const isBase = state.timeMs - this.#lastBaseMs >= baseIntervalMs
     try {
       await sql.transact([
-        writeMetaStatement('state-position', formatPosition(position)),
+        moveMetaStatement('state-position', this.#stored, formatPosition(position)),
         { sql: 'DELETE FROM heads WHERE number = ?', each: unlisted.map((number) => [number]) },
         ...(isBase ? baseStatements({ ...position, epoch: state.epoch, envelope: text }) : []),
       ])
@@ -264,6 +267,7 @@ export class Publisher {
     // A first state to start from is kept with the first state of every process.
     if (state.timeMs - this.#lastBaseMs >= baseIntervalMs) this.#lastBaseMs = state.timeMs
     Object.assign(this.#position, position)
+    this.#stored = formatPosition(position)
     for (const { head, tree } of taken) if (tree !== undefined) this.#listed.set(head.origin, tree)
     this.#pending.remove(taken.length)
     const publication: Publication = {
@@ -327,6 +331,7 @@ export class Publisher {
 }
 
 interface Restored {
+  readonly stored: string | undefined
   readonly position: ChainPosition
   readonly pending: PendingHeads
   readonly bundle: SignedBundle
@@ -338,6 +343,7 @@ async function restore(options: PublisherOptions): Promise<Restored> {
   const position =
     stored === undefined ? { seq: 0, timeMs: 0, head: 0, chain: headChainStart } : parsePosition(stored)
   return {
+    stored,
     position,
     pending: await PendingHeads.open(sql, position.head),
     bundle: await makeBundle({ ...options, root: options.root() }, await lastBundleSequence(sql)),

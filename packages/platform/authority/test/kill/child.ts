@@ -15,11 +15,15 @@ export interface AuthorityChild {
 
 const program = fileURLToPath(new URL('authority-process.ts', import.meta.url))
 
-/** Starts an authority over the store in `folder`. It ends with this process, if nobody kills it before. */
-export function spawnAuthority(folder: string): ChildProcess {
-  return spawn(process.execPath, ['--conditions=quantum-ip-source', program, folder], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
+/** Starts an authority over the store in `folder`, or with a database elsewhere. It ends with this process, if nobody kills it before. */
+export function spawnAuthority(folder: string, database?: string): ChildProcess {
+  return spawn(
+    process.execPath,
+    ['--conditions=quantum-ip-source', program, folder, ...(database === undefined ? [] : [database])],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  )
 }
 
 /** Waits until an authority serves. */

@@ -28,6 +28,12 @@ export class Load {
     this.#running = Promise.all([...singles, this.#draw(url, session, () => random.integer(20, 120))])
   }
 
+  /** Takes refusals with these codes as what they are: the database was away. */
+  forgive(...codes: readonly string[]): void {
+    const others = this.refusals.filter((text) => !codes.some((code) => text.includes(code)))
+    this.refusals.splice(0, this.refusals.length, ...others)
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#running

@@ -18,11 +18,11 @@ import { Load } from './load.ts'
  * Kills an authority under load as often as asked, at random moments, also while it starts. After each start the whole log is
  * verified over HTTP, and every token that was handed out before is in it, once, under a head that can still be fetched.
  */
-export async function runKills(kills: number, t: TestContext): Promise<void> {
+export async function runKills(kills: number, t: TestContext, database?: KillDatabase): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'qip-kill-'))
   const random = seeded(process.env['QIP_SIM_SEED'] ?? Date.now())
   t.diagnostic(`seed ${random.seed}`)
-  const run = new KillRun(folder, random)
+  const run = new KillRun(folder, random, database)
   try {
     for (let nth = 0; nth < kills; nth++) await run.round()
     t.diagnostic(await run.finish())
@@ -32,8 +32,16 @@ export async function runKills(kills: number, t: TestContext): Promise<void> {
   }
 }
 
+/** A database server that is killed, too. */
+export interface KillDatabase {
+  readonly url: string
+  kill(): Promise<void>
+  start(): Promise<void>
+}
+
 class KillRun {
   readonly #folder: string
+  readonly #database: KillDatabase | undefined
   readonly #random: Seeded
   readonly #load = new Load()
   #child: ReturnType<typeof spawnAuthority> | undefined
@@ -42,11 +50,13 @@ class KillRun {
   #seq = 0
   #kills = 0
   #early = 0
+  #crashes = 0
   #entries = 0
   #spare = 0
 
-  constructor(folder: string, random: Seeded) {
+  constructor(folder: string, random: Seeded, database: KillDatabase | undefined) {
     this.#folder = folder
+    this.#database = database
     this.#random = random
   }
 
@@ -58,8 +68,25 @@ class KillRun {
     this.#session ??= await admit(authority.url, authority.joinToken)
     this.#load.start(authority.url, this.#session, this.#random)
     await pause(this.#random.integer(50, 900))
+    if (this.#random.chance(0.5)) await this.#crashDatabase()
     await this.#kill()
     await this.#load.stop()
+  }
+
+  /** The database crashes under load, and comes back: requests are refused meanwhile, and then served again. */
+  async #crashDatabase(): Promise<void> {
+    if (this.#database === undefined) return
+    this.#crashes += 1
+    await this.#database.kill()
+    await pause(this.#random.integer(0, 500))
+    await this.#database.start()
+    this.#load.forgive('QIP_AUTHORITY_STORE_UNAVAILABLE', 'QIP_LOG_')
+    const served = this.#load.handed.length
+    for (let waits = 0; this.#load.handed.length === served; waits++) {
+      assert.ok(waits < 100, 'nothing is served after the database came back')
+      await pause(100)
+    }
+    this.#load.forgive('QIP_AUTHORITY_STORE_UNAVAILABLE', 'QIP_LOG_')
   }
 
   /** Starts a last time. @returns what was done */
@@ -69,7 +96,7 @@ class KillRun {
     assert.deepEqual(refusals, [])
     assert.ok(handed.length > this.#kills * 10, `only ${handed.length} tokens were handed out`)
     return (
-      `${this.#kills} kills, ${this.#early} of them while starting; ${handed.length} tokens handed out, all provable; ` +
+      `${this.#kills} kills, ${this.#early} of them while starting; ${this.#crashes} crashes of the database; ${handed.length} tokens handed out, all provable; ` +
       `${this.#entries} entries in the log, ${this.#spare} of requests that were never answered`
     )
   }
@@ -79,12 +106,12 @@ class KillRun {
   }
 
   async #start(): Promise<AuthorityChild> {
-    this.#child = spawnAuthority(this.#folder)
+    this.#child = spawnAuthority(this.#folder, this.#database?.url)
     return served(this.#child)
   }
 
   async #dieEarly(): Promise<void> {
-    this.#child = spawnAuthority(this.#folder)
+    this.#child = spawnAuthority(this.#folder, this.#database?.url)
     await pause(this.#random.integer(200, 700))
     this.#early += 1
     await this.#kill()

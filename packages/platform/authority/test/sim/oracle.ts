@@ -13,7 +13,7 @@ import { parseJwtToken, parseMerkleToken, parseStaple } from '@quantum-ip/token'
 import { payloadTypes, type RevocationRecord, type TrustStore } from '@quantum-ip/trust'
 import type { KeyRing } from '../../src/keys/key-ring.ts'
 import type { IssuedTokens } from '../../src/issuance/issuer.ts'
-import { sqlLogStorage } from '../../src/store/sqlite-log-storage.ts'
+import { sqlLogStorage } from '../../src/store/sql-log-storage.ts'
 import type { SimulatedDatabase } from './simulated-database.ts'
 
 /** A token that somebody was given. */

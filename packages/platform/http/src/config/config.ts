@@ -50,6 +50,10 @@ export interface PostgresStoreConfig extends StoreBase {
   /** A file with the connection URL; it holds a password. */
   readonly urlFile: string
   readonly connectionsMax: number
+  /** Whether a server is refused whose commits do not wait for a standby. */
+  readonly requireSynchronous: boolean
+  /** What is the process's own beside the database. */
+  readonly directory: string
 }
 
 /** Where private keys live. */

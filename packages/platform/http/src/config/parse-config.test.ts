@@ -197,6 +197,8 @@ describe('parseConfig', () => {
       kind: 'postgres',
       urlFile: '/srv/secrets/url',
       connectionsMax: 10,
+      requireSynchronous: false,
+      directory: '/srv/data',
       highWaterDirectory: '/srv/high-water',
     })
     // What no row matches gets the strict answer.

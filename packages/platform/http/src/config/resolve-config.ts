@@ -79,8 +79,14 @@ function store(at: Section, directory: string): StoreConfig {
   const highWaterDirectory = at.path('highWater')
   const postgres = at.optionalSection('postgres')
   if (postgres !== undefined) {
-    const connectionsMax = postgres.integer('connectionsMax')
-    return { kind: 'postgres', urlFile: postgres.path('urlFile'), connectionsMax, highWaterDirectory }
+    return {
+      kind: 'postgres',
+      urlFile: postgres.path('urlFile'),
+      connectionsMax: postgres.integer('connectionsMax'),
+      requireSynchronous: postgres.flag('requireSynchronous'),
+      directory: postgres.path('directory'),
+      highWaterDirectory,
+    }
   }
   const sqlite = at.optionalPath('sqlite') ?? new Section({ sqlite: sqliteDefault }, directory).path('sqlite')
   return { kind: 'sqlite', directory: sqlite, highWaterDirectory }

@@ -37,6 +37,15 @@ export const store = section('where the authority keeps its ground state; one of
   postgres: optionalSection('PostgreSQL, or what speaks its protocol', {
     urlFile: path({ description: 'a file with the connection URL' }),
     connectionsMax: integer({ description: 'connections at once', default: 10, minimum: 1, maximum: 1_000 }),
+    requireSynchronous: flag({
+      description: 'refuse to start where a commit does not wait for a standby; else it is only told',
+      default: false,
+    }),
+    directory: path({
+      description:
+        'what is this process’s own beside the database: the first admin credential, new root keys',
+      default: './data',
+    }),
   }),
   highWater: path({
     description:

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { logStorageCases } from '../../../core/log/test/storage-cases.ts'
 import { schemaOfVersion1 } from '../src/store/schema.ts'
-import { createLogStatement, sqlLogStorage } from '../src/store/sqlite-log-storage.ts'
+import { createLogStatement, sqlLogStorage } from '../src/store/sql-log-storage.ts'
 import { openSqlite } from '../src/store/sqlite.ts'
 
 const origin = 'acme.example/log/1'
