@@ -8,6 +8,7 @@ import { type AuthorityOptions, withAuthority } from '../lib/authority-options.t
 import { answer, newAnswer, newCommand } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import { readPublicKeyFile } from '../lib/key-files.ts'
+import { keysRootCommand } from './keys-root.ts'
 import { type Cell, type Output, type Tone, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { formatSpan } from '../lib/times.ts'
@@ -56,6 +57,7 @@ export function keysCommand(run: Run): Command {
     .addCommand(list)
     .addCommand(rotate)
     .addCommand(register)
+    .addCommand(keysRootCommand(run))
 }
 
 const keysMax = 10_000

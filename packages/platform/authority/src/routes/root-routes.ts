@@ -40,7 +40,8 @@ export function addRootRoutes(app: App, { authority }: RouteContext): void {
     }
   })
 
-  app.post('/v1/root/bundle-keys', { config: requireRole('key-custodian') }, async (request) => {
+  const order = { config: requireRole('key-custodian'), schema: { body: closed({}) } }
+  app.post('/v1/root/bundle-keys', order, async (request) => {
     const key = await authority.createBundleKey()
     await authority.acts.record(actorOf(request), 'create-bundle-key', { kid: key.kid })
     return { kid: key.kid, jwk: { ...publicJwk(key) } }

@@ -265,6 +265,8 @@ export interface TrustConfig {
   readonly staleAfterMs: number
   /** RFC 7638 thumbprints of the root keys; empty: those of the authority in the same process. */
   readonly rootThumbprints: readonly string[]
+  /** How many of them must have signed the first root document. */
+  readonly rootThreshold: number
   readonly clockToleranceMs: number
   /** How often the state is signed where nothing changes. */
   readonly stateIntervalMs: number

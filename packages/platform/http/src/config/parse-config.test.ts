@@ -110,6 +110,7 @@ const defaults: Config = {
   trust: {
     staleAfterMs: 300_000,
     rootThumbprints: [],
+    rootThreshold: 1,
     clockToleranceMs: 30_000,
     stateIntervalMs: 5_000,
     headIntervalMs: 500,
@@ -541,6 +542,12 @@ const refusals: Refusal[] = [
     line: 1,
     path: 'policies.files[1]',
     reason: /not replaced/,
+  },
+  {
+    text: 'trust: { rootThreshold: 2 }',
+    line: 1,
+    path: 'trust.rootThreshold',
+    reason: /more than there are thumbprints/,
   },
   {
     text: 'trust: { rootThumbprints: [abc] }',

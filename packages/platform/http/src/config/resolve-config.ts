@@ -268,6 +268,7 @@ function trust(at: Section): TrustConfig {
   return {
     staleAfterMs: at.durationMs('staleAfter'),
     rootThumbprints: at.texts('rootThumbprints'),
+    rootThreshold: at.integer('rootThreshold'),
     clockToleranceMs: at.durationMs('clockTolerance'),
     stateIntervalMs: at.durationMs('stateInterval'),
     headIntervalMs: at.durationMs('headInterval'),

@@ -22,6 +22,12 @@ const trust = section('what verifiers trust, and how fresh it must be', {
     }),
     { description: 'of the root keys; empty: those of the authority in the same process', maxItems: 16 },
   ),
+  rootThreshold: integer({
+    description: 'how many of them must have signed the first root document that is taken, at least',
+    default: 1,
+    minimum: 1,
+    maximum: 16,
+  }),
   clockTolerance: duration({ description: 'how far clocks may differ', default: '30s', max: '5m' }),
   stateInterval: duration({
     description: 'how often the state is signed where nothing changes',
