@@ -91,9 +91,10 @@ function choosePins(
   discovery: AnswerReader,
 ): { pins: RootPins; pinned: AuthorityTrust['pinned'] } {
   const given = root.length > 0 ? root : (config?.trust.rootThumbprints ?? [])
+  const configured = root.length > 0 ? undefined : config?.trust.rootThreshold.toString()
   if (given.length > 0) {
     return {
-      pins: { thumbprints: given, threshold: thresholdOf(rootThreshold, given.length) },
+      pins: { thumbprints: given, threshold: thresholdOf(rootThreshold ?? configured, given.length) },
       pinned: 'pinned',
     }
   }

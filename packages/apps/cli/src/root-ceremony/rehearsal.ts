@@ -111,15 +111,19 @@ function offlineSteps(folder: string): readonly Step[] {
     {
       title: 'Begin the next document: three custodians, two of whom must sign; another bundle key',
       args: [
-        ...['init', '--previous', file('root-1.json'), '--replace-roots', '--threshold', '2'],
+        'init',
+        '--previous',
+        file('root-1.json'),
+        '--replace-roots',
+        '--threshold',
+        '2',
         ...custodians.flatMap((name) => ['--root', file(`${name}/${name}.public.jwk`)]),
-        ...[
-          '--replace-bundle-keys',
-          '--bundle-key',
-          file('bundle.public.jwk'),
-          '--out',
-          file('root-2.draft'),
-        ],
+
+        '--replace-bundle-keys',
+        '--bundle-key',
+        file('bundle.public.jwk'),
+        '--out',
+        file('root-2.draft'),
       ],
       async check() {
         const { sequence, threshold, roots } = (await readRootFile(file('root-2.draft'))).document
@@ -129,15 +133,15 @@ function offlineSteps(folder: string): readonly Step[] {
     ...['ada', 'grace'].map((name) => ({
       title: `Custodian ${name} signs`,
       args: [
-        ...[
-          'sign',
-          file('root-2.draft'),
-          '--previous',
-          file('root-1.json'),
-          '--key',
-          file(`${name}/${name}.key`),
-        ],
-        ...[...sealed(name), '--out', file(`${name}.signature`)],
+        'sign',
+        file('root-2.draft'),
+        '--previous',
+        file('root-1.json'),
+        '--key',
+        file(`${name}/${name}.key`),
+        ...sealed(name),
+        '--out',
+        file(`${name}.signature`),
       ],
       check: () => signedBy(file(`${name}.signature`)),
     })),
@@ -165,8 +169,15 @@ function installSteps(folder: string, { authority, address, follower }: Throwawa
     {
       title: 'A root key of before signs, too',
       args: [
-        ...['sign', file('root-2.draft'), ...before, '--key', file(`safe/root-${kid}.key`)],
-        ...['--passphrase-file', file('export.passphrase'), '--out', file('old.signature')],
+        'sign',
+        file('root-2.draft'),
+        ...before,
+        '--key',
+        file(`safe/root-${kid}.key`),
+        '--passphrase-file',
+        file('export.passphrase'),
+        '--out',
+        file('old.signature'),
       ],
       check: () => signedBy(file('old.signature'), authority.root),
     },
@@ -178,8 +189,13 @@ function installSteps(folder: string, { authority, address, follower }: Throwawa
     {
       title: 'Join the signatures',
       args: [
-        ...['combine', file('ada.signature'), file('grace.signature'), file('old.signature')],
-        ...[...before, '--out', file('root-2.json')],
+        'combine',
+        file('ada.signature'),
+        file('grace.signature'),
+        file('old.signature'),
+        ...before,
+        '--out',
+        file('root-2.json'),
       ],
       check: async () => `sequence ${(await readRootFile(file('root-2.json'))).document.sequence}`,
     },

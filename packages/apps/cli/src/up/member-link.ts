@@ -48,7 +48,7 @@ export async function openMemberLink(config: Config, joinToken: string | undefin
     authority: { url, ca },
     // A session that was lost takes another join token: an operator decides.
     readmit: undefined,
-    pins: { thumbprints: config.trust.rootThumbprints, threshold: 1 },
+    pins: { thumbprints: config.trust.rootThumbprints, threshold: config.trust.rootThreshold },
     async close() {
       session.close()
       await transport.close()

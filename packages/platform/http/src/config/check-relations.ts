@@ -14,6 +14,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkRoutes(config),
     ...checkListeners(config),
     ...checkTimes(config),
+    ...checkPins(config),
     ...checkStore(config),
     ...checkBeyond(config),
   ]
@@ -146,6 +147,17 @@ function checkListeners({ authority, gateway }: Config): ConfigFault[] {
     faults.push({ path: ['gateway', 'listen'], reason: 'the same address as `authority.listen`' })
   }
   return faults
+}
+
+function checkPins({ trust }: Config): ConfigFault[] {
+  if (trust.rootThreshold <= Math.max(1, trust.rootThumbprints.length)) return []
+  return [
+    {
+      path: ['trust', 'rootThreshold'],
+      reason: 'more than there are thumbprints in `trust.rootThumbprints`',
+      next: 'list all root keys that `qip keys root combine` printed',
+    },
+  ]
 }
 
 function checkTimes({ trust, issuance, keys, heads }: Config): ConfigFault[] {
