@@ -9,6 +9,7 @@ import { verifyFlood } from './rows/flood.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issuance.ts'
 import { ledgerAppend } from './rows/ledger.ts'
+import { revocation } from './rows/revocation.ts'
 import {
   cacheMemory,
   replayMemory,
@@ -53,6 +54,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   gateway_share: gatewayShare,
   gateway_plain: gatewayPlain,
   feed_cost: feedCost,
+  revocation,
   ledger_append: () => ledgerAppend(values.quick ? 200_000 : 3_000_000, (text) => progress(`  ${text}`)),
 }
 

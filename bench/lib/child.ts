@@ -9,6 +9,8 @@ export interface BenchServer<Info> extends AsyncDisposable {
   cpuUs(): Promise<number>
   /** Sends a message and waits for the answer. */
   ask(message: object): Promise<unknown>
+  /** Ends it at once, as a power cut would. */
+  kill(): Promise<void>
 }
 
 const hasTaskset =
@@ -54,6 +56,11 @@ export async function startServer<Info>(
     async ask(message) {
       child.stdin.write(`${JSON.stringify(message)}\n`)
       return JSON.parse(await next()) as unknown
+    },
+    async kill() {
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await ended
     },
     async [Symbol.asyncDispose]() {
       const ended = new Promise((resolve) => child.once('exit', resolve))

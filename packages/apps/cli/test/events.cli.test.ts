@@ -10,7 +10,7 @@ const asAdmin = (...args: string[]) => run([...args, '--authority', ground.socke
 const td = 'spiffe://acme.example'
 
 const raise = (kid: string) =>
-  ground.authority.events.raise({
+  ground.authority.watch.events.raise({
     kind: 'key_unknown',
     severity: 'warning',
     subject: kid,

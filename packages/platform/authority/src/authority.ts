@@ -17,10 +17,7 @@ import type { AuthorityOptions } from './authority-options.ts'
 import { type AuthorityParts, isRevoked, isSessionRevoked, openParts } from './authority-parts.ts'
 import { Decisions } from './decisions.ts'
 import type { Acknowledgement, Fleet, MemberSession } from './fleet.ts'
-import type { KeyUses } from './detection/key-uses.ts'
-import { openReports } from './detection/open-reports.ts'
-import type { ReportDesk } from './detection/report-desk.ts'
-import type { SecurityEvents } from './detection/security-events.ts'
+import { openWatch, type Watch } from './detection/watch.ts'
 import type { ExchangeOptions } from './issuance/exchange.ts'
 import { Issuer } from './issuance/issuer.ts'
 import { References } from './issuance/references.ts'
@@ -35,6 +32,7 @@ import { openLogs, type PublishedLogs } from './ledger/ledger-beyond.ts'
 import type { Registry } from './ledger/registry.ts'
 import { Identifiers } from './state/identifiers.ts'
 import { listedHead } from './state/listed-logs.ts'
+import { Propagation } from './state/propagation.ts'
 import type { Publisher } from './state/publisher.ts'
 import type { RevocationOrder, Revocations } from './state/revocations.ts'
 import { openStore, type Store } from './store/open-store.ts'
@@ -66,18 +64,16 @@ export class Authority {
   readonly references: References
   readonly decisions: Decisions
   readonly fleet: Fleet
+  readonly propagation: Propagation
   readonly rotations: Rotations
   readonly acts: Acts
-  readonly events: SecurityEvents
-  readonly reports: ReportDesk
-  readonly keyUses: KeyUses
+  readonly watch: Watch
   readonly issuanceRules: IssuanceRules
   readonly joinTokenTtlS: number
   /** What an RFC 8693 exchange is checked with. */
   readonly exchange: ExchangeOptions
   readonly #parts: AuthorityParts
   readonly #schedule: KeySchedule
-  readonly #keepEventsMs: number
   #timer: NodeJS.Timeout | undefined
   #stepTimer: NodeJS.Timeout | undefined
   #isAdvancing = false
@@ -110,13 +106,7 @@ export class Authority {
     this.exchange = { sql: store.sql, keys: parts.keys, references, revocations: parts.index, clock }
     this.decisions = new Decisions(store.sql, clock, options.keepDecisionsMs)
     this.acts = new Acts(store.sql, clock)
-    this.events = parts.detection.events
-    this.keyUses = parts.detection.uses
-    this.reports = openReports(parts, {
-      onProof: options.detection?.onProof,
-      acts: this.acts,
-      revoke: (order) => this.revoke(order),
-    })
+    this.watch = openWatch(parts, options, { acts: this.acts, revoke: (order) => this.revoke(order) })
     this.admission = new AdmissionDesk({
       methods: [joinTokenMethod({ sql: store.sql, clock, random, td: options.trustDomain })],
       rules: options.rules,
@@ -130,9 +120,9 @@ export class Authority {
     this.issuer = this.#createIssuer(options)
     this.logs = openLogs(options, parts, () => this.issuer.log)
     this.fleet = parts.fleet
+    this.propagation = new Propagation(clock)
     this.rotations = this.#createRotations(options)
     this.#schedule = new KeySchedule(parts.keys, clock, options.keyLifeMs)
-    this.#keepEventsMs = options.keepEventsMs ?? 365 * 24 * 3_600_000
     this.#appliedEpoch = parts.revocations.epoch
     this.#timer = setInterval(() => void this.maintain().catch(() => undefined), maintenanceMs)
     this.#timer.unref()
@@ -246,7 +236,9 @@ export class Authority {
         reason: `no key has the thumbprint \`${order.value}\``,
       })
     }
+    const orderedMs = this.clock.now()
     const record = await this.revocations.add(order)
+    this.propagation.ordered(record.epoch, orderedMs)
     const { seq, sessionsEnded } = await this.#enforceRevocations()
     return { record, seq, sessionsEnded }
   }
@@ -269,9 +261,7 @@ export class Authority {
       await this.#schedule.start(this.rotations)
       await this.rotations.advance()
     })
-    await this.reports.settle()
-    await this.keyUses.settle()
-    await this.events.prune(this.clock.now() - this.#keepEventsMs)
+    await this.watch.maintain()
   }
 
   async close(): Promise<void> {
@@ -279,7 +269,7 @@ export class Authority {
     clearInterval(this.#stepTimer)
     await this.issuer.close()
     await this.#changing.catch(() => undefined)
-    await this.keyUses.settle().catch(() => undefined)
+    await this.watch.close()
     await this.logs.close()
     await this.registry.close()
     await this.publisher.close()

@@ -71,7 +71,7 @@ async function report(...reports: object[]): Promise<readonly string[]> {
 }
 
 const unlogged = (head: string) => ({ kind: 'head_unlogged', head, decisions: 3 })
-const newest = async () => (await authority.events.list({ limit: 1_000 })).at(-1)
+const newest = async () => (await authority.watch.events.list({ limit: 1_000 })).at(-1)
 
 test('knows its own heads, listed or not, and does nothing about them', async () => {
   const { heads } = await issue(authority)
@@ -117,7 +117,7 @@ test('revokes a key on proof that it signed what is past its log, once, and keep
   assert.deepEqual(await report(unlogged(head)), ['proven'])
   assert.equal(authority.revocations.epoch, epoch, 'not a second time')
   assert.equal((await newest())?.reports, 2)
-  const steps = await authority.events.steps(event.number)
+  const steps = await authority.watch.events.steps(event.number)
   assert.deepEqual(
     steps.map(({ act }) => act),
     ['raised', 'revoked'],
@@ -160,12 +160,12 @@ test('raises an event and revokes nothing where a lost store may explain the hea
 const key = (name: string, count: number) => ({ td, key: name, count })
 
 test('tells of unknown keys that many tokens named, not of every mistake, and of no more than a few', async () => {
-  const before = (await authority.events.list({ limit: 1_000 })).length
+  const before = (await authority.watch.events.list({ limit: 1_000 })).length
   assert.deepEqual(await report({ kind: 'key_unknown', keys: [key('00000001', 9)] }), ['ignored'])
   assert.deepEqual(await report({ kind: 'key_unknown', keys: [key('00000001', 10)] }), ['noted'])
   const flood = Array.from({ length: 64 }, (_, nth) => key(`junk-${nth}`, 1_000))
   await report({ kind: 'key_unknown', keys: flood })
-  const events = await authority.events.list({ limit: 1_000 })
+  const events = await authority.watch.events.list({ limit: 1_000 })
   assert.equal(events.length - before, 16)
   assert.ok(
     events.slice(before).every(({ kind, severity }) => kind === 'key_unknown' && severity === 'warning'),
@@ -195,13 +195,13 @@ test('leaves the key to an operator where configuration says so', async () => {
     const at = { origin, start: 512, end: 513, hash: sha256(new Uint8Array(2)) }
     const sig = await signSubtree(at, { name: cosigner, signer: signers[0] as Signer })
     const head = formatStaple([{ ...at, sigs: [sig] }])
-    const outcomes = await other.reports.take({ sid: 'a', point: 'b' }, [
+    const outcomes = await other.watch.reports.take({ sid: 'a', point: 'b' }, [
       { kind: 'head_unlogged', head, decisions: 0 },
     ])
     assert.deepEqual(outcomes, ['proven'])
     assert.equal(other.revocations.epoch, 0)
     assert.equal(other.issuer.log.kid, kid)
-    const [event] = await other.events.list({ limit: 1 })
+    const [event] = await other.watch.events.list({ limit: 1 })
     assert.deepEqual([event?.severity, event?.action], ['critical', 'none'])
   } finally {
     await other.close()
@@ -214,7 +214,7 @@ test('revokes after a restart what it could not revoke before', async () => {
   let other = await openIn(place)
   try {
     const { kid } = other.issuer.log
-    await other.events.raise({
+    await other.watch.events.raise({
       kind: 'head_unlogged',
       severity: 'critical',
       subject: kid,
@@ -228,7 +228,7 @@ test('revokes after a restart what it could not revoke before', async () => {
     other = await openIn(place)
     await other.maintain()
     assert.ok(other.revocations.list().some(({ value }) => value === kid))
-    assert.deepEqual(await other.events.due(), [])
+    assert.deepEqual(await other.watch.events.due(), [])
   } finally {
     await other.close()
     await rm(place, { recursive: true })
@@ -238,7 +238,7 @@ test('revokes after a restart what it could not revoke before', async () => {
 test('counts each signature of each key, by use, and keeps the counts', async () => {
   await issue(authority)
   await authority.maintain()
-  const uses = await authority.keyUses.list(0)
+  const uses = await authority.watch.uses.list(0)
   const signed = (use: string) =>
     uses
       .filter((each) => each.use === use && each.operation === 'sign')
@@ -248,7 +248,7 @@ test('counts each signature of each key, by use, and keeps the counts', async ()
   assert.ok(signed('bundle') > 0)
   const { kid } = authority.issuer.log
   const of = async () =>
-    (await authority.keyUses.list(0))
+    (await authority.watch.uses.list(0))
       .filter((use) => use.kid === kid && use.operation === 'sign')
       .reduce((sum, { count }) => sum + count, 0)
   const before = await of()

@@ -126,6 +126,10 @@ export class AnswerReader {
     return this.list(name, max).map((value) => new AnswerReader(value, this.#operation))
   }
 
+  object(name: string): AnswerReader {
+    return new AnswerReader(this.#get(name), this.#operation)
+  }
+
   has(name: string): boolean {
     return this.#get(name) !== undefined
   }

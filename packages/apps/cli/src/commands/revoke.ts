@@ -11,7 +11,7 @@ import type { Run } from '../lib/io.ts'
 import { originOf } from '../lib/log-origin.ts'
 import { type Output, tone } from '../lib/output.ts'
 import { awaitPropagation, type Propagation } from '../lib/propagation.ts'
-import { parseMoment, parseSpan } from '../lib/times.ts'
+import { formatSpan, parseMoment, parseSpan } from '../lib/times.ts'
 
 interface RevokeOptions extends AuthorityOptions {
   readonly reason: string
@@ -161,6 +161,7 @@ async function revoke(output: Output, aim: Aim, options: RevokeOptions): Promise
     sessionsEnded,
     ...propagation,
     behind: [...propagation.behind],
+    reached: propagation.reached === undefined ? null : { ...propagation.reached },
   }
   output.show({ ...json, ...answered }, () => {
     output.line(tone('good', 'revoked'), aim.kind, tone('strong', shown(aim)))
@@ -168,6 +169,7 @@ async function revoke(output: Output, aim: Aim, options: RevokeOptions): Promise
       ['epoch', `${epoch}, confirmed by signed state ${answered.seq}`],
       ['sessions', `${sessionsEnded} ended`],
       ['fleet', fleetText(propagation)],
+      propagation.reached && ['reached', reachedText(propagation.reached)],
     ])
     if (propagation.behind.length > 0) output.line('  next:', 'qip fleet shows how far they are')
   })
@@ -175,6 +177,10 @@ async function revoke(output: Output, aim: Aim, options: RevokeOptions): Promise
 
 function shown({ kind, value, from }: Aim): string {
   return kind === 'range' ? `[${from ?? 0}, ${value})` : value
+}
+
+function reachedText({ medianMs, lastMs }: NonNullable<Propagation['reached']>): string {
+  return `half of them within ${formatSpan(medianMs)}, the last after ${formatSpan(lastMs)}`
 }
 
 function fleetText({ members, current, behind }: Propagation) {

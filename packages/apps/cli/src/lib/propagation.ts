@@ -8,6 +8,8 @@ export interface Propagation {
   readonly current: number
   /** Enforcement points that had not said so in time. */
   readonly behind: readonly string[]
+  /** From the order to its effect at a member, milliseconds: the median member, and the last one. Absent where none has said. */
+  readonly reached: { readonly medianMs: number; readonly lastMs: number } | undefined
 }
 
 const pollMs = 500
@@ -29,6 +31,7 @@ export async function awaitPropagation(
       members: members.length,
       current: members.length - behind.length,
       behind: behind.map((member) => member.optionalText('point') ?? member.text('sid')),
+      reached: reachedIn(members, epoch),
     }
     progress(propagation)
     if (behind.length === 0 || performance.now() + pollMs > untilMs) return propagation
@@ -38,4 +41,16 @@ export async function awaitPropagation(
 
 function holds(member: AnswerReader, epoch: number): boolean {
   return member.has('epoch') && member.integer('epoch') >= epoch
+}
+
+function reachedIn(members: readonly AnswerReader[], epoch: number): Propagation['reached'] {
+  const times = members
+    .flatMap((member) => (member.has('propagation') ? [member.object('propagation')] : []))
+    .filter((propagation) => propagation.integer('epoch') >= epoch)
+    .map((propagation) => propagation.integer('ms'))
+    .sort((a, b) => a - b)
+  const last = times.at(-1)
+  return last === undefined
+    ? undefined
+    : { medianMs: times[Math.floor(times.length / 2)] ?? last, lastMs: last }
 }

@@ -93,6 +93,7 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     perReasonMax: config.telemetry.decisions.perReasonPerSecond,
     windowMs: 1_000,
   })
+  const unwatch = watchPropagation(metrics, store)
   const verifier = openVerifier(options, store, reports)
   const load = openLoadPart(options)
   const gateway = await openGateway({
@@ -116,6 +117,7 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
       decisions.flush()
       await upload.close(2_000)
       await reports.close()
+      unwatch()
       verifier.close()
       await follower.close()
     },
@@ -157,6 +159,17 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
       stopMs: config.gateway.limits.stopDeadlineMs,
     },
   }
+}
+
+/** Measures how long revocations take to get here. Those of the history, which were there before, are no measure. */
+function watchPropagation(metrics: Metrics, store: TrustStore): () => void {
+  const histogram = metrics.histogram('revocation_propagation_seconds')
+  return store.subscribe({
+    onEpoch() {
+      if (store.state !== undefined)
+        histogram.observe(0, Math.max(0, systemClock.now() - store.state.timeMs) / 1_000)
+    },
+  })
 }
 
 function reportFailure(error: unknown): string {

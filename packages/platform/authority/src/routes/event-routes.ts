@@ -56,14 +56,15 @@ function addReportRoute(app: App, { authority }: RouteContext): void {
     async (request) => {
       const { sid } = sessionOf(request)
       const { point } = request.body
-      const outcomes = await authority.reports.take({ sid, point }, request.body.reports)
+      const outcomes = await authority.watch.reports.take({ sid, point }, request.body.reports)
       return { outcomes: [...outcomes] }
     },
   )
 }
 
 function addReadingRoutes(app: App, { authority }: RouteContext): void {
-  const { events, decisions } = authority
+  const { decisions } = authority
+  const { events } = authority.watch
   app.get(
     '/v1/events',
     {
@@ -112,7 +113,7 @@ function addReadingRoutes(app: App, { authority }: RouteContext): void {
     },
     async (request) => {
       const from = Math.floor(authority.clock.now() / 60_000) - (request.query.minutes ?? 60)
-      return { uses: await authority.keyUses.list(from) }
+      return { uses: await authority.watch.uses.list(from) }
     },
   )
 }
@@ -128,7 +129,7 @@ function addMarkingRoutes(app: App, { authority }: RouteContext): void {
       async (request) => {
         const number = Number(request.params.number)
         const by = { actor: actorOf(request), note: request.body.note ?? '' }
-        const event = await authority.events.mark(number, state, by)
+        const event = await authority.watch.events.mark(number, state, by)
         await authority.acts.record(by.actor, `event-${verb}`, { event: number })
         return eventJson(event)
       },

@@ -2,6 +2,7 @@ import type { JsonObject } from '@quantum-ip/base'
 import { type App, requireRole } from '@quantum-ip/http'
 import { Type } from 'typebox'
 import { type FleetMember, memberKinds } from '../fleet.ts'
+import type { MemberPropagation } from '../state/propagation.ts'
 import { type RouteContext, sessionOf } from './route-context.ts'
 import { closed } from './schemas.ts'
 
@@ -16,6 +17,7 @@ export function addFleetRoutes(app: App, { authority }: RouteContext): void {
       members: members.map((member) =>
         Object.assign(memberJson(member), {
           blocks: waiting.get(member.session)?.get(member.point) ?? [],
+          ...propagationJson(authority.propagation.of(memberKey(member))),
         }),
       ),
     }
@@ -33,14 +35,32 @@ export function addFleetRoutes(app: App, { authority }: RouteContext): void {
           point: Type.String({ minLength: 1, maxLength: 64 }),
           kind: Type.Optional(Type.Union(memberKinds.map((kind) => Type.Literal(kind)))),
           region: Type.Optional(Type.String({ maxLength: 64 })),
+          epochAgeMs: Type.Optional(
+            Type.Integer({ minimum: 0, description: 'since the newest revocation took effect there' }),
+          ),
         }),
       },
     },
     async (request, reply) => {
-      await authority.acknowledge(sessionOf(request), request.body)
+      const session = sessionOf(request)
+      const { epochAgeMs, ...told } = request.body
+      await authority.acknowledge(session, told)
+      if (epochAgeMs !== undefined) {
+        const member = memberKey({ session: session.id, point: told.point })
+        authority.propagation.acknowledged({ member, epoch: told.epoch, epochAgeMs })
+      }
       return reply.code(204).send()
     },
   )
+}
+
+function memberKey({ session, point }: Pick<FleetMember, 'session' | 'point'>): string {
+  return `${session} ${point}`
+}
+
+function propagationJson(propagation: MemberPropagation | undefined): JsonObject {
+  if (propagation === undefined) return {}
+  return { propagation: { epoch: propagation.epoch, ms: propagation.ms } }
 }
 
 /** A member as the API shows it. */

@@ -19,6 +19,8 @@ export interface AcknowledgerOptions {
 
 /** After a revocation or new keys, so soon at most: somebody waits to see who has them. */
 const soonMs = 250
+/** And then not again before: in a storm of revocations a hundred members must not cost the authority more than the states do. */
+const againMs = 1_000
 
 /** Tells the authority which state is held here (`POST /v1/fleet/acknowledgements`): what key rotation waits for. */
 export class Acknowledger {
@@ -26,11 +28,19 @@ export class Acknowledger {
   readonly #doorbell = new Doorbell()
   readonly #unsubscribe: () => void
   #seq: number | undefined
+  /** When the newest revocation took effect here; `undefined` for those that were there from the start. */
+  #epochAt: { readonly epoch: number; readonly atMs: number } | undefined
 
   constructor(options: AcknowledgerOptions) {
     this.#options = options
     const ring = () => this.#doorbell.ring()
-    this.#unsubscribe = options.store.subscribe({ onEpoch: ring, onBundle: ring })
+    this.#unsubscribe = options.store.subscribe({
+      onEpoch: (epoch) => {
+        this.#epochAt = { epoch, atMs: performance.now() }
+        ring()
+      },
+      onBundle: ring,
+    })
   }
 
   /** The sequence that was acknowledged last. */
@@ -43,11 +53,22 @@ export class Acknowledger {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const { acknowledgeMs } = this.#options
+    let lastMs = Number.NEGATIVE_INFINITY
     while (!signal.aborted) {
-      await this.#doorbell.wait(jittered(this.#options.acknowledgeMs, 0.2), signal)
-      await wait(jittered(Math.min(soonMs, this.#options.acknowledgeMs), 1), signal)
+      await this.#doorbell.wait(jittered(acknowledgeMs, 0.2), signal)
+      const soon = jittered(Math.min(soonMs, acknowledgeMs), 1)
+      const restMs = lastMs + Math.min(againMs, acknowledgeMs) - performance.now()
+      await wait(Math.max(soon, restMs), signal)
+      lastMs = performance.now()
       if (!signal.aborted) await this.#acknowledge(signal)
     }
+  }
+
+  #age(epoch: number): { readonly epochAgeMs?: number } {
+    const at = this.#epochAt
+    if (at === undefined || at.epoch !== epoch) return {}
+    return { epochAgeMs: Math.round(performance.now() - at.atMs) }
   }
 
   async #acknowledge(signal: AbortSignal): Promise<void> {
@@ -59,7 +80,7 @@ export class Acknowledger {
         operation: 'an acknowledgement',
         method: 'POST',
         target: '/v1/fleet/acknowledgements',
-        json: { seq: state.seq, epoch, bundleSequence: bundle.sequence, ...fleet },
+        json: { seq: state.seq, epoch, bundleSequence: bundle.sequence, ...this.#age(epoch), ...fleet },
         signal,
       })
       this.#seq = state.seq

@@ -1,0 +1,52 @@
+import type { Acts } from '../acts.ts'
+import type { AuthorityOptions } from '../authority-options.ts'
+import type { AuthorityParts } from '../authority-parts.ts'
+import type { RevocationOrder } from '../state/revocations.ts'
+import type { KeyUses } from './key-uses.ts'
+import { ReportDesk } from './report-desk.ts'
+import type { SecurityEvent, SecurityEvents } from './security-events.ts'
+
+/** What watches over the keys of an authority. */
+export interface Watch {
+  readonly events: SecurityEvents
+  readonly uses: KeyUses
+  readonly reports: ReportDesk
+  /** What an earlier failure left undone, and what time demands. */
+  maintain(): Promise<void>
+  /** Writes down what was counted. */
+  close(): Promise<void>
+}
+
+/** What a watch acts through. */
+export interface WatchActions {
+  readonly acts: Acts
+  readonly revoke: (order: RevocationOrder) => Promise<{ readonly record: { readonly epoch: number } }>
+}
+
+const yearMs = 365 * 24 * 3_600_000
+
+/** Opens the watch. On proof that a key is stolen it is revoked by default. */
+export function openWatch(
+  { store, keys, clock, index, detection: { events, uses } }: AuthorityParts,
+  { detection: { onProof = 'revoke' } = {}, keepEventsMs = yearMs }: AuthorityOptions,
+  { acts, revoke }: WatchActions,
+): Watch {
+  const revokeOn = async ({ number, kind, subject }: SecurityEvent): Promise<void> => {
+    if (index.isKeyRevoked(subject)) return
+    const key = { kind: 'key', value: subject } as const
+    const { record } = await revoke({ ...key, reason: `${kind}, event ${number}` })
+    await acts.record('authority', 'revoke', { ...key, epoch: record.epoch, event: number })
+  }
+  const reports = new ReportDesk({ store, keys, clock, events, onProof, revoke: revokeOn })
+  return {
+    events,
+    uses,
+    reports,
+    async maintain() {
+      await reports.settle()
+      await uses.settle()
+      await events.prune(clock.now() - keepEventsMs)
+    },
+    close: () => uses.settle().catch(() => undefined),
+  }
+}
