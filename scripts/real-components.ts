@@ -23,6 +23,7 @@ export interface Component {
 const components = {
   nginx: { package: 'nginx', version: '-v' },
   haproxy: { package: 'haproxy', version: '-v' },
+  faketime: { package: 'faketime', version: '--version' },
   curl: { package: 'curl', version: '--version' },
   openssl: { package: 'openssl', version: 'version' },
   // Debian keeps its programs where no path leads.

@@ -79,6 +79,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'write and check policies',
     load: async () => (await import('./commands/policy.ts')).policyCommand,
   },
+  gameday: {
+    summary: 'failure drills on processes of its own: detection, remedy, recovery',
+    load: async () => (await import('./commands/gameday.ts')).gamedayCommand,
+  },
   conformance: {
     summary: 'answer test vectors, one JSON line each',
     load: async () => (await import('./commands/conformance.ts')).conformanceCommand,

@@ -53,6 +53,8 @@ export interface FollowerStatus {
   readonly bundleSequence: number | undefined
   /** Milliseconds since the held state was signed, `Infinity` without one. */
   readonly ageMs: number
+  /** How far this clock was ahead of the signed time of the newest state when it came, also if it was refused for that. */
+  readonly clockOffsetMs: number | undefined
   /** Why the trust held is not to be relied on, `undefined` if it is. */
   readonly staleness: Staleness | undefined
   /** How often the history was applied. */

@@ -90,6 +90,7 @@ class FeedFollower implements TrustFollower {
       epoch: store.epoch,
       bundleSequence: store.bundle?.sequence,
       ageMs: store.ageMs(now),
+      clockOffsetMs: this.#updater.clockOffsetMs,
       staleness: store.staleness(now, staleAfterMs),
       caughtUp: this.#caughtUp,
       feedsLost: this.#feedsLost,

@@ -226,9 +226,10 @@ async function routeOf(route: RouteConfig, config: Config): Promise<GatewayRoute
 }
 
 function setGauges(metrics: Metrics, parts: Pick<GatewayPart, 'verifier' | 'follower'>): void {
-  const { ageMs, epoch } = parts.follower.status()
+  const { ageMs, epoch, clockOffsetMs } = parts.follower.status()
   const { cacheEntries, attestations } = parts.verifier.stats()
   if (Number.isFinite(ageMs)) metrics.gauge('trust_snapshot_age_seconds').set(0, ageMs / 1_000)
+  if (clockOffsetMs !== undefined) metrics.gauge('clock_offset_seconds').set(0, clockOffsetMs / 1_000)
   metrics.gauge('revocation_epoch').set(0, epoch)
   const caches = metrics.gauge('cache_entries')
   const place = caches.places(0)

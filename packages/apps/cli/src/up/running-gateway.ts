@@ -57,13 +57,15 @@ export function urlOf({ gateway }: GatewayPart): string {
 
 /** The trust state that a gateway holds, as JSON. */
 export function statusOf({ follower, verifier }: GatewayPart): JsonObject {
-  const { mode, seq, epoch, bundleSequence, ageMs, staleness, caughtUp, feedsLost } = follower.status()
+  const { mode, seq, epoch, bundleSequence, ageMs, clockOffsetMs, staleness, caughtUp, feedsLost } =
+    follower.status()
   return {
     mode,
     seq: seq ?? null,
     epoch,
     bundleSequence: bundleSequence ?? null,
     ageMs: Number.isFinite(ageMs) ? ageMs : null,
+    clockOffsetMs: clockOffsetMs ?? null,
     staleness: staleness ?? null,
     caughtUp,
     feedsLost,

@@ -54,6 +54,7 @@ export class TrustUpdater {
   readonly #session: Session
   readonly #store: TrustStore
   readonly #clock: Clock
+  #clockOffsetMs: number | undefined
 
   constructor(session: Session, store: TrustStore, clock: Clock) {
     this.#session = session
@@ -161,12 +162,31 @@ export class TrustUpdater {
     const apply = () =>
       this.#store.applyState({ envelope: state, revocations, headGap, timeMs: this.#clock.now() })
     try {
-      return await apply()
+      return this.#noteOffset(await apply())
     } catch (error) {
+      this.#noteAhead(error)
       if (!isMissing(error, 'bundle')) throw error
       await this.#applyBundle(await fetchDocument(this.#session.transport, 'bundle'))
-      return apply()
+      return this.#noteOffset(await apply())
     }
+  }
+
+  /** How far this clock was ahead of the signed time of the newest state when it came; `undefined` before the first. */
+  get clockOffsetMs(): number | undefined {
+    return this.#clockOffsetMs
+  }
+
+  #noteOffset(isNew: boolean): boolean {
+    const { state } = this.#store
+    if (isNew && state !== undefined) this.#clockOffsetMs = this.#clock.now() - state.timeMs
+    return isNew
+  }
+
+  // A state that is not taken because it is of the future says more about this clock than all that were taken.
+  #noteAhead(error: unknown): void {
+    if (!(error instanceof TrustError) || !isQipError(error, 'QIP_TRUST_TIME_AHEAD')) return
+    const { document, aheadMs } = error.details as TrustErrorDetails['QIP_TRUST_TIME_AHEAD']
+    if (document === 'state') this.#clockOffsetMs = -aheadMs
   }
 
   /** Asks for the newest state and applies it. Returns whether it was new. */

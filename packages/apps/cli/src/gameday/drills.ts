@@ -1,0 +1,19 @@
+import type { Drill } from './drill.ts'
+import { clockSkew } from './drills/clock-skew.ts'
+import { feedPartition } from './drills/feed-partition.ts'
+import { headerLoss } from './drills/header-loss.ts'
+import { replay } from './drills/replay.ts'
+import { restoredBackup } from './drills/restored-backup.ts'
+import { stolenIssuingKey } from './drills/stolen-issuing-key.ts'
+import { wrongPolicy } from './drills/wrong-policy.ts'
+
+/** Every drill, in the order in which they run. */
+export const drills: readonly Drill[] = [
+  headerLoss,
+  replay,
+  wrongPolicy,
+  stolenIssuingKey,
+  clockSkew,
+  feedPartition,
+  restoredBackup,
+]
