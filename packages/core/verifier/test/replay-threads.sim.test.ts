@@ -27,11 +27,14 @@ test('accepts each token on exactly one of two threads', async () => {
     const log = `acme.example/tokens/${random.integer(1, 12)}`
     return { log, index: n % 2 === 0 ? n : n * 4_099, expiresS: startedS + 15 + random.integer(0, 100) }
   })
-  const [one = [], two = []] = await race(16 * 1_048_576, uses)
   let contested = 0
-  for (const [at, outcome] of one.entries()) {
-    assert.deepEqual(new Set([outcome, two[at]]), new Set(['fresh', 'replayed']), `use ${at}`)
-    if (at > 0 && outcome !== one[at - 1]) contested += 1
+  // On a busy machine one thread may be through before the other one has begun: that is no race.
+  for (let attempt = 0; contested === 0 && attempt < 10; attempt++) {
+    const [one = [], two = []] = await race(16 * 1_048_576, uses)
+    for (const [at, outcome] of one.entries()) {
+      assert.deepEqual(new Set([outcome, two[at]]), new Set(['fresh', 'replayed']), `use ${at}`)
+      if (at > 0 && outcome !== one[at - 1]) contested += 1
+    }
   }
   assert.ok(contested > 0, 'the threads raced')
 })

@@ -99,7 +99,8 @@ function knows(
 
 async function folder(t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'qip-snapshot-'))
-  t.after(() => rm(path, { recursive: true }))
+  // Hooks run in this order: a follower that still writes into it is closed after.
+  t.after(() => rm(path, { recursive: true, force: true, maxRetries: 5 }))
   return path
 }
 
