@@ -40,7 +40,7 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     load: async () => (await import('./commands/revoke.ts')).revokeCommand,
   },
   keys: {
-    summary: 'list the keys of the trust domain, rotate the issuing key',
+    summary: 'list the keys of the trust domain, rotate them, take a rotation back',
     load: async () => (await import('./commands/keys.ts')).keysCommand,
   },
   'join-token': {
@@ -48,7 +48,7 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     load: async () => (await import('./commands/join-token.ts')).joinTokenCommand,
   },
   fleet: {
-    summary: 'show who follows the trust state, and how far each one is',
+    summary: 'show who follows the trust state, how far each one is, and who blocks',
     load: async () => (await import('./commands/fleet.ts')).fleetCommand,
   },
   explain: {

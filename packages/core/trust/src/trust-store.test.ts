@@ -42,6 +42,7 @@ const reference = (change: Partial<Bundle>): State['bundle'] => ({
 const chain = (heads: readonly HeadRecord[]) => heads.reduce(chainHead, headChainStart)
 const at = (start: number, end: number) => ({ start, end })
 const jwt = (state: KeyState) => [records.feed, record('qip-jwt', key.jwt, { state })]
+const issuing = (state: KeyState) => [records.feed, { ...records.token, state }]
 const unknown = (use: string, qip: object) => ({ kty: 'AKP', alg: 'FN-DSA-512', pub: 'AA', use, qip })
 const heldState = (): Partial<State> => ({
   seq: 10,
@@ -183,8 +184,8 @@ describe('never backwards', () => {
     ['retiring', 'active', true],
     ['retired', 'compromised', true],
     ['active', 'compromised', true],
-    ['retired', 'active', false],
-    ['retired', 'retiring', false],
+    ['retired', 'active', true],
+    ['retired', 'retiring', true],
     ['compromised', 'active', false],
     ['compromised', 'retired', false],
     ['compromised', 'planned', false],
@@ -199,6 +200,16 @@ describe('never backwards', () => {
       })
       if (isAllowed) await result
       else await assert.rejects(result, { code: 'QIP_TRUST_KEY_CHANGED' })
+    })
+  }
+
+  for (const to of ['active', 'retiring'] as const) {
+    test(`an issuing key must not go from retired to ${to}: its token log has ended`, async () => {
+      const store = await openStore()
+      const retired = await signed.bundle({ sequence: 2, keys: issuing('retired') })
+      await store.applyBundle({ envelope: retired, timeMs })
+      const back = await signed.bundle({ sequence: 3, keys: issuing(to) })
+      await assert.rejects(store.applyBundle({ envelope: back, timeMs }), { code: 'QIP_TRUST_KEY_CHANGED' })
     })
   }
 

@@ -24,9 +24,9 @@ import { References } from './issuance/references.ts'
 import { closeLog, type TokenLog } from './issuance/token-log.ts'
 import type { IssuanceRules, TokenOrder } from './issuance/token-order.ts'
 import type { HeldKey, KeyRing } from './keys/key-ring.ts'
-import type { RotatedUse, Rotation } from './keys/rotation.ts'
-import { gatePolicyDefault } from './keys/rotation-gate.ts'
-import { type RollbackOrder, type RotationOrder, Rotations } from './keys/rotations.ts'
+import type { Probe, RotatedUse, Rotation } from './keys/rotation.ts'
+import { openRotations } from './keys/open-rotations.ts'
+import type { RollbackOrder, RotationOrder, Rotations } from './keys/rotations.ts'
 import { isBundleBehind, KeySchedule } from './keys/schedule.ts'
 import { openLogs, type PublishedLogs } from './ledger/ledger-beyond.ts'
 import type { Registry } from './ledger/registry.ts'
@@ -121,13 +121,17 @@ export class Authority {
     this.logs = openLogs(options, parts, () => this.issuer.log)
     this.fleet = parts.fleet
     this.propagation = new Propagation(clock)
-    this.rotations = this.#createRotations(options)
+    this.rotations = openRotations(options, {
+      ...parts,
+      issuer: this.issuer,
+      follow: () => this.#followKeys(),
+    })
     this.#schedule = new KeySchedule(parts.keys, clock, options.keyLifeMs)
     this.#appliedEpoch = parts.revocations.epoch
     this.#timer = setInterval(() => void this.maintain().catch(() => undefined), maintenanceMs)
     this.#timer.unref()
     this.#stepTimer = setInterval(() => {
-      if (this.rotations.mayBeOpen) this.#advanceSoon()
+      if (this.rotations.mayWait) this.#advanceSoon()
     }, options.rotationStepMs ?? rotationStepMs)
     this.#stepTimer.unref()
   }
@@ -176,11 +180,13 @@ export class Authority {
   /**
    * Takes down what a member says, and takes the steps of rotations that waited for it.
    *
+   * @returns a probe that it is to verify
    * @throws {AuthorityError} as {@link Fleet.acknowledge}
    */
-  async acknowledge(session: MemberSession, told: Acknowledgement): Promise<void> {
-    await this.fleet.acknowledge(session, told)
-    this.#advanceSoon()
+  async acknowledge(session: MemberSession, told: Acknowledgement): Promise<Probe | undefined> {
+    const member = await this.fleet.acknowledge(session, told)
+    if (this.rotations.mayWait || told.probe !== undefined) this.#advanceSoon()
+    return this.rotations.probeFor(member)
   }
 
   /** Takes every step of a rotation that can be taken now. It is done by itself, after acknowledgements and every half second. */
@@ -252,10 +258,9 @@ export class Authority {
     await this.revocations.settle()
     if (this.revocations.epoch > this.#appliedEpoch) await this.#enforceRevocations()
     await this.#inTurn(async () => {
-      const { lifecycle, logs } = this.#parts
+      const { lifecycle } = this.#parts
       const compromised = await lifecycle.compromiseRevoked()
       const retired = await lifecycle.retireEnded(this.issuer.log.kid)
-      for (const { record } of retired) logs.delete(record.log ?? '')
       const behind = lifecycle.activeKid !== this.issuer.log.kid || isBundleBehind(this.publisher, this.keys)
       if (compromised || behind || retired.length > 0) await this.#followKeys()
       await this.#schedule.start(this.rotations)
@@ -285,6 +290,10 @@ export class Authority {
       // Before the bundle is out: verifiers take tokens of a published key, and the key before may be compromised.
       await this.issuer.use(log)
     }
+    for (const { record } of this.keys.list()) {
+      if (record.use === 'qip-token' && record.state === 'retired') logs.delete(record.log ?? '')
+    }
+    await lifecycle.dropMarks()
     await this.publisher.publishKeys()
     return this.issuer.log
   }
@@ -346,26 +355,9 @@ export class Authority {
     })
   }
 
-  #createRotations(options: AuthorityOptions): Rotations {
-    return new Rotations({
-      sql: this.store.sql,
-      keys: this.keys,
-      lifecycle: this.#parts.lifecycle,
-      fleet: this.fleet,
-      clock: this.clock,
-      policy: { ...gatePolicyDefault, ...options.rotation },
-      publishKeys: async () => {
-        await this.publisher.publishKeys()
-        return this.publisher.bundle.sequence
-      },
-      follow: () => this.#followKeys(),
-      onEvent: (event, detail) => options.onEvent?.(event, detail),
-    })
-  }
-
   /** A step that fails is taken again by the next one. */
   #advanceSoon(): void {
-    if (this.#isAdvancing || !this.rotations.mayBeOpen) return
+    if (this.#isAdvancing) return
     this.#isAdvancing = true
     void this.advance()
       .catch(() => undefined)

@@ -126,7 +126,9 @@ export class Fleet {
   list(): readonly FleetMember[] {
     const now = this.#clock.now()
     for (const [key, member] of this.#members) if (member.leaseMs <= now) this.#members.delete(key)
-    return [...this.#members.values()]
+    return [...this.#members.values()].toSorted((a, b) =>
+      keyOf(a.point, a.session) < keyOf(b.point, b.session) ? -1 : 1,
+    )
   }
 
   /** Who is enrolled now, whichever process it talks to. */

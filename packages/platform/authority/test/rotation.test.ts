@@ -6,9 +6,12 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { isQipError } from '@quantum-ip/base'
 import { generateKemKey } from '@quantum-ip/crypto'
 import { type SimulatedClock, simulatedClock } from '@quantum-ip/testing'
-import type { MemberSession } from '../src/fleet.ts'
+import { parseMerkleToken } from '@quantum-ip/token'
+import type { Reason } from '@quantum-ip/verifier'
+import type { Acknowledgement, MemberSession } from '../src/fleet.ts'
 import type { Authority } from '../src/index.ts'
-import { type RotatedUse, rotatedUses } from '../src/keys/rotation.ts'
+import { type Probe, type RotatedUse, rotatedUses } from '../src/keys/rotation.ts'
+import { openLocalVerifier } from '../src/local-verifier.ts'
 import { Follower, issue, openIn, td } from './support.ts'
 
 let folder = ''
@@ -60,10 +63,14 @@ async function enroll(authority: Authority, name = 'gateway'): Promise<MemberSes
   return session
 }
 
-function acknowledge(authority: Authority, session: MemberSession, sequence?: number): Promise<void> {
+function acknowledge(
+  authority: Authority,
+  session: MemberSession,
+  told: Partial<Acknowledgement> = {},
+): Promise<Probe | undefined> {
   const { bundle, current } = authority.publisher
-  const held = { seq: current.seq, epoch: 0, bundleSequence: sequence ?? bundle.sequence }
-  return authority.acknowledge(session, { ...held, point: 'edge', kind: 'gateway' })
+  const held = { seq: current.seq, epoch: 0, bundleSequence: bundle.sequence, point: 'edge' }
+  return authority.acknowledge(session, { ...held, kind: 'gateway', ...told })
 }
 
 function statesOf(authority: Authority, use: RotatedUse): string {
@@ -86,7 +93,7 @@ for (const use of rotatedUses) {
     const waiting = await rotate(authority, use)
     assert.equal(waiting.phase, 'waiting')
     assert.equal(statesOf(authority, use), 'active published')
-    await acknowledge(authority, member, held)
+    await acknowledge(authority, member, { bundleSequence: held })
     await authority.advance()
     assert.equal(authority.keys.find(use, 'active')?.record.key.kid, before)
     await acknowledge(authority, member)
@@ -260,4 +267,109 @@ test('a planned key is the next standby, and in no bundle before', async () => {
   assert.ok(!authority.publisher.bundle.keys.some(({ key }) => key.kid === record.key.kid))
   await rotate(authority, 'qip-jwt')
   assert.equal(authority.keys.find('qip-jwt', 'published')?.record.key.kid, record.key.kid)
+})
+
+/** What a verifier of a member says of a probe. */
+async function verdictOn(authority: Authority, { token }: Probe): Promise<Reason> {
+  const local = await openLocalVerifier(authority)
+  const audience = `${td}/quantum-ip/probe`
+  const { reason } = await local.verifier.verify({ token, tokenCount: 1, audience })
+  local.close()
+  return reason
+}
+
+test('members that verify probes are asked to before a key signs, and again afterwards', async () => {
+  const authority = await open()
+  const member = await enroll(authority)
+  const { number } = await rotate(authority)
+  assert.equal(await acknowledge(authority, member, { probes: true }), undefined)
+  await authority.advance()
+  const first = await acknowledge(authority, member, { probes: true })
+  assert.ok(first)
+  assert.equal(
+    parseMerkleToken(first.token).keyId,
+    authority.keys.find('qip-token', 'published')?.record.keyId,
+  )
+  const reason = await verdictOn(authority, first)
+  assert.equal(reason, 'ok')
+  await acknowledge(authority, member, { probes: true, probe: { id: first.id, reason } })
+  await authority.advance()
+  assert.equal((await authority.rotations.find(number)).phase, 'settling')
+  const second = await acknowledge(authority, member, { probes: true })
+  assert.ok(second)
+  assert.equal(parseMerkleToken(second.token).keyId, authority.issuer.log.keyId)
+  assert.equal(await verdictOn(authority, second), 'ok')
+  const report = { probes: true, probe: { id: second.id, reason: 'ok' } }
+  assert.equal(await acknowledge(authority, member, report), undefined)
+})
+
+test('a key that a member cannot verify is withdrawn before it signs', async () => {
+  const authority = await open()
+  const { kid } = authority.issuer.log
+  const member = await enroll(authority)
+  const { number } = await rotate(authority)
+  await acknowledge(authority, member, { probes: true })
+  await authority.advance()
+  const probe = await acknowledge(authority, member, { probes: true })
+  await acknowledge(authority, member, {
+    probes: true,
+    probe: { id: probe?.id ?? '', reason: 'signature_invalid' },
+  })
+  await authority.advance()
+  const { outcome, detail } = await authority.rotations.find(number)
+  assert.equal(outcome, 'withdrawn')
+  assert.match(detail ?? '', /^refused by edge /)
+  assert.equal(authority.issuer.log.kid, kid)
+  assert.ok(events.includes('rotation_withdrawn'))
+})
+
+test('a key that a member cannot verify once it signs is taken back by itself', async () => {
+  let authority = await open()
+  const { kid } = authority.issuer.log
+  const follower = await Follower.start(authority, () => clock.now())
+  const { number } = await rotate(authority)
+  const tokens = [...(await issue(authority)).tokens]
+  // Enrolled later, and over a restart of the authority.
+  authority = await restart(authority)
+  follower.follow(authority)
+  const member = await enroll(authority)
+  await acknowledge(authority, member, { probes: true })
+  await authority.advance()
+  const probe = await acknowledge(authority, member, { probes: true })
+  await acknowledge(authority, member, {
+    probes: true,
+    probe: { id: probe?.id ?? '', reason: 'key_unknown' },
+  })
+  await authority.advance()
+  assert.equal((await authority.rotations.find(number)).outcome, 'rolled-back')
+  assert.equal(authority.issuer.log.kid, kid)
+  tokens.push(...(await issue(authority)).tokens)
+  await authority.publisher.publish()
+  await follower.settle()
+  assert.ok(tokens.every((token) => follower.holds(token)))
+})
+
+test('a probe survives a restart, and its log goes on behind it', async () => {
+  let authority = await open()
+  const member = await enroll(authority)
+  const follower = await Follower.start(authority, () => clock.now())
+  const { number } = await rotate(authority)
+  await acknowledge(authority, member, { probes: true })
+  await authority.advance()
+  clock.advance(500)
+  authority = await restart(authority)
+  follower.follow(authority)
+  await authority.advance()
+  const probe = await acknowledge(authority, member, { probes: true })
+  assert.ok(probe)
+  assert.equal(await verdictOn(authority, probe), 'ok')
+  await acknowledge(authority, member, { probes: true, probe: { id: probe.id, reason: 'ok' } })
+  await authority.advance()
+  assert.equal((await authority.rotations.find(number)).phase, 'settling')
+  const { tokens } = await issue(authority)
+  await authority.publisher.publish()
+  await follower.settle()
+  // Behind the genesis entry and the probes of both phases.
+  assert.ok(parseMerkleToken(tokens[0] ?? '').index >= 2)
+  assert.ok(follower.holds(tokens[0] ?? ''))
 })

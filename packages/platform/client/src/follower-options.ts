@@ -24,6 +24,18 @@ export interface FollowerTiming {
   readonly rootCheckMs?: number
 }
 
+/** What an enforcement point is: how the fleet shows it. */
+export type MemberKind = 'verifier' | 'gateway' | 'mirror'
+
+/**
+ * Verifies a token that the authority issued to see whether its next key is verified here, and returns the reason of the verdict. Its
+ * rotation waits for that.
+ */
+export type VerifyProbe = (probe: {
+  readonly token: string
+  readonly audience: string
+}) => Promise<string> | string
+
 /** What a follower works with. */
 export interface TrustFollowerOptions {
   /** A member's session: role `verifier`. Its transport knows the authority's addresses. */
@@ -32,7 +44,11 @@ export interface TrustFollowerOptions {
   readonly store: TrustStore
   /** The name of this enforcement point, for acknowledgements. */
   readonly point: string
+  /** Default `verifier`. */
+  readonly kind?: MemberKind
   readonly region?: string
+  /** Verifies probe tokens; absent where nothing verifies. */
+  readonly verifyProbe?: VerifyProbe
   /** Where the trust is kept over restarts. */
   readonly snapshotFile?: string
   /** Default: the system's. */

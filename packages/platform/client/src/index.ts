@@ -20,8 +20,10 @@ export { type FollowerEvent, type FollowerMode } from './follower-events.ts'
 export type {
   FollowerStatus,
   FollowerTiming,
+  MemberKind,
   TrustFollower,
   TrustFollowerOptions,
+  VerifyProbe,
 } from './follower-options.ts'
 export { IssuedToken } from './issued-token.ts'
 export {

@@ -50,7 +50,7 @@ class FeedFollower implements TrustFollower {
   #retryMs: number | undefined
 
   constructor(options: TrustFollowerOptions) {
-    const { session, store, point, region, snapshotFile, clock = systemClock } = options
+    const { session, store, point, kind, region, verifyProbe, snapshotFile, clock = systemClock } = options
     this.store = store
     this.#options = options
     this.#clock = clock
@@ -58,8 +58,15 @@ class FeedFollower implements TrustFollower {
     this.#updater = new TrustUpdater(session, store, clock)
     const { acknowledgeMs, snapshotMs } = this.#timing
     const report = (event: FollowerEvent) => this.#report(event)
-    const fleet = { point, ...(region !== undefined && { region }) }
-    this.#acknowledger = new Acknowledger({ session, store, fleet, acknowledgeMs, report })
+    const fleet = { point, ...(kind !== undefined && { kind }), ...(region !== undefined && { region }) }
+    this.#acknowledger = new Acknowledger({
+      session,
+      store,
+      fleet,
+      verifyProbe,
+      acknowledgeMs,
+      report,
+    })
     this.#snapshots =
       snapshotFile === undefined
         ? undefined

@@ -390,6 +390,29 @@ test('acknowledges what it holds, and new keys and revocations at once', async (
   await until('it acknowledged the revocation', () => last().epoch === 1)
 })
 
+test('verifies a probe that an acknowledgement is answered with, and says at once what it found', async (t) => {
+  const { authority, follow } = await open(t)
+  const verified: string[] = []
+  authority.probe = { id: '7/waiting', token: 'qip1.x', audience: 'spiffe://acme.example/quantum-ip/probe' }
+  await follow({
+    kind: 'gateway',
+    verifyProbe({ token, audience }) {
+      verified.push(`${token} for ${audience}`)
+      return 'key_unknown'
+    },
+  })
+  const told = () =>
+    authority.received
+      .filter(({ path }) => path.endsWith('acknowledgements'))
+      .map(({ body }) => JSON.parse(body) as Record<string, unknown>)
+  await until('it told', () => told().some(({ probe }) => probe !== undefined))
+  assert.equal(verified[0], 'qip1.x for spiffe://acme.example/quantum-ip/probe')
+  const [first] = told()
+  assert.deepEqual([first?.['kind'], first?.['probes'], first?.['probe']], ['gateway', true, undefined])
+  const report = told().find(({ probe }) => probe !== undefined)
+  assert.deepEqual(report?.['probe'], { id: '7/waiting', reason: 'key_unknown' })
+})
+
 test('an acknowledgement that fails is told, and nothing else', async (t) => {
   const { authority, follow, seen } = await open(t)
   authority.fault('/v1/fleet/acknowledgements', authority.problem(503, 'QIP_X', 'no'))

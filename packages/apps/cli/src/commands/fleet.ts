@@ -22,7 +22,8 @@ export function fleetCommand(run: Run): Command {
 
 async function showFleet(output: Output, requester: Requester): Promise<void> {
   const { json, members } = await fetchFleet(requester)
-  const seq = new AnswerReader(json, 'the fleet').integer('seq')
+  const whole = new AnswerReader(json, 'the fleet')
+  const [seq, bundleSequence] = [whole.integer('seq'), whole.integer('bundleSequence')]
   const nowMs = Date.now()
   output.show(json, () => {
     output.line(
@@ -36,33 +37,52 @@ async function showFleet(output: Output, requester: Requester): Promise<void> {
       return
     }
     output.table(
-      ['point', 'region', 'service', 'state', 'epoch', 'last heard'],
-      members.map((member) => memberRow(member, { seq, nowMs })),
+      ['point', 'kind', 'region', 'service', 'state', 'keys', 'epoch', 'last heard', 'lease', ''],
+      members.map((member) => memberRow(member, { seq, bundleSequence, nowMs })),
     )
+    if (members.some((member) => blockedBy(member).length > 0)) {
+      output.line(
+        '  next:',
+        'qip keys rotations shows what waits; a member that is gone leaves with its lease',
+      )
+    }
   })
 }
 
 // A state is due every 5 s, more often while tokens are drawn; what is further behind than two of them has lost the feed.
 const lateMs = 12_000
 
-function memberRow(
-  member: AnswerReader,
-  { seq, nowMs }: { readonly seq: number; readonly nowMs: number },
-): readonly Cell[] {
-  const seenMs = ['seenMs', 'lastSeenMs'].find((name) => member.has(name))
+interface FleetNow {
+  readonly seq: number
+  readonly bundleSequence: number
+  readonly nowMs: number
+}
+
+function memberRow(member: AnswerReader, { seq, bundleSequence, nowMs }: FleetNow): readonly Cell[] {
+  const holds = member.integer('bundleSequence') >= bundleSequence
+  const blocks = blockedBy(member)
   return [
-    member.optionalText('point') ?? '',
+    member.text('point'),
+    member.text('kind'),
     member.optionalText('region') ?? '',
     member.text('sid'),
     behindText(member, seq),
-    member.has('epoch') ? String(member.integer('epoch')) : '',
-    seenMs === undefined ? '' : `${formatSpan(nowMs - member.integer(seenMs))} ago`,
+    holds ? tone('good', 'newest') : tone('warn', 'older'),
+    String(member.integer('epoch')),
+    `${formatSpan(nowMs - member.integer('seenMs'))} ago`,
+    formatSpan(Math.max(0, member.integer('leaseMs') - nowMs)),
+    blocks.length === 0 ? '' : tone('bad', `blocks rotation ${blocks.join(', ')}`),
   ]
+}
+
+const blocksMax = 16
+
+function blockedBy(member: AnswerReader): readonly string[] {
+  return member.list('blocks', blocksMax).map((number) => JSON.stringify(number))
 }
 
 /** Sequences of states are at least the milliseconds of their time, so their difference is how old a state was. */
 function behindText(member: AnswerReader, seq: number): Cell {
-  if (!member.has('seq')) return tone('bad', 'holds none')
   const behind = seq - member.integer('seq')
   if (behind <= 0) return tone('good', 'newest')
   return tone(behind > lateMs ? 'bad' : 'good', `${formatSpan(behind)} behind`)

@@ -9,6 +9,8 @@ import { answer, newAnswer, newCommand } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import { readPublicKeyFile } from '../lib/key-files.ts'
 import { keysRootCommand } from './keys-root.ts'
+import { rollbackCommand, rotateCommand, rotationsCommand } from './keys-rotate.ts'
+import { createKeyCommand } from './keys-create.ts'
 import { type Cell, type Output, type Tone, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { formatSpan } from '../lib/times.ts'
@@ -22,15 +24,11 @@ interface RegisterOptions extends AuthorityOptions {
   readonly set?: string
 }
 
-/** `qip keys list|rotate|register`. */
+/** `qip keys list|create|rotate|rollback|rotations|register`. */
 export function keysCommand(run: Run): Command {
   const list = newAnswer('list', 'list the keys of the trust domain')
     .option('--use <use>', 'only keys of this use, such as qip-token')
     .option('--all', 'retired and compromised ones too')
-  const rotate = newAnswer(
-    'rotate',
-    'go over to the next issuing key; verifiers hold it already, so nothing is refused',
-  )
   const register = newAnswer(
     'register',
     "make a builder's keys known; all keys of a set are needed for each attestation",
@@ -44,18 +42,18 @@ export function keysCommand(run: Run): Command {
       await listKeys(output, asked.requester, options)
     })
   })
-  withAuthority(rotate).action((options: AuthorityOptions) => {
-    return answer(run, options, async (output) => {
-      await using asked = await askAuthority(options)
-      await rotateKey(output, asked.requester)
-    })
-  })
   withAuthority(register).action((builder: string, files: readonly string[], options: RegisterOptions) => {
     return answer(run, options, (output) => registerKeys(output, { builder, files }, options))
   })
-  return newCommand('keys', 'list the keys of the trust domain, rotate the issuing key, register builders')
+  return newCommand(
+    'keys',
+    'list the keys of the trust domain, rotate them, take a rotation back, register builders',
+  )
     .addCommand(list)
-    .addCommand(rotate)
+    .addCommand(createKeyCommand(run))
+    .addCommand(rotateCommand(run))
+    .addCommand(rollbackCommand(run))
+    .addCommand(rotationsCommand(run))
     .addCommand(register)
     .addCommand(keysRootCommand(run))
 }
@@ -105,26 +103,6 @@ function keyRow(key: AnswerReader, nowMs: number): readonly Cell[] {
     key.text('kid'),
     key.optionalText('log') ?? key.optionalText('name') ?? '',
   ]
-}
-
-async function rotateKey(output: Output, requester: Requester): Promise<void> {
-  const request = {
-    operation: 'rotation',
-    method: 'POST',
-    target: '/v1/keys/rotate',
-    json: { use: 'qip-token' },
-  } as const
-  const whole = (await requestJson(requester, request)) as JsonObject
-  const keys = new AnswerReader(whole, 'rotation').objects('keys', keysMax)
-  const issuing = keys.filter((key) => key.text('use') === 'qip-token' && !over.has(key.text('state')))
-  output.show(whole, () => {
-    output.line(tone('good', 'ok'), 'the issuing key was rotated')
-    output.table(
-      ['use', 'state', 'algorithm', 'age', 'thumbprint', 'for'],
-      issuing.map((key) => keyRow(key, Date.now())),
-    )
-    output.line('  next:', 'qip fleet shows who holds the new state')
-  })
 }
 
 async function registerKeys(

@@ -26,6 +26,7 @@ export interface OutputOptions {
 export class Output {
   readonly json: boolean
   readonly #io: Io
+  #liveLines = 0
 
   constructor(io: Io, { json = false }: OutputOptions = {}) {
     this.#io = io
@@ -75,6 +76,32 @@ export class Output {
   /** Ends the line of progress. */
   progressDone(): void {
     if (this.#io.showsProgress) this.#io.stderr.write('\r\u001b[2K')
+  }
+
+  /** One thing that happened, as a line of JSON; before the answer, with `--json` only. */
+  event(event: JsonObject): void {
+    if (this.json) this.#io.stdout.write(`${JSON.stringify(event)}\n`)
+  }
+
+  /** Whether there is a terminal on which {@link Output.live} draws. */
+  get isLive(): boolean {
+    return this.#io.showsProgress && !this.json
+  }
+
+  /** Lines about what goes on, on stderr, drawn over the ones before; nothing where there is no terminal. */
+  live(lines: readonly (readonly Cell[])[]): void {
+    if (!this.isLive) return
+    this.liveDone()
+    for (const words of lines) {
+      this.#io.stderr.write(`${words.map((word) => this.#paint(word)).join(' ')}\n`)
+    }
+    this.#liveLines = lines.length
+  }
+
+  /** Takes the lines of {@link Output.live} away. */
+  liveDone(): void {
+    if (this.#liveLines > 0) this.#io.stderr.write(`\u001b[${this.#liveLines}A\r\u001b[J`)
+    this.#liveLines = 0
   }
 
   /** What a person should know beside the answer: on stderr, also with `--json`. */

@@ -63,11 +63,15 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
   const { config, session, metrics, onEvent } = options
   const point = config.gateway.name
   const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
+  const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
+  const verifier = openVerifier(options, store, reports)
   const follower = await openTrustFollower({
     session,
     store,
     point: options.thread === 0 ? point : `${point}-${options.thread}`,
+    kind: 'gateway',
     region: config.region,
+    verifyProbe: async (probe) => (await verifier.verify({ ...probe, tokenCount: 1 })).reason,
     snapshotFile: join(config.trust.snapshotDirectory, `${point}-${options.thread}.snapshot`),
     staleAfterMs: config.trust.staleAfterMs,
     onEvent: (event) => {
@@ -75,7 +79,6 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     },
   })
   const upload = openDecisionUpload(session)
-  const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
   const place = { metrics, point }
   const decisions = new DecisionLog({
     point,
@@ -94,7 +97,6 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     windowMs: 1_000,
   })
   const unwatch = watchPropagation(metrics, store)
-  const verifier = openVerifier(options, store, reports)
   const load = openLoadPart(options)
   const gateway = await openGateway({
     ...(await gatewayOptions(options, { store, verifier, decisions })),

@@ -61,6 +61,8 @@ export async function openTokenLog(source: TokenLogSource, kid: string): Promise
   if (mark === undefined) return undefined
   try {
     await store.sql.transact([createLogStatement(record.log)])
+    // A power failure may have taken the mark back for which it was closed.
+    if (await isClosed(store, record.log)) return undefined
     const log = await openLog({
       storage: sqlLogStorage(store.sql, record.log),
       origin: record.log,
@@ -87,6 +89,11 @@ export async function openTokenLog(source: TokenLogSource, kid: string): Promise
     if (!(error instanceof LogError) || error.code !== 'QIP_LOG_NOT_AN_EXTENSION') throw error
     return undefined
   }
+}
+
+async function isClosed({ sql }: Store, origin: string): Promise<boolean> {
+  const [row] = await sql.query('SELECT state FROM log_heads WHERE origin = ?', [origin])
+  return row?.['state'] === 'closed'
 }
 
 /** Closes a log for ever: nothing is appended to it any more, by anybody. */

@@ -78,6 +78,13 @@ export class KeyRing {
     return this.#inTurn(() => this.#read())
   }
 
+  /** Reads the keys again if a write was made of which nobody knows whether it took place. */
+  settle(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#isUncertain) await this.#read()
+    })
+  }
+
   async #read(): Promise<void> {
     const rows = await this.#sql.query('SELECT * FROM keys ORDER BY created_ms, kid')
     const read = rows.map((row) => readKey(row))

@@ -54,7 +54,7 @@ export class KeyLifecycle {
     for (const use of ['qip-token', 'qip-feed', 'qip-jwt'] as const) await this.#ensureActive(use)
     await this.ensureStandbys()
     await this.compromiseRevoked()
-    await this.#dropMarks()
+    await this.dropMarks()
   }
 
   /**
@@ -107,6 +107,7 @@ export class KeyLifecycle {
    */
   async compromiseRevoked(): Promise<boolean> {
     const { keys, isRevoked } = this.#options
+    await keys.settle()
     const revoked = keys
       .list()
       .filter(
@@ -136,7 +137,6 @@ export class KeyLifecycle {
       await keys.move([{ kid: record.key.kid, to: 'retired' }], [completeStatement(record.key.kid, nowMs)])
       if (record.use === 'qip-token' && record.log !== undefined) await closeLog(store, record.log)
     }
-    if (ended.length > 0) await this.#dropMarks()
     return ended
   }
 
@@ -269,8 +269,11 @@ export class KeyLifecycle {
     }
   }
 
-  /** Forgets the marks of logs that are closed for ever, except the highest number of each kind. */
-  async #dropMarks(): Promise<void> {
+  /**
+   * Forgets the marks of logs that are closed for ever, except the highest number of each kind. Before verifiers learn that a key
+   * retired: a store that is older than that finds it out by the mark that is missing.
+   */
+  async dropMarks(): Promise<void> {
     const { keys, store } = this.#options
     const alive = new Set(
       keys.list().flatMap(({ record }) => (reserving.has(record.state) ? [record.log] : [])),

@@ -20,6 +20,7 @@ const waiting: Rotation = {
   endedMs: undefined,
   outcome: undefined,
   detail: undefined,
+  probe: undefined,
 }
 
 function member(point: string, said: Partial<FleetMember> = {}): FleetMember {

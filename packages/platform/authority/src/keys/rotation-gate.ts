@@ -44,6 +44,16 @@ const keyRefusals: ReadonlySet<string> = new Set([
   'token_malformed',
 ])
 
+/** Whether a verdict on a probe says something about the key. */
+export function isConclusive(reason: string | undefined): boolean {
+  return reason !== undefined && (reason.startsWith('ok') || keyRefusals.has(reason))
+}
+
+/** Whether a member verifies probes, and has not said what became of this one. */
+export function isUnproven(rotation: Rotation, { probes, probe }: FleetMember): boolean {
+  return probes && (probe?.id !== probeIdOf(rotation) || !isConclusive(probe.reason))
+}
+
 /** The name of the probe of a rotation in the phase that it is in: a report about another one says nothing about this one. */
 export function probeIdOf({ number, phase }: Pick<Rotation, 'number' | 'phase'>): string {
   return `${number}/${phase}`

@@ -1,3 +1,4 @@
+import { parseJson } from '@quantum-ip/base'
 import type { SqlRow, SqlStatement } from '../store/sql.ts'
 
 /** The uses whose keys the authority makes and rotates by itself. */
@@ -42,6 +43,16 @@ export interface Rotation {
   readonly outcome: RotationOutcome | undefined
   /** What it ended or was held for, for people. */
   readonly detail: string | undefined
+  /** A token under the new key, for members to verify; of the phase that its ID names. */
+  readonly probe: Probe | undefined
+}
+
+/** A token that is issued to see whether enforcement points verify what a key signs. */
+export interface Probe {
+  /** The rotation and its phase. */
+  readonly id: string
+  readonly token: string
+  readonly expiresS: number
 }
 
 /** What a rotation begins with. */
@@ -69,6 +80,7 @@ export function readRotation(row: SqlRow): Rotation {
     endedMs: number('ended_ms'),
     outcome: (row['outcome'] ?? undefined) as RotationOutcome | undefined,
     detail: (row['detail'] ?? undefined) as string | undefined,
+    probe: row['probe'] === null ? undefined : (parseJson(row['probe'] as string) as unknown as Probe),
   }
 }
 
@@ -114,6 +126,17 @@ export function gateStatement(number: number, sequence: number): SqlStatement {
   return {
     sql: "UPDATE rotations SET gate_sequence = ? WHERE number = ? AND phase = 'waiting' AND gate_sequence IS NULL",
     params: [sequence, number],
+  }
+}
+
+/** Keeps the probe that members are to verify, whichever process they talk to. */
+export function probeStatement(
+  { number, phase }: Pick<Rotation, 'number' | 'phase'>,
+  probe: Probe,
+): SqlStatement {
+  return {
+    sql: 'UPDATE rotations SET probe = ? WHERE number = ? AND phase = ?',
+    params: [JSON.stringify(probe), number, phase],
   }
 }
 

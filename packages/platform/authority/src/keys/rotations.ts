@@ -10,6 +10,8 @@ import {
   endStatement,
   gateStatement,
   holdStatement,
+  type Probe,
+  probeStatement,
   readRotation,
   type RotatedUse,
   type Rotation,
@@ -18,7 +20,14 @@ import {
   settleStatement,
   startStatement,
 } from './rotation.ts'
-import { decideGate, type Gate, type GatePolicy } from './rotation-gate.ts'
+import {
+  decideGate,
+  type Gate,
+  type GatePolicy,
+  isConclusive,
+  isUnproven,
+  probeIdOf,
+} from './rotation-gate.ts'
 
 /** What rotations work on. */
 export interface RotationsOptions {
@@ -28,6 +37,8 @@ export interface RotationsOptions {
   readonly fleet: Pick<Fleet, 'read'>
   readonly clock: Clock
   readonly policy: GatePolicy
+  /** Issues a probe token under the new key of a rotation; `undefined` if its log takes nothing. */
+  readonly issueProbe: (rotation: Rotation) => Promise<Probe | undefined>
   /** Publishes the keys as they are. @returns the sequence of the bundle that verifiers can see now */
   readonly publishKeys: () => Promise<number>
   /** Goes over to the keys that are active now: opens the log, signs with them, publishes them. */
@@ -64,15 +75,28 @@ export interface RotationReport {
  */
 export class Rotations {
   readonly #options: RotationsOptions
-  /** Whether one may be under way: else nothing is read. */
-  #mayBeOpen = true
+  /** Those that were under way when they were last looked at; unknown at first. */
+  #seen: readonly Rotation[] | undefined
 
   constructor(options: RotationsOptions) {
     this.#options = options
   }
 
-  get mayBeOpen(): boolean {
-    return this.#mayBeOpen
+  /** Whether one may be waiting for members. */
+  get mayWait(): boolean {
+    return this.#seen === undefined || this.#seen.some(({ phase }) => phase === 'waiting')
+  }
+
+  /** The probe that a member is to verify now, if it has not said how that went. */
+  probeFor({ probes, bundleSequence, probe }: FleetMember): Probe | undefined {
+    if (!probes) return undefined
+    const due = (this.#seen ?? []).filter(
+      (rotation) =>
+        rotation.gateSequence !== undefined &&
+        bundleSequence >= rotation.gateSequence &&
+        rotation.probe?.id === probeIdOf(rotation),
+    )
+    return due.find(({ probe: offered }) => offered?.id !== probe?.id || !isConclusive(probe?.reason))?.probe
   }
 
   /**
@@ -83,7 +107,6 @@ export class Rotations {
    */
   async start({ use, cause, askedBy }: RotationOrder): Promise<Rotation> {
     const { lifecycle, sql, clock } = this.#options
-    this.#mayBeOpen = true
     const waiting = (await this.#open()).find((each) => each.use === use && each.phase === 'waiting')
     if (waiting !== undefined) return waiting
     const active = lifecycle.active(use).record.key.kid
@@ -102,10 +125,14 @@ export class Rotations {
   /** Takes every step that can be taken. @returns whether one is still under way */
   async advance(): Promise<boolean> {
     const open = await this.#open()
-    this.#mayBeOpen = open.length > 0
+    this.#seen = open
     if (open.length === 0) return false
     await this.#options.keys.refresh()
-    for (const rotation of open) await this.#step(rotation)
+    try {
+      for (const rotation of open) await this.#step(rotation)
+    } finally {
+      this.#seen = await this.#open().catch(() => undefined)
+    }
     return true
   }
 
@@ -187,8 +214,11 @@ export class Rotations {
 
   async #step(rotation: Rotation): Promise<void> {
     if (!this.#isPossible(rotation)) return this.#supersede(rotation)
+    const members = await this.#options.fleet.read()
+    // First of all: whoever acknowledges the new bundle is given the probe with the answer.
+    if (rotation.phase === 'waiting' && !(await this.#prove(rotation, members))) return
     const published = await this.#publish(rotation)
-    const gate = this.#gate(published, await this.#options.fleet.read())
+    const gate = this.#gate(published, members)
     switch (gate.decision) {
       case 'activate':
         return this.#activate(published, gate)
@@ -199,6 +229,7 @@ export class Rotations {
       case 'roll-back':
         return this.#rollBackOrTell(published, gate.detail)
       case 'wait':
+        if (rotation.phase === 'settling') await this.#prove(published, members)
     }
   }
 
@@ -216,6 +247,23 @@ export class Rotations {
     return { ...rotation, gateSequence }
   }
 
+  /**
+   * Lets members verify a token under the new key. One that is about to end is replaced, for those who come late.
+   *
+   * @returns whether the rotation goes on
+   */
+  async #prove(rotation: Rotation, members: readonly FleetMember[]): Promise<boolean> {
+    if (rotation.use !== 'qip-token' || !members.some((member) => isUnproven(rotation, member))) return true
+    const { probe } = rotation
+    const leftMs = (probe?.expiresS ?? 0) * 1_000 - this.#options.clock.now()
+    if (probe?.id === probeIdOf(rotation) && leftMs > probeLeftMs) return true
+    const issued = await this.#options.issueProbe(rotation)
+    // In a restored store: what was in that log is lost, and it can never go on.
+    if (issued === undefined) await this.#withdraw(rotation, 'its token log takes nothing')
+    else await this.#options.sql.transact([probeStatement(rotation, issued)])
+    return issued !== undefined
+  }
+
   async #activate({ number, use, from, to }: Rotation, gate: Gate): Promise<void> {
     const { keys, lifecycle, clock, follow, onEvent } = this.#options
     await keys.move(
@@ -228,6 +276,8 @@ export class Rotations {
     onEvent('rotation_activated', { rotation: number, use, members: gate.members.length })
     await lifecycle.standby(use)
     await follow()
+    // Its members are asked to verify what it signs now, too.
+    await this.#step(await this.find(number))
   }
 
   async #hold({ number, use, heldMs }: Rotation, { detail }: Gate): Promise<void> {
@@ -284,6 +334,9 @@ export class Rotations {
     return endStatement(rotation, { outcome, ms: this.#options.clock.now(), detail })
   }
 }
+
+/** A probe that ends so soon is replaced. */
+const probeLeftMs = 60_000
 
 /** One authority owns all keys. */
 const instance = ''

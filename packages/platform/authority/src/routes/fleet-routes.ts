@@ -1,8 +1,10 @@
 import type { JsonObject } from '@quantum-ip/base'
 import { type App, requireRole } from '@quantum-ip/http'
+import { reasons } from '@quantum-ip/verifier'
 import { Type } from 'typebox'
 import { type FleetMember, memberKinds } from '../fleet.ts'
 import type { MemberPropagation } from '../state/propagation.ts'
+import { probeService } from '../keys/issue-probe.ts'
 import { type RouteContext, sessionOf } from './route-context.ts'
 import { closed } from './schemas.ts'
 
@@ -38,18 +40,27 @@ export function addFleetRoutes(app: App, { authority }: RouteContext): void {
           epochAgeMs: Type.Optional(
             Type.Integer({ minimum: 0, description: 'since the newest revocation took effect there' }),
           ),
+          probes: Type.Optional(Type.Boolean({ description: 'whether it verifies probe tokens' })),
+          probe: Type.Optional(
+            closed({
+              id: Type.String({ minLength: 1, maxLength: 64 }),
+              reason: Type.Union(reasons.map((reason) => Type.Literal(reason))),
+            }),
+          ),
         }),
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const session = sessionOf(request)
       const { epochAgeMs, ...told } = request.body
-      await authority.acknowledge(session, told)
+      const probe = await authority.acknowledge(session, told)
       if (epochAgeMs !== undefined) {
         const member = memberKey({ session: session.id, point: told.point })
         authority.propagation.acknowledged({ member, epoch: told.epoch, epochAgeMs })
       }
-      return reply.code(204).send()
+      if (probe === undefined) return {}
+      const { id, token } = probe
+      return { probe: { id, token, audience: probeService(authority.trustDomain) } }
     },
   )
 }

@@ -69,6 +69,17 @@ function addChangeRoutes(app: App, { authority }: RouteContext): void {
   )
 
   app.post(
+    '/v1/keys/plan',
+    { config: requireRole('key-custodian'), schema: { body: closed({ use: useSchema }) } },
+    async (request) => {
+      const { use } = request.body
+      const held = await authority.planKey(use)
+      await authority.acts.record(actorOf(request), 'plan-key', { use, kid: held.record.key.kid })
+      return keyJson(held)
+    },
+  )
+
+  app.post(
     '/v1/keys/rollback',
     {
       config: requireRole('key-custodian'),

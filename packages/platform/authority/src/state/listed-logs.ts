@@ -6,7 +6,7 @@ import type { Store } from '../store/open-store.ts'
 
 /**
  * The heads of all logs that states list: the ones that are written, and those of retiring keys at their marks. A mark covers all
- * that verifiers were ever shown, also where the store has less: to them no log goes back.
+ * that verifiers were ever shown, also where the store has less: to them no log goes back. The log of a published key may hold a probe.
  */
 export function listLogs(
   { highWater }: Store,
@@ -15,9 +15,10 @@ export function listLogs(
 ): Map<string, ListedHead> {
   const logs = new Map<string, ListedHead>()
   for (const { record } of keys.list()) {
-    if (record.use !== 'qip-token' || record.state !== 'retiring' || record.log === undefined) continue
+    const isShown = record.state === 'retiring' || record.state === 'published'
+    if (record.use !== 'qip-token' || !isShown || record.log === undefined) continue
     const mark = highWater.mark(record.log)
-    if (mark !== undefined) logs.set(record.log, () => mark)
+    if (mark !== undefined && mark.size > 0) logs.set(record.log, () => mark)
   }
   logs.set(open.issuing.origin, listedHead(open.issuing))
   logs.set(open.registry.origin, () => open.registry.head())

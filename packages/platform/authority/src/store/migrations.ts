@@ -32,7 +32,7 @@ export const migrations: readonly Migration[] = [
       `CREATE TABLE rotations (
          number INTEGER PRIMARY KEY, use TEXT NOT NULL, instance TEXT NOT NULL, from_kid TEXT NOT NULL, to_kid TEXT NOT NULL,
          cause TEXT NOT NULL, asked_by TEXT NOT NULL, phase TEXT NOT NULL, started_ms INTEGER NOT NULL, gate_sequence INTEGER,
-         held_ms INTEGER, activated_ms INTEGER, ended_ms INTEGER, outcome TEXT, detail TEXT)`,
+         held_ms INTEGER, activated_ms INTEGER, ended_ms INTEGER, outcome TEXT, detail TEXT, probe TEXT)`,
       `CREATE UNIQUE INDEX rotations_waiting ON rotations (use, instance) WHERE phase = 'waiting'`,
       // Who is enrolled, and what each one said last. A rotation must find its members again after a restart, the silent ones too.
       `CREATE TABLE members (

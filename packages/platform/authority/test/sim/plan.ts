@@ -9,6 +9,7 @@ import type { Session } from '../../src/admission/sessions.ts'
 import { Authority } from '../../src/authority.ts'
 import type { AuthorityOptions } from '../../src/authority-options.ts'
 import { parseTokenOrder, type TokenOrder } from '../../src/issuance/token-order.ts'
+import { type RotatedUse, rotatedUses } from '../../src/keys/rotation.ts'
 import type { RevocationOrder } from '../../src/state/revocations.ts'
 import { checkHistory, SimulatedFollower } from './follower.ts'
 import {
@@ -24,6 +25,8 @@ import { SimulatedDatabase } from './simulated-database.ts'
 
 const td = 'spiffe://acme.example'
 const never = 2_147_483_647
+const sessionDetail = JSON.stringify({ method: 'simulated', admittedMs: 0, builds: [] })
+const memberSession = 'session of the members'
 const rough: FaultRates = { refuse: 0.02, lose: 0.02, read: 0.01, outage: 0.3, file: 0.02 }
 const hell: FaultRates = { refuse: 0.07, lose: 0.07, read: 0.04, outage: 0.3, file: 0.1 }
 
@@ -42,6 +45,13 @@ export async function found(): Promise<Ground> {
   const machine = new SimulatedMachine({ random: seeded('found'), database, founded, onSign: () => {} })
   const store = { ...(await machine.process().store()), folder }
   const authority = await Authority.open(optionsFor(machine, store))
+  // The members' session is there in every plan.
+  await store.sql.transact([
+    {
+      sql: 'INSERT INTO sessions (id, sid, role, session_key, detail, expires_s) VALUES (?, ?, ?, ?, ?, ?)',
+      params: [memberSession, `${td}/sa/gateway`, 'verifier', new Uint8Array(32), sessionDetail, 2 ** 40],
+    },
+  ])
   await authority.close()
   await rm(folder, { recursive: true })
   return { database, founded: machine.contents(), commits: database.commits }
@@ -92,6 +102,8 @@ export class Plan {
   #authority: Authority | undefined
   #backup: number
   #restarts = 0
+  /** The probes that members were given. */
+  readonly #probes = new Map<string, string>()
 
   constructor(ground: Ground, seed: number | string, bug?: PlantedBug) {
     const { database, founded, commits } = ground
@@ -170,7 +182,10 @@ export class Plan {
     try {
       if (chore.startsWith('issue')) await this.#issue(authority, this.#order())
       else if (chore === 'publish') await authority.publisher.publish()
-      else if (chore === 'rotate') await authority.rotate({ use: 'qip-token', askedBy: 'plan' })
+      else if (chore.startsWith('rotate')) await authority.rotate({ use: this.#use(), askedBy: 'plan' })
+      else if (chore === 'roll back') await authority.rollBack({ use: this.#use(), reason: 'plan' })
+      else if (chore === 'advance') await authority.advance()
+      else if (chore.startsWith('acknowledge')) await this.#acknowledge(authority)
       else if (chore === 'maintain') await authority.maintain()
       else this.#oracle.noteRevocation((await authority.revoke(this.#revocation(authority))).record)
     } catch (error) {
@@ -209,6 +224,30 @@ export class Plan {
       { session },
       { td, oneTimeTtlDefaultS: 60, jwt: true, ttlDefaultS: 300 },
     )
+  }
+
+  #use(): RotatedUse {
+    return this.#random.pick(['qip-token', 'qip-token', ...rotatedUses])
+  }
+
+  /** One of two members says that it holds the newest bundle or the one before, and now and then that it refuses a key. */
+  async #acknowledge(authority: Authority): Promise<void> {
+    const { bundle, current } = authority.publisher
+    const point = this.#random.pick(['a', 'b'])
+    const probe = this.#probes.get(point)
+    const isGood = this.#random.chance(0.8)
+    const offered = await authority.acknowledge(
+      { id: memberSession, sid: `${td}/sa/gateway`, role: 'verifier' },
+      {
+        seq: current.seq,
+        epoch: current.epoch,
+        bundleSequence: bundle.sequence - (this.#random.chance(0.2) ? 1 : 0),
+        point,
+        probes: point === 'b',
+        ...(probe !== undefined && { probe: { id: probe, reason: isGood ? 'ok' : 'key_unknown' } }),
+      },
+    )
+    if (offered !== undefined) this.#probes.set(point, offered.id)
   }
 
   #revocation(authority: Authority): RevocationOrder {
@@ -291,6 +330,7 @@ export class Plan {
     const authority = this.#live()
     await this.#oracle.checkDatabase(database, authority.issuer.log.origin)
     this.#oracle.checkRevocations(authority.revocations.list())
+    this.#oracle.checkKeys(database)
     await this.#follower.apply(authority)
     if (this.#random.chance(0.1)) await checkHistory(authority, clock.now())
   }
@@ -330,6 +370,11 @@ const chores = [
   'publish',
   'publish',
   'rotate',
+  'rotate another',
+  'roll back',
+  'advance',
+  'acknowledge',
+  'acknowledge too',
   'revoke',
   'maintain',
 ] as const

@@ -1,7 +1,8 @@
-import { type CodedError, isQipError } from '@quantum-ip/base'
+import { type CodedError, isQipError, type Json } from '@quantum-ip/base'
 import type { TrustStore } from '@quantum-ip/trust'
 import type { FollowerEvent } from '../follower-events.ts'
-import { requestJson } from '../read-answer.ts'
+import type { MemberKind, VerifyProbe } from '../follower-options.ts'
+import { AnswerReader, requestJson } from '../read-answer.ts'
 import type { Session } from '../session.ts'
 import { jittered } from './backoff.ts'
 import { Doorbell } from './doorbell.ts'
@@ -12,7 +13,8 @@ export interface AcknowledgerOptions {
   readonly session: Session
   readonly store: TrustStore
   /** Who this is. */
-  readonly fleet: { readonly point: string; readonly region?: string }
+  readonly fleet: { readonly point: string; readonly kind?: MemberKind; readonly region?: string }
+  readonly verifyProbe: VerifyProbe | undefined
   readonly acknowledgeMs: number
   readonly report: (event: FollowerEvent) => void
 }
@@ -22,7 +24,17 @@ const soonMs = 250
 /** And then not again before: in a storm of revocations a hundred members must not cost the authority more than the states do. */
 const againMs = 1_000
 
-/** Tells the authority which state is held here (`POST /v1/fleet/acknowledgements`): what key rotation waits for. */
+const operation = 'an acknowledgement'
+
+interface ProbeReport {
+  readonly id: string
+  readonly reason: string
+}
+
+/**
+ * Tells the authority which state is held here (`POST /v1/fleet/acknowledgements`): what key rotation waits for. The authority may
+ * answer with a probe, a token under the next key; what the verifier here says of it goes back with the next acknowledgement.
+ */
 export class Acknowledger {
   readonly #options: AcknowledgerOptions
   readonly #doorbell = new Doorbell()
@@ -30,6 +42,9 @@ export class Acknowledger {
   #seq: number | undefined
   /** When the newest revocation took effect here; `undefined` for those that were there from the start. */
   #epochAt: { readonly epoch: number; readonly atMs: number } | undefined
+  /** What was found out, and whether the authority knows. */
+  #probe: ProbeReport | undefined
+  #isProbeNews = false
 
   constructor(options: AcknowledgerOptions) {
     this.#options = options
@@ -72,22 +87,48 @@ export class Acknowledger {
   }
 
   async #acknowledge(signal: AbortSignal): Promise<void> {
-    const { session, store, fleet, report } = this.#options
+    const { session, store, fleet, report, verifyProbe } = this.#options
     const { state, bundle, epoch } = store
-    if (state === undefined || bundle === undefined || state.seq === this.#seq) return
+    if (state === undefined || bundle === undefined) return
+    if (state.seq === this.#seq && !this.#isProbeNews) return
+    const probe = this.#probe
     try {
-      await requestJson(session, {
-        operation: 'an acknowledgement',
+      const answer = await requestJson(session, {
+        operation,
         method: 'POST',
         target: '/v1/fleet/acknowledgements',
-        json: { seq: state.seq, epoch, bundleSequence: bundle.sequence, ...this.#age(epoch), ...fleet },
+        json: {
+          seq: state.seq,
+          epoch,
+          bundleSequence: bundle.sequence,
+          ...this.#age(epoch),
+          ...fleet,
+          ...(verifyProbe !== undefined && { probes: true }),
+          ...(probe !== undefined && { probe }),
+        },
         signal,
       })
       this.#seq = state.seq
+      this.#isProbeNews = false
+      if (verifyProbe !== undefined && answer !== undefined) await this.#verifyProbe(answer, verifyProbe)
     } catch (error) {
       if (!signal.aborted && isQipError(error)) {
         report({ kind: 'acknowledgement_failed', error: error satisfies CodedError })
       }
     }
+  }
+
+  /** The same verdict a second time waits for the next acknowledgement: what is missing here is not there sooner. */
+  async #verifyProbe(answer: Json, verifyProbe: VerifyProbe): Promise<void> {
+    const whole = new AnswerReader(answer, operation)
+    if (!whole.has('probe')) return
+    const asked = whole.object('probe')
+    const id = asked.text('id')
+    const reason = await verifyProbe({ token: asked.text('token'), audience: asked.text('audience') })
+    const isRepeated = this.#probe?.id === id && this.#probe.reason === reason
+    this.#probe = { id, reason }
+    if (isRepeated) return
+    this.#isProbeNews = true
+    this.#doorbell.ring()
   }
 }

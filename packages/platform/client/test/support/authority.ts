@@ -57,6 +57,8 @@ const problem = (status: number, code: string, detail: string, more: object = {}
 export class TestAuthority {
   readonly domain: RecordedDomain
   readonly received: Received[] = []
+  /** What acknowledgements are answered with. */
+  probe: { readonly id: string; readonly token: string; readonly audience: string } | undefined
   readonly sessions = new Map<string, TestSession>()
   /** Root documents by sequence; the newest is the one that is served without a sequence. */
   readonly roots = new Map<number, string>()
@@ -247,7 +249,7 @@ export class TestAuthority {
       case 'POST /v1/tokens':
         return { json: await issueTokens(this.domain, JSON.parse(body) as TokenBody, session?.sid ?? '') }
       case 'POST /v1/fleet/acknowledgements':
-        return { status: 204 }
+        return { json: this.probe === undefined ? {} : { probe: this.probe } }
       case 'POST /v1/decisions':
         return { json: { accepted: (JSON.parse(body) as { records: Json[] }).records.length } }
       default:

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { hex, u32be } from '@quantum-ip/base'
+import { admit, openSession, openTransport, requestTokens } from '@quantum-ip/client'
+import { parseMerkleToken } from '@quantum-ip/token'
+import { openPartition, type Partition } from './partition.ts'
+import { qip } from './qip.ts'
+
+// An authority and its gateways as processes of their own, a network between them that can be cut, and a client that calls through
+// the gateways all the time.
+
+const launcher = path.resolve(import.meta.dirname, '../../bin/qip.js')
+const domain = 'spiffe://acme.example/ns/prod/sa'
+
+/** A running fleet. */
+export interface TestFleet {
+  /** Runs a command against the authority. */
+  qip(...args: readonly string[]): ReturnType<typeof qip>
+  readonly edges: readonly Edge[]
+  readonly authorityUrl: string
+}
+
+/** A gateway, and its way to the authority. */
+export interface Edge {
+  readonly name: string
+  readonly url: string
+  readonly network: Partition
+}
+
+/** Starts an authority and gateways of these names in `folder`, which shed nothing on a busy machine. All ends with `stack`. */
+export async function openFleet(
+  stack: AsyncDisposableStack,
+  {
+    folder,
+    names,
+    yaml = '',
+  }: { readonly folder: string; readonly names: readonly string[]; readonly yaml?: string },
+): Promise<TestFleet> {
+  const upstream = await openUpstream(stack)
+  const home = path.join(folder, 'authority')
+  await writeConfig(home, `authority: { listen: 127.0.0.1:0 }\n${rules}${yaml}`)
+  const authorityUrl = await serve(stack, home, ['--role', 'authority'])
+  const run = (...args: readonly string[]) => qip(args, { cwd: home })
+  const edges: Edge[] = []
+  for (const name of names) {
+    const network = stack.use(await openPartition(authorityUrl))
+    const url = await openEdge(stack, { folder: path.join(folder, name), name, upstream, network, run })
+    edges.push({ name, url, network })
+  }
+  return { qip: run, edges, authorityUrl }
+}
+
+const rules = `admission: { requireAttestation: off, rules: [{ service: ${domain}/*, builder: '**' }] }\n`
+
+async function writeConfig(folder: string, yaml: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await writeFile(path.join(folder, 'quantum-ip.yaml'), `trustDomain: spiffe://acme.example\n${yaml}`)
+}
+
+interface EdgeStart {
+  readonly folder: string
+  readonly name: string
+  readonly upstream: string
+  readonly network: Partition
+  readonly run: TestFleet['qip']
+}
+
+async function openEdge(
+  stack: AsyncDisposableStack,
+  { folder, name, upstream, network, run }: EdgeStart,
+): Promise<string> {
+  const found = (await (await fetch(`${network.url}/.well-known/quantum-ip`)).json()) as {
+    rootThumbprints: readonly string[]
+  }
+  const join = path.join(folder, 'join')
+  await writeConfig(
+    folder,
+    `authority: { url: ${network.url} }
+trust: { rootThumbprints: [${found.rootThumbprints.join(', ')}] }
+services: [{ id: ${domain}/shop }]
+gateway:
+  name: ${name}
+  listen: 127.0.0.1:0
+  threads: 1
+  overload: { delayTarget: 10s }
+  routes: [{ service: ${domain}/shop, upstream: '${upstream}' }]
+`,
+  )
+  const made = await run('join-token', `${domain}/${name}`, '--role', 'verifier', '--out', join)
+  assert.equal(made.code, 0, made.stderr)
+  return serve(stack, folder, ['--role', 'gateway', '--join-token-file', join])
+}
+
+async function serve(stack: AsyncDisposableStack, cwd: string, args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [launcher, 'serve', ...args, '--json'], {
+    cwd,
+    stdio: ['ignore', 'pipe', process.env['QIP_TEST_VERBOSE'] === '1' ? 'inherit' : 'ignore'],
+  })
+  stack.defer(() => end(child))
+  const ended = once(child, 'exit').then(([code]) =>
+    assert.fail(`qip serve ${args.join(' ')} ended with ${code}`),
+  )
+  const lines = createInterface({ input: child.stdout })
+  const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string]
+  ended.catch(() => undefined)
+  return (JSON.parse(line) as { url: string }).url
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+}
+
+async function openUpstream(stack: AsyncDisposableStack): Promise<string> {
+  const server = createServer((_request, response) => response.end('ok'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  stack.defer(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** A client that draws tokens and calls through every gateway, until it is stopped. */
+export interface Caller {
+  /** Requests that were answered with 200. */
+  accepted: number
+  /** Answers that were something else. */
+  readonly rejected: string[]
+  /** The key IDs of the tokens that it used. */
+  readonly keyIds: Set<string>
+  stop(): Promise<void>
+}
+
+/** Admits a client and lets it call. Each token goes to every gateway, with the staple that it came with. */
+export async function openCaller(stack: AsyncDisposableStack, fleet: TestFleet): Promise<Caller> {
+  const made = await fleet.qip('join-token', `${domain}/checkout`, '--json')
+  const { token } = JSON.parse(made.stdout) as { token: string }
+  const transport = openTransport({ url: fleet.authorityUrl })
+  stack.defer(() => transport.close())
+  const admission = await admit(transport, { method: 'join-token', evidence: { token } })
+  const session = openSession({ transport, admission })
+  stack.defer(() => session.close())
+  const stopped = new AbortController()
+  const call = async (caller: Caller): Promise<void> => {
+    const [issued] = await requestTokens(session, { audience: `${domain}/shop` })
+    assert.ok(issued)
+    const headers = { 'quantum-ip': issued.token, 'quantum-ip-head': issued.staple ?? '' }
+    caller.keyIds.add(hex(u32be(parseMerkleToken(issued.token).keyId)))
+    for (const { name, url } of fleet.edges) {
+      const response = await fetch(`${url}/orders`, { headers })
+      const text = await response.text()
+      if (response.status === 200) caller.accepted++
+      else caller.rejected.push(`${name}: ${response.status} ${text}`)
+    }
+  }
+  const caller: Caller = {
+    accepted: 0,
+    rejected: [],
+    keyIds: new Set(),
+    async stop() {
+      stopped.abort()
+      await calling
+    },
+  }
+  const calling = (async () => {
+    while (!stopped.signal.aborted) {
+      await call(caller)
+      await sleep(10)
+    }
+  })()
+  calling.catch(() => undefined)
+  stack.defer(() => caller.stop())
+  return caller
+}
+
+/** Waits until something is so, and says what it waited for if that never happens. */
+export async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (await isSo()) return
+    await sleep(100)
+  }
+  assert.fail(`it never happened: ${what}`)
+}
