@@ -10,6 +10,7 @@ export {
 export { openKeyword, verifyClosedSchema } from './closed-schema.ts'
 export type * from './config/config.ts'
 export type * from './config/config-ledger.ts'
+export type * from './config/config-replay.ts'
 export { type ConfigValue, formatConfig, listConfig } from './config/format-config.ts'
 export { type ParseConfigOptions, checkConfig, parseConfig, readConfigFile } from './config/parse-config.ts'
 export { configJsonSchema, configSchema } from './config/schema.ts'

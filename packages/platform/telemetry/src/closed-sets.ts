@@ -5,6 +5,7 @@ import type {
   HeadFetchOutcome,
   LookupSource,
   Reason,
+  ReplayOutcome,
   VerificationPath,
   VerifierEvent,
   verdictTable,
@@ -185,4 +186,39 @@ export const failOpenPlaces: Places<FailOpen> = {
   unanchored_head: 6,
   replay_per_instance: 7,
   domain_audience: 8,
+}
+
+/** Place of each outcome of a check of the shared replay store. */
+export const replayPlaces: Places<ReplayOutcome> = {
+  fresh: 0,
+  fresh_here: 1,
+  replayed: 2,
+  retry: 3,
+  unavailable: 4,
+}
+
+/** Why the shared replay store gave no answer; what each means stands with `ReplayFault` in `@quantum-ip/replay`. */
+export type ReplayStoreFault = 'away' | 'timeout' | 'open' | 'unchecked' | 'evicts' | 'clock' | 'floor'
+
+/** Place of each of them. */
+export const replayFaultPlaces: Places<ReplayStoreFault> = {
+  away: 0,
+  timeout: 1,
+  open: 2,
+  unchecked: 3,
+  evicts: 4,
+  clock: 5,
+  floor: 6,
+}
+
+/** Why the memory of the shared replay store began anew. */
+export type ReplayFloorCause = 'new' | 'lost' | 'primary' | 'evicted' | 'clock'
+
+/** Place of each of them. */
+export const replayFloorPlaces: Places<ReplayFloorCause> = {
+  new: 0,
+  lost: 1,
+  primary: 2,
+  evicted: 3,
+  clock: 4,
 }

@@ -32,6 +32,7 @@ export {
   metricNames,
   metricRow,
   metricTable,
+  replayStoreMetrics,
 } from './metric-table.ts'
 export {
   type Counter,
@@ -64,3 +65,4 @@ export {
   formatTraceparent,
   parseTraceparent,
 } from './trace-context.ts'
+export { type ReplayStoreObserver, replayStoreObserver } from './replay-observer.ts'

@@ -142,6 +142,33 @@ export const metricTable = {
     dimensions: [],
     across: 'max',
   },
+  replay_checks_total: {
+    type: 'counter',
+    help: 'Checks of one-time tokens in the shared replay store, by outcome.',
+    dimensions: ['replay'],
+  },
+  replay_check_duration_seconds: {
+    type: 'histogram',
+    help: 'Time of a check in the shared replay store, those included that got no answer.',
+    dimensions: [],
+    buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1],
+  },
+  replay_faults_total: {
+    type: 'counter',
+    help: 'Checks to which the shared replay store gave no answer, by why.',
+    dimensions: ['replay_fault'],
+  },
+  replay_floor_raised_total: {
+    type: 'counter',
+    help: 'Times that the memory of the shared replay store began anew, so that older one-time tokens are refused, by cause.',
+    dimensions: ['replay_cause'],
+  },
+  replay_store_ready: {
+    type: 'gauge',
+    help: 'Whether the shared replay store can judge one-time tokens that are issued now: 1, else 0.',
+    dimensions: [],
+    across: 'min',
+  },
   revocation_epoch: {
     type: 'gauge',
     help: 'Revocation epoch that verifications rely on.',
@@ -274,6 +301,15 @@ export const enforcementMetrics = [
   'unlogged_decisions_total',
   'decision_records_suppressed_total',
   'decision_records_lost_total',
+] as const satisfies readonly MetricName[]
+
+/** What a process registers, too, that asks a shared replay store. */
+export const replayStoreMetrics = [
+  'replay_checks_total',
+  'replay_check_duration_seconds',
+  'replay_faults_total',
+  'replay_floor_raised_total',
+  'replay_store_ready',
 ] as const satisfies readonly MetricName[]
 
 /** What the authority registers. */

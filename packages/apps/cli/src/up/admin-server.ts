@@ -5,6 +5,7 @@ import { explainDecision } from '@quantum-ip/policy'
 import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
 import { Type } from 'typebox'
 import { CliError } from '../cli-errors.ts'
+import { readyChecks } from './ready-checks.ts'
 
 /** What the operators' socket of an enforcement point answers from. */
 export interface AdminServerOptions {
@@ -25,7 +26,11 @@ export interface AdminServerOptions {
  */
 export async function openAdminServer(options: AdminServerOptions): Promise<Server> {
   const { find, newest, unlogged, policies, status, metrics } = options
-  const server = await openServer({ title: 'Quantum IP enforcement point', version: '1' })
+  const server = await openServer({
+    title: 'Quantum IP enforcement point',
+    version: '1',
+    ready: async () => readyChecks(await status()),
+  })
   const viewer = requireRole('viewer')
   server.app.get(
     '/v1/decisions/:id',

@@ -13,9 +13,10 @@ import {
   type GatewayOptions,
   type GatewayRoute,
   type ListenerOptions,
+  type ListenerTls,
   openGateway,
 } from '@quantum-ip/enforce'
-import { type Config, createListenerTls, type RouteConfig } from '@quantum-ip/http'
+import { type Config, createListenerTls, type GatewayTlsConfig, type RouteConfig } from '@quantum-ip/http'
 import { type CompiledPolicy } from '@quantum-ip/policy'
 import { DecisionLog, decisionLogObserver, type Metrics, policyObserver } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
@@ -23,6 +24,7 @@ import { readText } from '../lib/files.ts'
 import { openLoadPart } from './load-part.ts'
 import type { Verifier } from '@quantum-ip/verifier'
 import { openVerifier } from './gateway-verifier.ts'
+import { openReplayPart, type ReplayPart } from './replay-part.ts'
 
 /** What a gateway is opened with, besides its configuration. */
 export interface GatewayPartOptions {
@@ -51,6 +53,7 @@ export interface GatewayPart {
   readonly verifier: Verifier
   readonly follower: TrustFollower
   readonly decisions: DecisionLog
+  readonly replay: ReplayPart
   /** Sets the gauges to what is true now. */
   refresh(): void
   close(): Promise<void>
@@ -60,11 +63,21 @@ const flushMs = 1_000
 
 /** Opens the gateway of a configuration: follows the trust state, loads the policies, listens. */
 export async function openGatewayPart(options: GatewayPartOptions): Promise<GatewayPart> {
+  const replay = await openReplayPart(options)
+  try {
+    return await openWith(options, replay)
+  } catch (error) {
+    replay.close()
+    throw error
+  }
+}
+
+async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promise<GatewayPart> {
   const { config, session, metrics, onEvent } = options
   const point = config.gateway.name
   const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
   const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
-  const verifier = openVerifier(options, store, reports)
+  const verifier = openVerifier(options, { trust: store, reports, replay: replay.guard })
   const follower = await openTrustFollower({
     session,
     store,
@@ -108,7 +121,9 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
     verifier,
     follower,
     decisions,
+    replay,
     refresh() {
+      replay.refresh()
       setGauges(metrics, { verifier, follower })
       load.refresh()
     },
@@ -121,6 +136,7 @@ export async function openGatewayPart(options: GatewayPartOptions): Promise<Gate
       await reports.close()
       unwatch()
       verifier.close()
+      replay.close()
       await follower.close()
     },
   }
@@ -147,6 +163,7 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
     policyObserver: policyObserver({ metrics, point }),
     decisions,
     trust: store,
+    ...(config.gateway.retries.proxies.length > 0 && { retries: config.gateway.retries }),
     clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
     quarantineInFlightMax: config.gateway.quarantine.inFlightMax,
     limits: {
@@ -194,8 +211,22 @@ async function listenerOf({ config, thread, sharesPort }: GatewayPartOptions): P
     reusePort: sharesPort,
     detail: config.gateway.detail,
     ...(identity !== undefined && {
-      tls: { key: identity.key, cert: identity.certificate, keyExchange: identity.keyExchange },
+      tls: {
+        key: identity.key,
+        cert: identity.certificate,
+        keyExchange: identity.keyExchange,
+        ...(await clientCertificates(tls)),
+      },
     }),
+  }
+}
+
+async function clientCertificates(tls: GatewayTlsConfig | undefined): Promise<Partial<ListenerTls>> {
+  if (tls?.client === undefined) return {}
+  const { caFile, demand } = tls.client
+  return {
+    ca: await readText({ path: caFile, what: 'certificate' }),
+    clientCertificate: demand === 'required' ? 'require' : 'optional',
   }
 }
 

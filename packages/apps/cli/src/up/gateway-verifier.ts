@@ -8,7 +8,7 @@ import type { TrustStore } from '@quantum-ip/trust'
 import {
   createVerifier,
   type DeepMode,
-  ReplayFilter,
+  type ReplayGuard,
   type Verifier,
   type WitnessPolicy,
 } from '@quantum-ip/verifier'
@@ -26,13 +26,17 @@ export function signaturesAtOnce(cores: number, threads: number): number {
   return Math.max(1, Math.floor(Math.min(cores - 1, poolThreads - 1) / threads))
 }
 
+/** What the verifier of one thread relies on and reports to. */
+export interface VerifierParts {
+  readonly trust: TrustStore
+  readonly reports: SecurityReports
+  readonly replay: ReplayGuard
+}
+
 /** Opens the verifier of one thread of a gateway, as configured. */
-export function openVerifier(
-  options: GatewayPartOptions,
-  trust: TrustStore,
-  reports: SecurityReports,
-): Verifier {
-  const { config, session, metrics, replayMemory, onEvent } = options
+export function openVerifier(options: GatewayPartOptions, parts: VerifierParts): Verifier {
+  const { config, session, metrics, onEvent } = options
+  const { trust, reports } = parts
   const observer = verifierObserver(
     { metrics, point: config.gateway.name },
     (event) => {
@@ -46,11 +50,7 @@ export function openVerifier(
     clock: systemClock,
     stopwatch: () => performance.now(),
     observer,
-    replay: new ReplayFilter(replayMemory, {
-      scope: config.replay.scope === 'single' ? 'shared' : 'instance',
-      retryWindowMs: config.replay.retryWindowMs,
-      ...(options.ownAuthority && { floorSkewMs: 0 }),
-    }),
+    replay: parts.replay,
     heads: {
       source: headSource(session),
       unanchored: config.heads.unanchored,

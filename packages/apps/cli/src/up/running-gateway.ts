@@ -56,7 +56,7 @@ export function urlOf({ gateway }: GatewayPart): string {
 }
 
 /** The trust state that a gateway holds, as JSON. */
-export function statusOf({ follower, verifier }: GatewayPart): JsonObject {
+export function statusOf({ follower, verifier, replay }: GatewayPart): JsonObject {
   const { mode, seq, epoch, bundleSequence, ageMs, clockOffsetMs, staleness, caughtUp, feedsLost } =
     follower.status()
   return {
@@ -70,6 +70,7 @@ export function statusOf({ follower, verifier }: GatewayPart): JsonObject {
     caughtUp,
     feedsLost,
     ready: verifier.ready(),
+    replay: replay.status(),
     ...verifier.stats(),
   }
 }

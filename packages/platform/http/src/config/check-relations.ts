@@ -3,6 +3,7 @@ import { trustDomainOf } from '@quantum-ip/base'
 import type { Path } from '../lib/schema-tree.ts'
 import { checkBeyond } from './check-ledger.ts'
 import type { Config, RouteConfig } from './config.ts'
+import { checkReplay } from './check-replay.ts'
 import type { ConfigFault } from './fault.ts'
 import { isLoopback } from './units.ts'
 
@@ -16,6 +17,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkTimes(config),
     ...checkPins(config),
     ...checkStore(config),
+    ...checkReplay(config),
     ...checkBeyond(config),
   ]
 }

@@ -2,6 +2,7 @@ import type { JsonObject } from '@quantum-ip/base'
 import type { ConfigFault } from './fault.ts'
 import { isNode, type Path } from '../lib/schema-tree.ts'
 import { checkPublishShape } from './check-ledger.ts'
+import { checkReplayShape } from './check-replay.ts'
 
 /** What JSON Schema would say clumsily: which keys exclude or need each other. Checked before anything is resolved. */
 export function checkShape(value: JsonObject): readonly ConfigFault[] {
@@ -12,6 +13,7 @@ export function checkShape(value: JsonObject): readonly ConfigFault[] {
     ...checkCustodyShape(value['custody']),
     ...checkTls(value['gateway'], ['gateway', 'tls']),
     ...checkTls(value['authority'], ['authority', 'tls']),
+    ...checkReplayShape(value),
   ]
 }
 

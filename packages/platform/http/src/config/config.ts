@@ -1,4 +1,5 @@
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
+import type { ClientCertificateConfig, ReplayConfig, RetriesConfig } from './config-replay.ts'
 import type { LedgerConfig, MirrorConfig, MirrorsConfig, WitnessPolicyConfig } from './config-ledger.ts'
 
 /**
@@ -151,12 +152,18 @@ export interface TlsConfig {
   readonly keyExchange: 'preferred' | 'required'
 }
 
+/** TLS of the gateway's listener. */
+export interface GatewayTlsConfig extends TlsConfig {
+  /** Absent: no client is asked for one. */
+  readonly client: ClientCertificateConfig | undefined
+}
+
 /** The gateway. */
 export interface GatewayConfig {
   /** The name of this enforcement point, in metrics and decision IDs. */
   readonly name: string
   readonly listen: ListenConfig
-  readonly tls: TlsConfig | undefined
+  readonly tls: GatewayTlsConfig | undefined
   /** Threads on one port; `auto` is one per core. */
   readonly threads: number | 'auto'
   /** How much a refusal says to callers that are not authenticated. */
@@ -164,6 +171,7 @@ export interface GatewayConfig {
   readonly quarantine: QuarantineConfig
   readonly overload: OverloadConfig
   readonly limits: GatewayLimitsConfig
+  readonly retries: RetriesConfig
   readonly routes: readonly RouteConfig[]
 }
 
@@ -289,15 +297,6 @@ export interface HeadsConfig {
   /** After which the authority is asked about one. */
   readonly reportedAfterMs: number
   readonly fetchesPerSecond: number
-}
-
-/** One-time tokens. */
-export interface ReplayConfig {
-  /** `single`: this is the only instance per service. `instance`: there are several and each counts for itself. */
-  readonly scope: 'single' | 'instance'
-  readonly bytesMax: number
-  /** How long the same request may come again; 0: never. */
-  readonly retryWindowMs: number
 }
 
 /** Deep checks of the attestation that a token names. */

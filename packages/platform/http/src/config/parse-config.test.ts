@@ -86,6 +86,7 @@ const defaults: Config = {
       idleTimeoutMs: 75_000,
       stopDeadlineMs: 30_000,
     },
+    retries: { proxies: [], requestIdField: 'x-request-id' },
     routes: [],
   },
   authority: {
@@ -122,7 +123,7 @@ const defaults: Config = {
   heads: { unanchored: 'audit', listedWithinMs: 60_000, reportedAfterMs: 5_000, fetchesPerSecond: 50 },
   detection: { onProof: 'revoke', keyRate: { factor: 10, floor: 1_000 } },
   retention: { eventsMs: 31_536_000_000 },
-  replay: { scope: 'single', bytesMax: 268_435_456, retryWindowMs: 0 },
+  replay: { scope: 'single', bytesMax: 268_435_456, retryWindowMs: 0, redis: undefined },
   attestations: { deepCheck: 'always', sampling: 0.1, freshForMs: 86_400_000, cacheMax: 10_000 },
   verifier: { cacheMax: 100_000, pendingMax: 1_024, signaturesMax: 256, signatureWaitMs: 250 },
   policies: { files: [] },
@@ -212,7 +213,11 @@ describe('parseConfig', () => {
     ])
     assert.equal(config.gateway.threads, 'auto')
     assert.deepEqual(config.gateway.listen, { host: '::1', port: 0 })
-    assert.deepEqual(config.gateway.tls, { certificate: 'self-signed', keyExchange: 'required' })
+    assert.deepEqual(config.gateway.tls, {
+      certificate: 'self-signed',
+      keyExchange: 'required',
+      client: undefined,
+    })
     assert.equal(config.authority.socketMode, 0o660)
     assert.equal(config.authority.url, 'https://qip.example')
     assert.deepEqual(config.authority.tls, {
@@ -324,6 +329,45 @@ const refusals: Refusal[] = [
   },
   { text: 'replay: { memory: 1PB }', line: 1, path: 'replay.memory', reason: /not a size such as/ },
   { text: 'replay: { memory: 1KB }', line: 1, path: 'replay.memory', reason: /less than 1MiB/ },
+  { text: 'replay: { scope: shared }', line: 1, path: 'replay.scope', next: /`replay.redis`/ },
+  {
+    text: 'replay: { scope: instance, redis: { urlFile: u } }',
+    line: 1,
+    path: 'replay.scope',
+    reason: /shared/,
+  },
+  { text: 'replay: { redis: {} }', line: 1, path: 'replay.redis', reason: /urlFile/ },
+  { text: 'replay: { redis: { urlFile: u, keyFile: k } }', line: 1, path: 'replay.redis', reason: /one of/ },
+  {
+    text: 'replay: { redis: { urlFile: u, onUnavailable: allow } }',
+    line: 1,
+    path: 'replay.redis.onUnavailable',
+  },
+  { text: 'replay: { redis: { urlFile: u, timeout: 0s } }', line: 1, path: 'replay.redis.timeout' },
+  {
+    text: 'replay: { retryWindow: 2s }',
+    line: 1,
+    path: 'replay.retryWindow',
+    next: /gateway.retries.proxies/,
+  },
+  {
+    text: 'gateway: { retries: { proxies: [edge] }, tls: { selfSigned: true, clientCaFile: c } }',
+    line: 1,
+    path: 'gateway.retries.proxies',
+    next: /`replay.retryWindow`/,
+  },
+  {
+    text: 'replay: { retryWindow: 2s }\ngateway: { retries: { proxies: [edge] } }',
+    line: 2,
+    path: 'gateway.retries.proxies',
+    next: /`clientCaFile`/,
+  },
+  {
+    text: 'gateway: { tls: { selfSigned: true, clientCertificate: required } }',
+    line: 1,
+    path: 'gateway.tls.clientCertificate',
+    next: /`clientCaFile`/,
+  },
   { text: 'replay: { scope: instances }', line: 1, path: 'replay.scope', next: /`instance`/ },
   { text: 'heads: { unanchored: audited }', line: 1, path: 'heads.unanchored', next: /`audit`/ },
   {

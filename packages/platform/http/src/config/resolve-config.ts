@@ -7,6 +7,7 @@ import type {
   DetectionConfig,
   ExemptConfig,
   GatewayConfig,
+  GatewayTlsConfig,
   IssuanceConfig,
   KeysConfig,
   OverloadConfig,
@@ -19,6 +20,7 @@ import type {
 } from './config.ts'
 import type { MirrorConfig } from './config-ledger.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
+import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
 import { Section } from './section.ts'
 
 /** Where SQLite lives if nothing is said. */
@@ -28,7 +30,6 @@ export const sqliteDefault = './data'
 export function resolveConfig(value: JsonObject, directory: string): Config {
   const root = new Section(value, directory)
   const heads = root.section('heads')
-  const replay = root.section('replay')
   const attestations = root.section('attestations')
   const verifier = root.section('verifier')
   return {
@@ -51,11 +52,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
       reportedAfterMs: heads.durationMs('reportedAfter'),
       fetchesPerSecond: heads.integer('fetchesPerSecond'),
     },
-    replay: {
-      scope: replay.word('scope', 'scope'),
-      bytesMax: replay.bytes('memory'),
-      retryWindowMs: replay.durationMs('retryWindow'),
-    },
+    replay: resolveReplay(root.section('replay')),
     attestations: {
       deepCheck: attestations.word('deepCheck', 'deepCheck'),
       sampling: attestations.share('sampling'),
@@ -179,13 +176,18 @@ function tls(at: Section | undefined): TlsConfig | undefined {
   return { certificate, keyExchange: at.word('keyExchange', 'keyExchange') }
 }
 
+function gatewayTls(at: Section | undefined): GatewayTlsConfig | undefined {
+  const plain = tls(at)
+  return plain && { ...plain, client: resolveClientCertificate(at) }
+}
+
 function gateway(at: Section): GatewayConfig {
   const quarantine = at.section('quarantine')
   const limits = at.section('limits')
   return {
     name: at.text('name'),
     listen: at.listen('listen'),
-    tls: tls(at.optionalSection('tls')),
+    tls: gatewayTls(at.optionalSection('tls')),
     threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
     detail: at.word('detail', 'detail'),
     quarantine: { inFlightMax: quarantine.integer('inFlight') },
@@ -199,6 +201,7 @@ function gateway(at: Section): GatewayConfig {
       idleTimeoutMs: limits.durationMs('idleTimeout'),
       stopDeadlineMs: limits.durationMs('stopDeadline'),
     },
+    retries: resolveRetries(at.section('retries')),
     routes: at.sections('routes').map(route),
   }
 }

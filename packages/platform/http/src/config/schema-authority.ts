@@ -17,8 +17,8 @@ import {
 } from './fields.ts'
 import { words } from './words.ts'
 
-/** TLS of a listener. */
-export const tls = optionalSection('TLS 1.3 of this listener; absent: plain HTTP', {
+/** The keys of TLS of a listener. */
+export const tlsFields = {
   certificateFile: path({ description: 'PEM certificate chain, leaf first' }),
   keyFile: path({ description: 'PEM private key of the leaf' }),
   selfSigned: flag({
@@ -29,7 +29,10 @@ export const tls = optionalSection('TLS 1.3 of this listener; absent: plain HTTP
     description: 'whether X25519MLKEM768 is taken where the client has it, or demanded',
     default: 'preferred',
   }),
-})
+}
+
+/** TLS of a listener. */
+export const tls = optionalSection('TLS 1.3 of this listener; absent: plain HTTP', tlsFields)
 
 /** Where the authority keeps its ground state. */
 export const store = section('where the authority keeps its ground state; one of sqlite and postgres', {

@@ -10,11 +10,12 @@ import {
   label,
   list,
   listen,
+  optionalSection,
   path,
   section,
   size,
 } from './fields.ts'
-import { overload, tls } from './schema-authority.ts'
+import { overload, tlsFields } from './schema-authority.ts'
 import { words } from './words.ts'
 
 const pathForm = {
@@ -71,6 +72,37 @@ const route = item(
   },
 )
 
+const tls = optionalSection('TLS 1.3 of this listener; absent: plain HTTP', {
+  ...tlsFields,
+  clientCaFile: path({
+    description: 'PEM certificates that client certificates must chain to; absent: none is asked for',
+  }),
+  clientCertificate: choice(words.clientCertificate, {
+    description: 'with clientCaFile: whether a client may come without one',
+    default: 'optional',
+  }),
+})
+
+const retries = section('proxies in front that may send a request again with its one-time token', {
+  proxies: list(
+    form({
+      description: 'a proxy',
+      pattern: '^[\\w.:/ @-]{1,512}$',
+      form: 'a service ID or common name, of letters, digits and `. : / @ - _`',
+    }),
+    {
+      description: 'service IDs or common names of their client certificates; see replay.retryWindow',
+      maxItems: 100,
+    },
+  ),
+  requestId: form({
+    description: 'the field with the ID of the request, the same each time',
+    pattern: '^[A-Za-z0-9-]{1,64}$',
+    form: 'the name of a header field',
+    default: 'x-request-id',
+  }),
+})
+
 /** The gateway. */
 export const gateway = section('the gateway', {
   name: label({ description: 'the name of this enforcement point', default: 'gateway' }),
@@ -121,5 +153,6 @@ export const gateway = section('the gateway', {
       max: '1h',
     }),
   }),
+  retries,
   routes: list(route, { description: 'the first that matches counts', maxItems: 10_000 }),
 })

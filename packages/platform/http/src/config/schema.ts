@@ -1,9 +1,10 @@
 import { type TObject, type TSchema, Type } from 'typebox'
-import { choice, duration, form, integer, kind, label, list, path, section, share, size } from './fields.ts'
+import { choice, duration, form, integer, kind, label, list, path, section, share } from './fields.ts'
 import { admission, authority, custody, issuance, services, store, telemetry } from './schema-authority.ts'
 import { detection, retention } from './schema-detection.ts'
 import { gateway } from './schema-gateway.ts'
 import { keys } from './schema-keys.ts'
+import { replay } from './schema-replay.ts'
 import { ledger, mirror, trustBeyond } from './schema-ledger.ts'
 import { words } from './words.ts'
 
@@ -72,20 +73,6 @@ const heads = section('signed heads that no state has listed yet', {
     default: 50,
     minimum: 1,
     maximum: 10_000,
-  }),
-})
-
-const replay = section('one-time tokens', {
-  scope: choice(words.scope, {
-    description:
-      'single: this is the only instance for its services; instance: there are several, and each counts for itself',
-    default: 'single',
-  }),
-  memory: size({ description: 'of the replay filter', default: '256MiB', min: '1MiB', max: '64GiB' }),
-  retryWindow: duration({
-    description: 'how long the same request may come again; 0s: never',
-    default: '0s',
-    max: '1m',
   }),
 })
 
