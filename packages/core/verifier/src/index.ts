@@ -1,4 +1,4 @@
-export type { DeepMode } from './deep-mode.ts'
+export type { DeepMode, DeepOutcome } from './deep-mode.ts'
 export {
   type CryptoOperation,
   type DeepCheckOutcome,

@@ -14,8 +14,18 @@ export const headFetchOutcomes = [
   'shed',
 ] as const satisfies readonly HeadFetchOutcome[]
 
-/** How a deep check ended. `skipped`: not sampled or switched off. */
-export type DeepCheckOutcome = 'passed' | 'failed' | 'unavailable' | 'stale' | 'skipped'
+/**
+ * How a deep check ended. `skipped`: not sampled or switched off; `deferred`: put off until after the answer, when it ends in another
+ * one of these; `dropped`: put off, and never done.
+ */
+export type DeepCheckOutcome =
+  | 'passed'
+  | 'failed'
+  | 'unavailable'
+  | 'stale'
+  | 'skipped'
+  | 'deferred'
+  | 'dropped'
 
 /** The outcomes, in a fixed order. */
 export const deepCheckOutcomes = [
@@ -24,6 +34,8 @@ export const deepCheckOutcomes = [
   'unavailable',
   'stale',
   'skipped',
+  'deferred',
+  'dropped',
 ] as const satisfies readonly DeepCheckOutcome[]
 
 /** What the verifier spends signature time on. */

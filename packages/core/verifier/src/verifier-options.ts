@@ -45,6 +45,11 @@ export interface AttestationOptions {
   readonly source: AttestationSource
   /** Which requests get a deep check, where the input does not say. Default `never`. */
   readonly deep?: DeepMode | undefined
+  /**
+   * Asked with each request: the share of tokens, 0 to 1, that gets a deep check at least, where the mode is a share or deferred.
+   * For raising it while something is going on. Default 0.
+   */
+  readonly leastShare?: (() => number) | undefined
   /** Milliseconds for which a deep check counts. Default one hour. */
   readonly freshMs?: number | undefined
   /** Attestations whose result is kept. Default 10,000. */

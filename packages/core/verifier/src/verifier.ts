@@ -1,4 +1,5 @@
 import { Engine } from './lib/engine.ts'
+import type { DeepOutcome } from './deep-mode.ts'
 import type { Reason, Verdict } from './verdict.ts'
 import type { VerifierOptions } from './verifier-options.ts'
 import type { VerifyInput } from './verify-input.ts'
@@ -25,6 +26,13 @@ export interface Verifier {
    * revocations again, without using a one-time token. For streams that outlive their request. `ok`, or the reason to cut.
    */
   recheck(verdict: Verdict): Reason
+  /**
+   * Checks the attestations that an authenticated verdict of this verifier names, after the request was answered. From then on
+   * the result counts for every request that names them.
+   */
+  checkDeferred(verdict: Verdict): Promise<DeepOutcome>
+  /** Checks one attestation of this trust domain anew, whatever is held of it. */
+  recheckAttestation(place: { readonly origin: string; readonly index: number }): Promise<DeepOutcome>
   /** Whether one-time tokens can be judged: false until a state younger than the replay memory has come. */
   ready(): boolean
   stats(): VerifierStats

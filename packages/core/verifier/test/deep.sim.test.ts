@@ -228,9 +228,10 @@ test('checks every hop of the chain too', async () => {
 
 test('draws a share of the tokens, and for one token always the same lot', async () => {
   const domain = await createTestDomain()
-  const { build, att } = await domain.registry.attest()
+  // Each token names an attestation of its own: what is known of one says nothing about another.
+  const builds = await Promise.all(Array.from({ length: 400 }, () => domain.registry.attest()))
   const { verifier } = deepVerifier(domain, { deep: { sample: 0.25 } })
-  const tokens = await domain.issue(Array.from({ length: 400 }, () => ({ bld: build, att })))
+  const tokens = await domain.issue(builds.map(({ build, att }) => ({ bld: build, att })))
   const reasons = await Promise.all(
     tokens.map(async ({ text }) => (await verifier.verify(domain.input(text))).reason),
   )
@@ -254,4 +255,81 @@ test('lets the request say how deep, and counts what it leaves out', async () =>
   const { text } = await domain.issueOne({ bld: build, att })
   const { reason } = await without.verify(domain.input(text, { deep: 'always' }))
   assert.equal(reason, 'attestation_unavailable', 'nobody to ask')
+})
+
+test('takes what is known already, where a share is checked: it costs nothing, and says more', async () => {
+  const domain = await createTestDomain()
+  const { build, att } = await domain.registry.attest()
+  const { verdict, outcomes } = deepVerifier(domain, { deep: { sample: 0 } })
+  assert.equal((await verdict({ bld: build, att })).reason, 'ok_shallow')
+  assert.equal((await verdict({ bld: build, att }, { deep: 'always' })).reason, 'ok')
+  const known = await verdict({ bld: build, att })
+  assert.deepEqual([known.reason, known.deep], ['ok', true])
+  assert.equal((await verdict({ bld: build, att }, { deep: 'never' })).reason, 'ok_shallow')
+  assert.deepEqual(outcomes, ['skipped', 'passed', 'passed', 'skipped'])
+})
+
+test('answers first and checks afterwards, where that is asked for', async () => {
+  const domain = await createTestDomain()
+  const { build, att } = await domain.registry.attest()
+  const { verifier, verdict, outcomes } = deepVerifier(domain, { deep: 'deferred' })
+  const first = await verdict({ bld: build, att })
+  assert.deepEqual([first.reason, first.deep, domain.registry.asked], ['ok_shallow', false, 0])
+  assert.equal(await verifier.checkDeferred(first), 'passed')
+  assert.equal((await verdict({ bld: build, att })).reason, 'ok')
+  assert.deepEqual(outcomes, ['deferred', 'passed', 'passed'])
+})
+
+test('refuses what a deferred check found out, and goes on checking it before anything passes', async () => {
+  const domain = await createTestDomain()
+  const { build, att } = await domain.registry.attest({ signedBy: ['builder/pq'] })
+  const { verifier, verdict } = deepVerifier(domain, { deep: 'deferred' })
+  const first = await verdict({ bld: build, att })
+  assert.equal(first.reason, 'ok_shallow')
+  assert.equal(await verifier.checkDeferred(first), 'failed')
+  assert.equal((await verdict({ bld: build, att })).reason, 'attestation_invalid')
+  await domain.advance(60_000)
+  const { asked } = domain.registry
+  assert.equal((await verdict({ bld: build, att })).reason, 'attestation_invalid')
+  assert.equal(domain.registry.asked, asked + 1)
+})
+
+test('takes a registry that is away for no proof: the request passes, and the check is to be tried again', async () => {
+  const domain = await createTestDomain()
+  const { build, att } = await domain.registry.attest()
+  const { verifier, verdict } = deepVerifier(domain, { deep: 'deferred' })
+  domain.registry.isDown = true
+  const first = await verdict({ bld: build, att })
+  assert.equal(await verifier.checkDeferred(first), 'unavailable')
+  assert.equal((await verdict({ bld: build, att })).reason, 'ok_shallow')
+  await domain.advance(1_000)
+  domain.registry.isDown = false
+  assert.equal(await verifier.checkDeferred(first), 'passed')
+})
+
+test('checks at least the share that is asked for at the moment, but never where deep checks are switched off', async () => {
+  const domain = await createTestDomain()
+  let share = 0
+  const reason = async (deep: 'deferred' | 'never' | { sample: number }) => {
+    const { build, att } = await domain.registry.attest()
+    return (await deepVerifier(domain, { deep, leastShare: () => share }).verdict({ bld: build, att })).reason
+  }
+  assert.deepEqual([await reason('deferred'), await reason({ sample: 0 })], ['ok_shallow', 'ok_shallow'])
+  share = 1
+  assert.deepEqual([await reason('deferred'), await reason({ sample: 0 })], ['ok', 'ok'])
+  assert.equal(await reason('never'), 'ok_shallow')
+})
+
+test('checks an attestation anew when it is asked to, whatever it holds', async () => {
+  const domain = await createTestDomain()
+  const one = await domain.registry.attest()
+  const two = await domain.registry.attest({ build: one.build, source: 'git+https://git.evil.example/x' })
+  const { verifier, verdict } = deepVerifier(domain)
+  const place = { origin: domain.registry.origin, index: one.index }
+  assert.equal((await verdict({ bld: one.build, att: one.att })).reason, 'ok')
+  domain.registry.replace(one.index, two.envelope)
+  assert.equal(await verifier.recheckAttestation(place), 'failed')
+  assert.equal((await verdict({ bld: one.build, att: one.att })).reason, 'attestation_invalid')
+  domain.registry.isDown = true
+  assert.equal(await verifier.recheckAttestation(place), 'unavailable')
 })

@@ -1,3 +1,10 @@
+export {
+  type DeferredChecks,
+  type DeferredChecksOptions,
+  type DeferredProof,
+  type DeferredRequest,
+  openDeferredChecks,
+} from './gateway/deferred-checks.ts'
 export { EnforceError, type EnforceErrorDetails } from './enforce-errors.ts'
 export { type Answer, type Decision, type Guard, type Pass, type StreamTerms } from './gateway/decision.ts'
 export { type Gateway, openGateway } from './gateway/gateway.ts'

@@ -79,6 +79,24 @@ export class Decisions {
     return rows.map((row) => parseJson(row['record'] as string))
   }
 
+  /** Decisions by which requests passed on an attestation that had not been checked, the newest first. */
+  async listPassedOn({
+    log,
+    index,
+    limit,
+  }: {
+    readonly log: string
+    readonly index: number
+    readonly limit: number
+  }): Promise<readonly Json[]> {
+    // Rare, and asked by a person: a walk over the records of one reason, not an index more on each of them.
+    const rows = await this.#sql.query(
+      "SELECT record FROM decisions WHERE reason IN ('ok_shallow', 'ok_retry') AND record LIKE ? ORDER BY time_ms DESC LIMIT ?",
+      [`%"attestation":{"log":${JSON.stringify(log)},"index":${index}}%`, limit],
+    )
+    return rows.map((row) => parseJson(row['record'] as string))
+  }
+
   #prune(): readonly { readonly sql: string; readonly params: readonly number[] }[] {
     const now = this.#clock.now()
     if (now - this.#lastPruneMs < 60_000) return []

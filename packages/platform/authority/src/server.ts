@@ -13,6 +13,7 @@ import {
   type ServerObserver,
 } from '@quantum-ip/http'
 import type { Authority } from './authority.ts'
+import { recheckAttestation } from './detection/recheck-attestation.ts'
 import { openLocalVerifier } from './local-verifier.ts'
 import { sqlCredentialStore } from './operators.ts'
 import { addAttestationRoutes } from './routes/attestation-routes.ts'
@@ -85,6 +86,10 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   const feed = openBroadcaster(options.feed)
   const unsubscribe = authority.publisher.subscribe((publication) => feed.publish(feedEvent(publication)))
   const local = await openLocalVerifier(authority)
+  const { registry } = authority
+  authority.watch.reports.recheckBy((place) =>
+    recheckAttestation(place, { registry, verifier: local.verifier }),
+  )
   const context: RouteContext = { authority, services }
   addTrustRoutes(server.app, context, feed)
   addWorkloadRoutes(server.app, context)

@@ -17,10 +17,22 @@ export interface SecurityReportsOptions {
   readonly onFailed?: (error: unknown) => void
 }
 
+/** An attestation that did not hold when it was checked after the answer. */
+export interface AttestationReport {
+  /** Origin of its log, and its index. */
+  readonly log: string
+  readonly index: number
+  /** Decision IDs of the requests that had passed meanwhile, at most 1,000, and how many more there were. */
+  readonly decisions: readonly string[]
+  readonly more: number
+}
+
 /** Tells the authority what a verifier found out. */
 export interface SecurityReports extends AsyncDisposable {
   /** A verifier's event: sent at once, and again until the authority has it. Never throws, never waits. */
   event(event: VerifierEvent): void
+  /** An attestation did not hold, and requests had passed on it: sent at once, and again until the authority has it. */
+  attestation(report: AttestationReport): void
   /** A token named a key that nobody knows: counted, and reported with all others of some seconds. */
   unknownKey(td: string, key: number | string): void
   /** Reports that wait. */
@@ -73,6 +85,12 @@ class QueuedReports implements SecurityReports {
     // The first ones say that a key is stolen; further ones say it again.
     if (report === undefined || this.#queue.length >= eventsMax) return
     this.#queue.push(report)
+    this.#doorbell.ring()
+  }
+
+  attestation({ log, index, decisions, more }: AttestationReport): void {
+    if (this.#queue.length >= eventsMax) return
+    this.#queue.push({ kind: 'attestation_invalid', log, index, decisions: [...decisions], more })
     this.#doorbell.ring()
   }
 

@@ -73,6 +73,8 @@ export const deepCheckPlaces: Places<DeepCheckOutcome> = {
   unavailable: 2,
   stale: 3,
   skipped: 4,
+  deferred: 5,
+  dropped: 6,
 }
 
 /** Place of each outcome of a head's fetch. */
@@ -98,8 +100,14 @@ export const eventPlaces: Places<VerifierEvent['kind']> = {
  * - `log_equivocation`: two signed heads for one place of a log
  * - `key_unknown`: tokens in traffic name a key that nobody knows
  * - `key_rate_changed`: keys of one use sign far more often than they did
+ * - `attestation_invalid`: an attestation does not hold, and requests had passed on it
  */
-export type SecurityEventKind = 'head_unlogged' | 'log_equivocation' | 'key_unknown' | 'key_rate_changed'
+export type SecurityEventKind =
+  | 'head_unlogged'
+  | 'log_equivocation'
+  | 'key_unknown'
+  | 'key_rate_changed'
+  | 'attestation_invalid'
 
 /** Place of each kind. */
 export const securityEventPlaces: Places<SecurityEventKind> = {
@@ -107,6 +115,7 @@ export const securityEventPlaces: Places<SecurityEventKind> = {
   log_equivocation: 1,
   key_unknown: 2,
   key_rate_changed: 3,
+  attestation_invalid: 4,
 }
 
 /** The kinds, in order. */

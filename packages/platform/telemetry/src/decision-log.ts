@@ -96,7 +96,11 @@ export class DecisionLog {
     const { verdict, decision } = input
     if (decision.action !== 'reject') this.#countFailOpens(input)
     const isPlain =
-      verdict.status === 'verified' && decision.wouldBe === 'allow' && decision.reason !== 'policy_error'
+      verdict.status === 'verified' &&
+      decision.wouldBe === 'allow' &&
+      decision.reason !== 'policy_error' &&
+      // Should its check fail, each request that passed meanwhile is to be named.
+      !decision.deferred
     const { reliedOn } = verdict.notes
     const isRelied = reliedOn !== undefined && decision.action !== 'reject'
     const isSampled = !isPlain || this.#isSampled()

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { JsonObject } from '@quantum-ip/base'
 import { systemClock, systemRandom } from '@quantum-ip/base'
 import {
+  type DecisionUpload,
   openDecisionUpload,
   openSecurityReports,
   openTrustFollower,
@@ -9,6 +10,7 @@ import {
   type TrustFollower,
 } from '@quantum-ip/client'
 import {
+  type DeferredChecks,
   type Gateway,
   type GatewayOptions,
   type GatewayRoute,
@@ -21,6 +23,7 @@ import { type CompiledPolicy } from '@quantum-ip/policy'
 import { DecisionLog, decisionLogObserver, type Metrics, policyObserver } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
+import { type Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
 import { openLoadPart } from './load-part.ts'
 import type { Verifier } from '@quantum-ip/verifier'
 import { openVerifier } from './gateway-verifier.ts'
@@ -54,6 +57,7 @@ export interface GatewayPart {
   readonly follower: TrustFollower
   readonly decisions: DecisionLog
   readonly replay: ReplayPart
+  readonly deferred: DeferredChecks
   /** Sets the gauges to what is true now. */
   refresh(): void
   close(): Promise<void>
@@ -77,7 +81,8 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
   const point = config.gateway.name
   const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
   const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
-  const verifier = openVerifier(options, { trust: store, reports, replay: replay.guard })
+  const alertness: Alertness = { share: 0, incident: false }
+  const verifier = openVerifier({ ...options, alertness }, { trust: store, reports, replay: replay.guard })
   const follower = await openTrustFollower({
     session,
     store,
@@ -93,7 +98,54 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
   })
   const upload = openDecisionUpload(session)
   const place = { metrics, point }
-  const decisions = new DecisionLog({
+  const decisions = decisionLogOf(config, upload, metrics)
+  const unwatch = watchPropagation(metrics, store)
+  const deferred = openDeferredPart({ ...place, verifier, reports, onEvent })
+  const load = openLoadPart(options)
+  const gateway = await openGateway({
+    ...(await gatewayOptions(options, { store, verifier, decisions })),
+    ...load.gateway,
+    deferred: (request) => deferred.add(request),
+    incident: () => alertness.incident,
+  })
+  const flushing = setInterval(() => decisions.flush(), flushMs).unref()
+  return {
+    gateway,
+    verifier,
+    follower,
+    decisions,
+    replay,
+    deferred,
+    refresh() {
+      replay.refresh()
+      setGauges(metrics, { verifier, follower })
+      metrics.gauge('deferred_backlog').set(0, deferred.backlog)
+      metrics.gauge('sampling_ratio').set(0, samplingRatio(config, alertness))
+      load.refresh()
+    },
+    async close() {
+      clearInterval(flushing)
+      await gateway.close()
+      load.close()
+      deferred[Symbol.dispose]()
+      decisions.flush()
+      await upload.close(2_000)
+      await reports.close()
+      unwatch()
+      verifier.close()
+      replay.close()
+      await follower.close()
+    },
+  }
+}
+
+function decisionLogOf(
+  { gateway, telemetry }: Config,
+  upload: DecisionUpload,
+  metrics: Metrics,
+): DecisionLog {
+  const point = gateway.name
+  return new DecisionLog({
     point,
     clock: systemClock,
     random: systemRandom,
@@ -104,42 +156,11 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
         upload.record({ id, timeMs, reason, record: record as unknown as JsonObject })
       },
     },
-    observer: decisionLogObserver(place),
-    sampleRatio: config.telemetry.decisions.verifiedShare,
-    perReasonMax: config.telemetry.decisions.perReasonPerSecond,
+    observer: decisionLogObserver({ metrics, point }),
+    sampleRatio: telemetry.decisions.verifiedShare,
+    perReasonMax: telemetry.decisions.perReasonPerSecond,
     windowMs: 1_000,
   })
-  const unwatch = watchPropagation(metrics, store)
-  const load = openLoadPart(options)
-  const gateway = await openGateway({
-    ...(await gatewayOptions(options, { store, verifier, decisions })),
-    ...load.gateway,
-  })
-  const flushing = setInterval(() => decisions.flush(), flushMs).unref()
-  return {
-    gateway,
-    verifier,
-    follower,
-    decisions,
-    replay,
-    refresh() {
-      replay.refresh()
-      setGauges(metrics, { verifier, follower })
-      load.refresh()
-    },
-    async close() {
-      clearInterval(flushing)
-      await gateway.close()
-      load.close()
-      decisions.flush()
-      await upload.close(2_000)
-      await reports.close()
-      unwatch()
-      verifier.close()
-      replay.close()
-      await follower.close()
-    },
-  }
 }
 
 /** The parts that a gateway is opened from. */
@@ -253,6 +274,7 @@ async function routeOf(route: RouteConfig, config: Config): Promise<GatewayRoute
       jwt: config.issuance.jwt.enabled,
       domainAudience: service?.acceptDomainAudience,
     },
+    deep: deepModeOf(config, route.service),
     tier: service?.tier,
     stage: service?.stage,
   }

@@ -5,13 +5,8 @@ import { parseVkey } from '@quantum-ip/crypto'
 import type { Config } from '@quantum-ip/http'
 import { verifierObserver } from '@quantum-ip/telemetry'
 import type { TrustStore } from '@quantum-ip/trust'
-import {
-  createVerifier,
-  type DeepMode,
-  type ReplayGuard,
-  type Verifier,
-  type WitnessPolicy,
-} from '@quantum-ip/verifier'
+import { createVerifier, type ReplayGuard, type Verifier, type WitnessPolicy } from '@quantum-ip/verifier'
+import { type Alertness, deepModeOf } from './deep-checks.ts'
 import type { GatewayPartOptions } from './gateway-part.ts'
 import { threadsOf } from './threads-of.ts'
 
@@ -34,7 +29,10 @@ export interface VerifierParts {
 }
 
 /** Opens the verifier of one thread of a gateway, as configured. */
-export function openVerifier(options: GatewayPartOptions, parts: VerifierParts): Verifier {
+export function openVerifier(
+  options: GatewayPartOptions & { readonly alertness: Alertness },
+  parts: VerifierParts,
+): Verifier {
   const { config, session, metrics, onEvent } = options
   const { trust, reports } = parts
   const observer = verifierObserver(
@@ -60,7 +58,8 @@ export function openVerifier(options: GatewayPartOptions, parts: VerifierParts):
     },
     attestations: {
       source: attestationSource(session),
-      deep: deepMode(config),
+      deep: deepModeOf(config, ''),
+      leastShare: () => options.alertness.share,
       freshMs: config.attestations.freshForMs,
       cacheMax: config.attestations.cacheMax,
       witnesses: witnessPolicy(config),
@@ -84,8 +83,4 @@ export function openVerifier(options: GatewayPartOptions, parts: VerifierParts):
 function witnessPolicy({ trust }: Config): WitnessPolicy {
   const { vkeys, quorum } = trust.witnesses
   return { keys: vkeys.map((vkey) => parseVkey(vkey)), quorum }
-}
-
-function deepMode({ attestations }: Config): DeepMode {
-  return attestations.deepCheck === 'sampled' ? { sample: attestations.sampling } : attestations.deepCheck
 }

@@ -56,7 +56,7 @@ export function urlOf({ gateway }: GatewayPart): string {
 }
 
 /** The trust state that a gateway holds, as JSON. */
-export function statusOf({ follower, verifier, replay }: GatewayPart): JsonObject {
+export function statusOf({ follower, verifier, replay, deferred }: GatewayPart): JsonObject {
   const { mode, seq, epoch, bundleSequence, ageMs, clockOffsetMs, staleness, caughtUp, feedsLost } =
     follower.status()
   return {
@@ -72,5 +72,8 @@ export function statusOf({ follower, verifier, replay }: GatewayPart): JsonObjec
     ready: verifier.ready(),
     replay: replay.status(),
     ...verifier.stats(),
+    deferredBacklog: deferred.backlog,
+    deferredDropped: deferred.dropped,
+    deferredProven: deferred.proven.length,
   }
 }

@@ -1,12 +1,12 @@
 import { type Clock, equalBytes } from '@quantum-ip/base'
 import { type AdmissionRule, decideAdmission } from '@quantum-ip/attestation'
 import type { TrustView } from '@quantum-ip/trust'
-import type { DeepMode } from '../deep-mode.ts'
+import type { DeepMode, DeepOutcome } from '../deep-mode.ts'
 import type { VerifierObserver } from '../observer.ts'
 import type { Reason } from '../verdict.ts'
 import type { AttestationOptions } from '../verifier-options.ts'
 import { decideAnswer } from './attestation-answer.ts'
-import type { Check } from './check.ts'
+import { Check } from './check.ts'
 import { type DeepResult, isStillTrusted } from './deep-result.ts'
 import type { SignatureQueue } from './signature-queue.ts'
 import { SingleFlight } from './single-flight.ts'
@@ -16,7 +16,7 @@ import type { TokenFacts } from './token-facts.ts'
 const failureMs = 1_000
 
 interface Entry extends Named {
-  readonly outcome: 'passed' | 'failed' | 'unavailable'
+  readonly outcome: DeepOutcome
   /** From the last check that passed, whatever came of later ones. */
   readonly result: DeepResult | undefined
   readonly untilMs: number
@@ -41,11 +41,15 @@ export interface DeepCheckerParts {
   readonly options: AttestationOptions
 }
 
-/** Whether a deep check of the token with this digest is due: the same answer each time for one token. */
-export function isDeep(mode: DeepMode, digestText: string): boolean {
+/**
+ * Whether a deep check of the token with this digest is due before the answer: the same each time for one token. `leastShare` is
+ * the share of tokens that is checked at least, while something is going on.
+ */
+export function isDeep(mode: DeepMode, digestText: string, leastShare = 0): boolean {
   if (mode === 'always' || mode === 'never') return mode === 'always'
+  const share = Math.max(leastShare, mode === 'deferred' ? 0 : mode.sample)
   const draw = (digestText.charCodeAt(0) * 256 + digestText.charCodeAt(1)) * 256 + digestText.charCodeAt(2)
-  return draw < mode.sample * 2 ** 24
+  return draw < share * 2 ** 24
 }
 
 /**
@@ -85,6 +89,29 @@ export class DeepChecker {
       if (attestationOrigin !== '' && !this.#isFresh(attestationOrigin, attestationIndex, nowMs)) return false
     }
     return true
+  }
+
+  /** Whether enough is known of all that the token names to go by it: it holds and is fresh, or something did not hold the last time. */
+  isKnown(facts: TokenFacts, nowMs: number): boolean {
+    const entries = namedBy(facts).map(({ origin, index }) => this.#entry(origin, index))
+    if (entries.some((entry) => entry?.outcome === 'failed')) return true
+    return entries.every((entry) => entry?.outcome === 'passed' && nowMs < entry.untilMs)
+  }
+
+  /** Checks what a token names, apart from any request: asks for what is not held and fresh. */
+  async checkApart(facts: TokenFacts): Promise<DeepOutcome> {
+    const { clock } = this.#parts
+    if (!this.isHeld(facts, clock.now())) await this.ask(facts)
+    const check = new Check({ tokenCount: 1, audience: '' }, clock.now(), 0)
+    if (this.judgeHeld(check, facts) !== undefined) return 'failed'
+    return check.unverifiable === undefined ? 'passed' : 'unavailable'
+  }
+
+  /** Checks one attestation anew, whatever is held of it. */
+  async recheck(td: string, named: Named): Promise<DeepOutcome> {
+    const { origin, index } = named
+    await this.#check(td, { origin, index, build: undefined })
+    return this.#entry(origin, index)?.outcome ?? 'unavailable'
   }
 
   /** Asks for what is missing or no longer fresh. */

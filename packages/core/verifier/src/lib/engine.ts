@@ -1,5 +1,6 @@
 import { limits } from '@quantum-ip/base'
 import type { TrustView } from '@quantum-ip/trust'
+import type { DeepMode, DeepOutcome } from '../deep-mode.ts'
 import { silentObserver, type VerifierObserver } from '../observer.ts'
 import type { ReplayOutcome } from '../replay-guard.ts'
 import type { Reason, Verdict } from '../verdict.ts'
@@ -27,7 +28,7 @@ import { evaluatePath } from './proof.ts'
 import { ReferenceResolver } from './reference-resolver.ts'
 import { callerClass, SignatureQueue } from './signature-queue.ts'
 import { TokenCache } from './token-cache.ts'
-import type { HopFacts, TokenFacts } from './token-facts.ts'
+import { namesAttestation, type TokenFacts } from './token-facts.ts'
 import { TrustFollower } from './trust-follower.ts'
 
 /**
@@ -117,6 +118,15 @@ export class Engine implements Verifier {
     // A head that was dropped when its last token expired was held when it mattered.
     if (head !== undefined && head !== 'ask') return head
     return this.#isStale(check) ? 'trust_stale' : 'ok'
+  }
+
+  async checkDeferred(verdict: Verdict): Promise<DeepOutcome> {
+    const facts = IssuedVerdict.factsOf(verdict)?.facts
+    return (facts && (await this.#deep?.checkApart(facts))) ?? 'unavailable'
+  }
+
+  async recheckAttestation(place: { readonly origin: string; readonly index: number }): Promise<DeepOutcome> {
+    return (await this.#deep?.recheck(this.#trust.td, place)) ?? 'unavailable'
   }
 
   ready(): boolean {
@@ -234,7 +244,7 @@ export class Engine implements Verifier {
     if (facts.head !== undefined) return this.#heads.ask(facts, presentedBy(check), check.nowMs)
     // A JWT carries no proof of its log entry. What it claims of it (`log`, `idx`) is what it is revoked and used up by.
     if (token?.form !== 'jwt' || key === undefined) throw new TypeError('no signature to ask for')
-    const place = callerClass(priorityOf(check.input), 'jwt')
+    const place = callerClass(check.input.priority ?? 1, 'jwt')
     const holds = await this.#queue.run(place, () =>
       holdsJwt(token, key.key, {
         observer: this.#observer,
@@ -268,9 +278,11 @@ export class Engine implements Verifier {
   /** Attestation: of exactly the attestations that the token and its chain name, where a deep check is due. */
   #checkAttestation(check: Check, facts: TokenFacts): Reason | Promise<Reason> | undefined {
     if (facts.attestation === undefined && !namesAttestation(facts.hops)) return undefined
-    if (!isDeep(check.input.deep ?? this.#options.attestations?.deep ?? 'never', facts.digestText)) {
+    const { deep = 'never', leastShare } = this.#options.attestations ?? {}
+    const mode = check.input.deep ?? deep
+    if (!isDeep(mode, facts.digestText, leastShare?.()) && !this.#isKnown(mode, facts, check.nowMs)) {
       check.isShallow = true
-      this.#observer.deepCheck('skipped')
+      this.#observer.deepCheck(mode === 'deferred' ? 'deferred' : 'skipped')
       return undefined
     }
     if (this.#deep === undefined) {
@@ -279,6 +291,10 @@ export class Engine implements Verifier {
     }
     if (this.#deep.isHeld(facts, check.nowMs)) return this.#deep.judgeHeld(check, facts)
     return this.#enter(check) ? this.#askAttestation(check, facts, this.#deep) : 'overloaded'
+  }
+
+  #isKnown(mode: DeepMode, facts: TokenFacts, nowMs: number): boolean {
+    return mode !== 'never' && this.#deep?.isKnown(facts, nowMs) === true
   }
 
   async #askAttestation(check: Check, facts: TokenFacts, deep: DeepChecker): Promise<Reason> {
@@ -373,17 +389,8 @@ export class Engine implements Verifier {
   }
 }
 
-function priorityOf({ priority = 1 }: VerifyInput): number {
-  return priority
-}
-
 function presentedBy(check: Check): PresentedHead {
-  return { sigs: check.sigs, staple: check.input.staple, priority: priorityOf(check.input) }
-}
-
-function namesAttestation(hops: readonly HopFacts[]): boolean {
-  for (const { attestationOrigin } of hops) if (attestationOrigin !== '') return true
-  return false
+  return { sigs: check.sigs, staple: check.input.staple, priority: check.input.priority ?? 1 }
 }
 
 function atLeast(min: number, value: number): number {

@@ -99,6 +99,12 @@ export class TokenFacts implements TokenFactsParts {
   }
 }
 
+/** Whether a hop of the chain names an attestation. */
+export function namesAttestation(hops: readonly HopFacts[]): boolean {
+  for (const { attestationOrigin } of hops) if (attestationOrigin !== '') return true
+  return false
+}
+
 /** Writes the bytes of a hash that is written as 32 characters. */
 export function writeHash(text: string, into: Uint8Array): Uint8Array {
   for (let at = 0; at < 32; at++) into[at] = text.charCodeAt(at)

@@ -2,7 +2,8 @@ import type { ServiceId } from '@quantum-ip/base'
 import type { CompiledPolicy, Decision as PolicyDecision, Facts, PolicyObserver } from '@quantum-ip/policy'
 import type { LoadShedder } from '@quantum-ip/http'
 import type { DecisionInput, ShedCause, SpanExporter } from '@quantum-ip/telemetry'
-import type { DeepMode, Verdict, Verifier, VerifyInput } from '@quantum-ip/verifier'
+import type { DeepMode, Verifier } from '@quantum-ip/verifier'
+import type { DeferredRequest } from './deferred-checks.ts'
 import type { RelayOptions } from './relay-options.ts'
 import type { RoutePattern } from './route-table.ts'
 import type { UpstreamOptions } from './upstream.ts'
@@ -69,8 +70,8 @@ export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' 
   readonly policyObserver?: PolicyObserver
   readonly decisions?: DecisionRecorder
   readonly spans?: SpanExporter
-  /** Checks the attestation after the reply, where a policy lets a request through before that. */
-  readonly deferred?: (verdict: Verdict, input: VerifyInput) => void
+  /** Checks the attestation after the reply, where a request was let through before that: `openDeferredChecks` does. */
+  readonly deferred?: (request: DeferredRequest) => void
   /** Cuts open streams when a revocation takes effect. Without it they last until their token ends. */
   readonly trust?: RevocationFeed
   /** Sheds requests of low tiers while this thread is late with its work; the caller closes it. Default: none. */

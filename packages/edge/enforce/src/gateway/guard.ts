@@ -161,13 +161,21 @@ export class GatewayGuard {
       environment: route.environment,
       nowMs: this.#clock.now(),
     })
-    const decision = decide(route.policy, facts, options.policyObserver)
+    const decided = decide(route.policy, facts, options.policyObserver)
+    const decision = this.#isPutOff(route, verdict, decided) ? { ...decided, deferred: true } : decided
     if (route.candidate !== undefined) options.shadow?.(decide(route.candidate, facts), decision, facts)
     const traceId = asked.trace?.context.traceId ?? traceIdOf(asked.carried.traceparent)
     const id = options.decisions?.record({ verdict, decision, facts, traceId }) ?? null
     if (asked.trace !== undefined) this.#span(asked, verdict, { decision, id })
-    if (decision.deferred) options.deferred?.(verdict, asked.input)
+    if (decision.deferred) options.deferred?.({ verdict, id, priority: route.priority })
     return this.#act(asked, verdict, { decision, id, facts })
+  }
+
+  // Where deep checks are deferred, one follows for everything that passes without; where they are not, the policy may ask for it.
+  #isPutOff(route: ReadyRoute, verdict: Verdict, decision: PolicyDecision): boolean {
+    const { deep, attestation } = verdict
+    if (route.options.deep !== 'deferred' || deep || attestation === undefined) return false
+    return decision.action !== 'reject' && !decision.deferred
   }
 
   #span(

@@ -2,6 +2,7 @@ import { base64url, type Clock, type JsonObject } from '@quantum-ip/base'
 import type { StapledHead } from '@quantum-ip/token'
 import { type HeadFinding, type HeadGrounds, judgeHead, readSignedHead } from './judge-head.ts'
 import { MemberLimits } from './member-limits.ts'
+import { AuthorityError } from '../authority-errors.ts'
 import type { SecurityEvent, SecurityEvents, Sighting } from './security-events.ts'
 
 /** A member that reports something. */
@@ -19,8 +20,18 @@ export interface UnknownKey {
   readonly count: number
 }
 
+/** An attestation that did not hold where a member checked it, after requests had passed. */
+export interface AttestationFinding {
+  readonly log: string
+  readonly index: number
+  /** Decision IDs of those requests, and how many more there were. */
+  readonly decisions: readonly string[]
+  readonly more: number
+}
+
 /** What members report. */
 export type Report =
+  | ({ readonly kind: 'attestation_invalid' } & AttestationFinding)
   | { readonly kind: 'head_unlogged'; readonly head: string; readonly decisions: number }
   | { readonly kind: 'log_equivocation'; readonly heads: readonly string[] }
   | { readonly kind: 'key_unknown'; readonly keys: readonly UnknownKey[] }
@@ -31,13 +42,27 @@ export type Report =
  */
 export type ReportOutcome = 'proven' | 'known' | 'noted' | 'junk' | 'ignored' | 'shed'
 
+/** Where an attestation stands. */
+export interface AttestationPlace {
+  readonly log: string
+  readonly index: number
+}
+
+/** What became of an attestation: `absent` was never logged, `unavailable` says nothing. */
+export type AttestationState =
+  | { readonly state: 'holds' | 'absent' | 'unavailable' }
+  | { readonly state: 'fails'; readonly build: string }
+
+/** Looks at an attestation of ours anew, by what verifiers trust: whether it holds, and which build it is of. */
+export type AttestationCheck = (place: AttestationPlace) => Promise<AttestationState>
+
 /** What reports are judged with. */
 export interface ReportDeskOptions extends HeadGrounds {
   readonly events: SecurityEvents
   readonly clock: Clock
   /** What is done on proof: revoke the key, or leave it to an operator. */
   readonly onProof: 'revoke' | 'event'
-  /** Revokes a key. */
+  /** Revokes a key, or a build. */
   readonly revoke: (event: SecurityEvent) => Promise<void>
 }
 
@@ -55,12 +80,18 @@ const unknownPerHourMax = 16
 export class ReportDesk {
   readonly #options: ReportDeskOptions
   readonly #limits: MemberLimits
+  #recheck: AttestationCheck = () => Promise.resolve({ state: 'unavailable' })
   #unknownHour = 0
   #unknownEvents = 0
 
   constructor(options: ReportDeskOptions) {
     this.#options = options
     this.#limits = new MemberLimits(options.clock, perMemberMax)
+  }
+
+  /** How attestations are looked at anew. Until it is known, none can be. */
+  recheckBy(recheck: AttestationCheck): void {
+    this.#recheck = recheck
   }
 
   /** Judges reports one after the other. @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE` */
@@ -79,8 +110,44 @@ export class ReportDesk {
 
   #judge(reporter: Reporter, report: Report): Promise<ReportOutcome> {
     if (report.kind === 'key_unknown') return this.#noteUnknown(reporter, report.keys)
+    if (report.kind === 'attestation_invalid') return this.#judgeAttestation(reporter, report)
     const staples = report.kind === 'head_unlogged' ? [report.head] : report.heads
     return this.#judgeHeads(reporter, staples, report.kind === 'head_unlogged' ? report.decisions : 0)
+  }
+
+  /**
+   * The member's word counts for nothing: the attestation is checked again here, from our own registry. That it cannot be looked
+   * at now is no proof, and the member tells it again.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_OVERLOADED`
+   */
+  async #judgeAttestation({ sid, point }: Reporter, found: AttestationFinding): Promise<ReportOutcome> {
+    const { log, index, decisions, more } = found
+    const now = await this.#recheck({ log, index })
+    if (now.state === 'unavailable')
+      throw new AuthorityError('QIP_AUTHORITY_OVERLOADED', {
+        what: 'the attestation cannot be looked at now',
+      })
+    if (now.state !== 'fails') return now.state === 'holds' ? 'known' : 'junk'
+    const { event } = await this.#options.events.raise({
+      kind: 'attestation_invalid',
+      severity: 'critical',
+      subject: now.build,
+      log,
+      dedupe: `attestation_invalid ${log} ${index}`,
+      proof: {
+        log,
+        index,
+        build: now.build,
+        passed: decisions.length + more,
+        decisions: [...decisions],
+        point,
+      },
+      reportedBy: sid,
+      action: this.#options.onProof === 'revoke' ? 'due' : 'none',
+    })
+    if (event.action === 'due') await this.#act(event)
+    return 'proven'
   }
 
   async #judgeHeads(
@@ -197,7 +264,8 @@ export class ReportDesk {
     const { events, revoke } = this.#options
     try {
       await revoke(event)
-      const note = `revoked the key ${event.subject}`
+      const what = event.kind === 'attestation_invalid' ? 'build' : 'key'
+      const note = `revoked the ${what} ${event.subject}`
       await events.acted(event.number, { actor: 'authority', act: 'revoked', note }, 'done')
     } catch (error) {
       // It stays due, and is tried again with the next maintenance.

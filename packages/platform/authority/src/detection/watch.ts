@@ -1,3 +1,4 @@
+import { parseHex } from '@quantum-ip/base'
 import type { Acts } from '../acts.ts'
 import type { AuthorityOptions } from '../authority-options.ts'
 import type { AuthorityParts } from '../authority-parts.ts'
@@ -32,10 +33,12 @@ export function openWatch(
   { acts, revoke }: WatchActions,
 ): Watch {
   const revokeOn = async ({ number, kind, subject }: SecurityEvent): Promise<void> => {
-    if (index.isKeyRevoked(subject)) return
-    const key = { kind: 'key', value: subject } as const
-    const { record } = await revoke({ ...key, reason: `${kind}, event ${number}` })
-    await acts.record('authority', 'revoke', { ...key, epoch: record.epoch, event: number })
+    const isBuild = kind === 'attestation_invalid'
+    const nowS = Math.floor(clock.now() / 1_000)
+    if (isBuild ? index.isBuildRevoked(parseHex(subject), nowS) : index.isKeyRevoked(subject)) return
+    const aim = { kind: isBuild ? 'build' : 'key', value: subject } as const
+    const { record } = await revoke({ ...aim, reason: `${kind}, event ${number}` })
+    await acts.record('authority', 'revoke', { ...aim, epoch: record.epoch, event: number })
   }
   const reports = new ReportDesk({ store, keys, clock, events, onProof, revoke: revokeOn })
   return {

@@ -5,6 +5,7 @@ import {
   parseHex,
   type ServiceId,
   type TrustDomain,
+  trustDomainName,
   utf8,
 } from '@quantum-ip/base'
 import {
@@ -195,6 +196,18 @@ export class Registry {
   async find(log: number, index: number): Promise<Registered | undefined> {
     const [row] = await this.#find('SELECT * FROM attestations WHERE log = ? AND position = ?', [log, index])
     return row && this.#registered(row)
+  }
+
+  /** Which build the attestation at a place of a log of ours is of, lowercase hexadecimal. */
+  async buildAt(origin: string, index: number): Promise<string | undefined> {
+    const start = `${trustDomainName(this.#options.td)}/attestations/`
+    const number = origin.startsWith(start) ? /^\d{1,9}$/.exec(origin.slice(start.length))?.[0] : undefined
+    if (number === undefined) return undefined
+    const [row] = await this.#find('SELECT build FROM attestations WHERE log = ? AND position = ?', [
+      Number(number),
+      index,
+    ])
+    return row && hex(row['build'] as Uint8Array)
   }
 
   /** The newest attestation of a build by which a rule admits it as a service; or why there is none. */

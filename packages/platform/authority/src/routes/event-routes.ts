@@ -1,7 +1,8 @@
-import type { JsonObject } from '@quantum-ip/base'
+import type { Json, JsonObject } from '@quantum-ip/base'
 import { type App, requireRole } from '@quantum-ip/http'
 import { securityEventKinds } from '@quantum-ip/telemetry'
 import { Type } from 'typebox'
+import type { Decisions } from '../decisions.ts'
 import type { EventQuery, SecurityEvent } from '../detection/security-events.ts'
 import { actorOf, type RouteContext, sessionOf } from './route-context.ts'
 import { closed } from './schemas.ts'
@@ -17,6 +18,16 @@ const reportSchema = Type.Union([
   closed({
     kind: Type.Literal('log_equivocation'),
     heads: Type.Array(stapleSchema, { minItems: 1, maxItems: 2 }),
+  }),
+  closed({
+    kind: Type.Literal('attestation_invalid'),
+    log: Type.String({ minLength: 1, maxLength: 255 }),
+    index: Type.Integer({ minimum: 0 }),
+    decisions: Type.Array(Type.String({ maxLength: 128 }), {
+      maxItems: 1_000,
+      description: 'IDs of the decisions by which requests had passed',
+    }),
+    more: Type.Integer({ minimum: 0, description: 'how many more there were' }),
   }),
   closed({
     kind: Type.Literal('key_unknown'),
@@ -92,8 +103,7 @@ function addReadingRoutes(app: App, { authority }: RouteContext): void {
     { config: requireRole('viewer'), schema: { params: numberParams } },
     async (request) => {
       const event = await events.get(Number(request.params.number))
-      const affected =
-        event.log === null ? [] : await decisions.listOf({ log: event.log, head: 'unlogged', limit: 1_000 })
+      const affected = await affectedBy(event, decisions)
       const steps = await events.steps(event.number)
       return {
         ...eventJson(event),
@@ -135,6 +145,16 @@ function addMarkingRoutes(app: App, { authority }: RouteContext): void {
       },
     )
   }
+}
+
+/** The decisions that rest on what the event is about. */
+async function affectedBy(event: SecurityEvent, decisions: Decisions): Promise<readonly Json[]> {
+  const limit = 1_000
+  if (event.log === null) return []
+  if (event.kind !== 'attestation_invalid')
+    return decisions.listOf({ log: event.log, head: 'unlogged', limit })
+  const { index } = event.proof
+  return typeof index === 'number' ? decisions.listPassedOn({ log: event.log, index, limit }) : []
 }
 
 function eventJson(event: SecurityEvent): JsonObject {

@@ -11,6 +11,7 @@ import { isLoopback } from './units.ts'
 export function checkRelations(config: Config): readonly ConfigFault[] {
   return [
     ...checkServices(config),
+    ...checkDeepChecks(config),
     ...checkAdmission(config),
     ...checkRoutes(config),
     ...checkListeners(config),
@@ -40,6 +41,19 @@ function checkServices(config: Config): ConfigFault[] {
     const twice = seen.has(id) ? [{ path, reason: 'this service is listed twice' }] : []
     seen.add(id)
     return [...twice, ...inDomain(config, path, id)]
+  })
+}
+
+function checkDeepChecks(config: Config): ConfigFault[] {
+  const declared = new Set(config.services.map(({ id }) => id))
+  const seen = new Set<string>()
+  return config.attestations.perService.flatMap(({ service }, index) => {
+    const path = ['attestations', 'perService', index, 'service']
+    if (seen.has(service)) return [{ path, reason: 'this service is listed twice' }]
+    seen.add(service)
+    if (declared.has(service)) return inDomain(config, path, service)
+    const next = `add \`- id: ${service}\` to \`services\``
+    return [{ path, reason: 'this service is not listed under `services`', next }]
   })
 }
 

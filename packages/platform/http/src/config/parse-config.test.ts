@@ -124,7 +124,14 @@ const defaults: Config = {
   detection: { onProof: 'revoke', keyRate: { factor: 10, floor: 1_000 } },
   retention: { eventsMs: 31_536_000_000 },
   replay: { scope: 'single', bytesMax: 268_435_456, retryWindowMs: 0, redis: undefined },
-  attestations: { deepCheck: 'always', sampling: 0.1, freshForMs: 86_400_000, cacheMax: 10_000 },
+  attestations: {
+    deepCheck: 'always',
+    sampling: 0.1,
+    perService: [],
+    incidentSampling: 1,
+    freshForMs: 86_400_000,
+    cacheMax: 10_000,
+  },
   verifier: { cacheMax: 100_000, pendingMax: 1_024, signaturesMax: 256, signatureWaitMs: 250 },
   policies: { files: [] },
   telemetry: {
@@ -670,4 +677,25 @@ describe('checkConfig', () => {
   })
 
   it('finds nothing in the documented example', () => assert.deepEqual(checkConfig(sample, source), []))
+})
+
+it('takes what it does not say of a service from the whole, and knows its services', () => {
+  const td = 'spiffe://acme.example'
+  const services = `trustDomain: ${td}\nservices: [{ id: ${td}/a }, { id: ${td}/b }]\n`
+  const text = (rows: string) =>
+    `${services}attestations: { deepCheck: sampled, sampling: 5%, perService: [${rows}] }`
+  const { attestations } = parseConfig(
+    text(`{ service: ${td}/a, deepCheck: deferred }, { service: ${td}/b, sampling: 20% }`),
+    'test.yaml',
+  )
+  assert.deepEqual(attestations.perService, [
+    { service: `${td}/a`, deepCheck: 'deferred', sampling: 0.05 },
+    { service: `${td}/b`, deepCheck: 'sampled', sampling: 0.2 },
+  ])
+  for (const [rows, reason] of [
+    [`{ service: ${td}/c }`, /not listed under `services`/],
+    [`{ service: ${td}/a }, { service: ${td}/a }`, /listed twice/],
+  ] as const) {
+    assert.throws(() => parseConfig(text(rows), 'test.yaml'), reason)
+  }
 })

@@ -1,6 +1,7 @@
 import type { JsonObject } from '@quantum-ip/base'
 import type {
   AdmissionConfig,
+  AttestationsConfig,
   AuthorityConfig,
   Config,
   CustodyConfig,
@@ -30,7 +31,6 @@ export const sqliteDefault = './data'
 export function resolveConfig(value: JsonObject, directory: string): Config {
   const root = new Section(value, directory)
   const heads = root.section('heads')
-  const attestations = root.section('attestations')
   const verifier = root.section('verifier')
   return {
     trustDomain: root.text('trustDomain'),
@@ -53,12 +53,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
       fetchesPerSecond: heads.integer('fetchesPerSecond'),
     },
     replay: resolveReplay(root.section('replay')),
-    attestations: {
-      deepCheck: attestations.word('deepCheck', 'deepCheck'),
-      sampling: attestations.share('sampling'),
-      freshForMs: attestations.durationMs('freshFor'),
-      cacheMax: attestations.integer('cacheMax'),
-    },
+    attestations: deepChecks(root.section('attestations')),
     verifier: {
       cacheMax: verifier.integer('cacheMax'),
       pendingMax: verifier.integer('pending'),
@@ -69,6 +64,23 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     telemetry: telemetry(root.section('telemetry')),
     detection: detection(root.section('detection')),
     retention: { eventsMs: root.section('retention').durationMs('events') },
+  }
+}
+
+function deepChecks(at: Section): AttestationsConfig {
+  const deepCheck = at.word('deepCheck', 'deepCheck')
+  const sampling = at.share('sampling')
+  return {
+    deepCheck,
+    sampling,
+    perService: at.sections('perService').map((row) => ({
+      service: row.text('service'),
+      deepCheck: row.has('deepCheck') ? row.word('deepCheck', 'deepCheck') : deepCheck,
+      sampling: row.has('sampling') ? row.share('sampling') : sampling,
+    })),
+    incidentSampling: at.share('incidentSampling'),
+    freshForMs: at.durationMs('freshFor'),
+    cacheMax: at.integer('cacheMax'),
   }
 }
 

@@ -1,5 +1,5 @@
 import { type TObject, type TSchema, Type } from 'typebox'
-import { choice, duration, form, integer, kind, label, list, path, section, share } from './fields.ts'
+import { choice, duration, form, integer, item, kind, label, list, path, section, share } from './fields.ts'
 import { admission, authority, custody, issuance, services, store, telemetry } from './schema-authority.ts'
 import { detection, retention } from './schema-detection.ts'
 import { gateway } from './schema-gateway.ts'
@@ -78,8 +78,25 @@ const heads = section('signed heads that no state has listed yet', {
 
 // `sampled` leaves most tokens with an attestation at `ok_shallow`, which the built-in policy refuses: a default must not.
 const attestations = section('deep checks of the attestation that a token names', {
-  deepCheck: choice(words.deepCheck, { description: 'of which requests', default: 'always' }),
-  sampling: share({ description: 'of requests, where sampled', default: '10%' }),
+  deepCheck: choice(words.deepCheck, {
+    description: 'of which requests before they are answered; deferred: of none, it follows the answer',
+    default: 'always',
+  }),
+  sampling: share({ description: 'of requests, where sampled; 5% to 20% is usual', default: '10%' }),
+  perService: list(
+    item(
+      { service: kind('service', { description: 'a service of `services`' }) },
+      {
+        deepCheck: choice(words.deepCheck, { description: 'absent: as above' }),
+        sampling: share({ description: 'absent: as above' }),
+      },
+    ),
+    { description: 'for services where it differs', maxItems: 10_000 },
+  ),
+  incidentSampling: share({
+    description: 'of requests, where sampled or deferred, while a security event is open',
+    default: '100%',
+  }),
   freshFor: duration({ description: 'how long a result is good', default: '24h', min: '1m', max: '30d' }),
   cacheMax: integer({ description: 'results remembered', default: 10_000, minimum: 1, maximum: 1_000_000 }),
 })

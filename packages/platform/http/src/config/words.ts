@@ -11,7 +11,7 @@ export const words = {
   onUnavailable: ['reject', 'local'],
   clientCertificate: ['optional', 'required'],
   onTimeLimit: ['hold', 'rollback'],
-  deepCheck: ['never', 'sampled', 'always'],
+  deepCheck: ['never', 'sampled', 'deferred', 'always'],
   jwtAlgorithm: ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87', 'ML-DSA-44-Ed25519', 'ML-DSA-65-Ed25519'],
   method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'],
 } as const
