@@ -16,6 +16,8 @@ export interface AuthorityErrorDetails {
   QIP_AUTHORITY_BACKUP_DAMAGED: { readonly reason: string }
   /** A backup is not made as asked. */
   QIP_AUTHORITY_BACKUP_REFUSED: { readonly reason: string }
+  /** A restore into the database did not come to its end. */
+  QIP_AUTHORITY_RESTORE_UNFINISHED: { readonly since: string }
   /** There is data already where a backup should be restored to. */
   QIP_AUTHORITY_STORE_OCCUPIED: { readonly place: string }
   /** Another process uses the data directory. */
@@ -85,6 +87,11 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
     fault: 'caller',
     message: ({ reason }) => `no backup: ${reason}`,
     next: () => 'correct that and try again',
+  },
+  QIP_AUTHORITY_RESTORE_UNFINISHED: {
+    fault: 'caller',
+    message: ({ since }) => `a restore into this database began at ${since} and has not ended`,
+    next: () => 'wait for it; if it failed, drop the database, create it again, and restore once more',
   },
   QIP_AUTHORITY_STORE_OCCUPIED: {
     fault: 'caller',

@@ -1,10 +1,12 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LogFate, Restored } from '@quantum-ip/authority'
+import type { LogFate, Restored, restoreStore } from '@quantum-ip/authority'
+import type { Config } from '@quantum-ip/http'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import { backupFacts, backupJson, checkBackup, openSealedKeys } from '../lib/backup.ts'
 import { answer, newAnswer } from '../lib/command.ts'
+import { readText } from '../lib/files.ts'
 import type { Run } from '../lib/io.ts'
 import { type Cell, type Output, type OutputOptions, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
@@ -34,14 +36,8 @@ async function restore(output: Output, file: string, options: RestoreOptions): P
   if ((options.keys === undefined) !== (options.passphraseFile === undefined)) {
     throw new CliError('QIP_CLI_USAGE', { reason: '--keys and --passphrase-file go together' })
   }
-  const { restoreKeys, restoreStore } = await import('@quantum-ip/authority')
+  const { restoreKeys, restoreStore: intoStore } = await import('@quantum-ip/authority')
   const { store, custody, trustDomain } = await readOrDefault(options.config)
-  if (store.kind !== 'sqlite') {
-    throw new CliError('QIP_CLI_NOT_AVAILABLE', {
-      what: 'restoring into PostgreSQL',
-      next: "name a directory with `store: { sqlite: … }`, or use the database's own tools",
-    })
-  }
   // First what can fail without leaving anything: a wrong passphrase.
   const { keys, passphraseFile = '' } = options
   const opened = keys === undefined ? undefined : await openSealedKeys(keys, passphraseFile)
@@ -53,11 +49,11 @@ async function restore(output: Output, file: string, options: RestoreOptions): P
   const isDry = options.dryRun === true
   const restored = isDry
     ? await checkBackup(file, about)
-    : await restoreStore({ ...about, file, folder: store.directory })
+    : await intoStore({ ...about, ...(await placeOf(store)), file })
   output.progressDone()
   if (opened !== undefined && !isDry) {
     await restoreKeys(custody.directory, opened).catch(async (error: unknown) => {
-      await rm(join(store.directory, 'authority.db'), { force: true })
+      if (store.kind === 'sqlite') await rm(join(store.directory, 'authority.db'), { force: true })
       throw error
     })
   }
@@ -66,6 +62,15 @@ async function restore(output: Output, file: string, options: RestoreOptions): P
     keys: opened?.files.size,
     isDry: options.dryRun === true,
   })
+}
+
+async function placeOf(
+  store: Config['store'],
+): Promise<Pick<Parameters<typeof restoreStore>[0], 'folder' | 'postgres'>> {
+  const folder = store.directory
+  if (store.kind === 'sqlite') return { folder }
+  const url = (await readText({ path: store.urlFile, what: 'connection URL' })).trim()
+  return { folder, postgres: { url, connectionsMax: 1 } }
 }
 
 function tellRestored(

@@ -4,11 +4,15 @@ import { feedPartition } from './drills/feed-partition.ts'
 import { headerLoss } from './drills/header-loss.ts'
 import { replay } from './drills/replay.ts'
 import { restoredBackup } from './drills/restored-backup.ts'
+import { rotationFailure } from './drills/rotation-failure.ts'
 import { stolenIssuingKey } from './drills/stolen-issuing-key.ts'
+import { verifierOverload } from './drills/verifier-overload.ts'
 import { wrongPolicy } from './drills/wrong-policy.ts'
 
 /** Every drill, in the order in which they run. */
 export const drills: readonly Drill[] = [
+  rotationFailure,
+  verifierOverload,
   headerLoss,
   replay,
   wrongPolicy,

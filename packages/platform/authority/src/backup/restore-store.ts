@@ -4,6 +4,10 @@ import { AuthorityError } from '../authority-errors.ts'
 import { syncFolder } from '../store/durable-file.ts'
 import { lockFolder } from '../store/folder-lock.ts'
 import { type HighWaterMark, openHighWater } from '../store/high-water.ts'
+import { restoringMark, writeMetaStatement } from '../store/meta.ts'
+import { openPostgres } from '../store/postgres.ts'
+import type { PostgresOptions } from '../store/postgres-connection.ts'
+import { metaSchema } from '../store/schema.ts'
 import { openSqlite } from '../store/sqlite.ts'
 import { readBackupFile } from './backup-file.ts'
 import { type CheckedStore, checkStore } from './check-store.ts'
@@ -18,6 +22,8 @@ export interface RestoreOptions {
   readonly trustDomain?: string
   /** Where the store is to be: an empty folder, or none yet. */
   readonly folder: string
+  /** The database to restore into, instead of a file in `folder`. It must exist, and hold nothing. */
+  readonly postgres?: PostgresOptions
   /** A rehearsal: everything is done but the last step, and nothing is left. */
   readonly dryRun?: boolean
   /** The folder of the high-water marks, as it is now. */
@@ -35,21 +41,26 @@ export interface Restored extends BackupContents, CheckedStore {
 }
 
 /**
- * Restores a backup into an SQLite store: reads it whole, fills a draft of the database, checks the draft as {@link checkStore}
- * says, and only then gives it its name. What fails on the way leaves nothing behind. An authority must not be running.
+ * Restores a backup into a store: reads it whole, fills a draft of the database with SQLite, checks the draft as {@link checkStore}
+ * says, and only then gives it its name, or fills the PostgreSQL database with the same lines. What fails before that leaves nothing
+ * behind; a PostgreSQL database that is half filled is refused by every authority. An authority must not be running.
  *
  * @throws {AuthorityError} `QIP_AUTHORITY_STORE_OCCUPIED` · `QIP_AUTHORITY_BACKUP_DAMAGED` · `QIP_AUTHORITY_DATA_FOREIGN` ·
  *   `QIP_AUTHORITY_DATA_VERSION` · `QIP_AUTHORITY_DATA_LOCKED` · `QIP_AUTHORITY_STORE_UNAVAILABLE`
  */
 export async function restoreStore(options: RestoreOptions): Promise<Restored> {
   const { folder, dryRun = false } = options
-  await refuseOccupied(folder)
+  if (options.postgres === undefined) await refuseOccupied(folder)
   const outside = await readOutside(options.highWaterFolder, dryRun)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const draft = join(folder, 'authority.db.restoring')
   try {
     const restored = await fillDraft(draft, options, outside)
     if (dryRun) return restored
+    if (options.postgres !== undefined) {
+      await fillPostgres(options.postgres, options)
+      return restored
+    }
     await rename(draft, join(folder, 'authority.db'))
     await syncFolder(folder)
     return restored
@@ -75,6 +86,21 @@ async function fillDraft(draft: string, options: RestoreOptions, outside: Outsid
     const fates = await planRestore(sql, header.trustDomain, outside)
     const beside = Math.max(0, outside.revocations - contents.manifest.revocations)
     return { ...contents, ...checked, fates, revocationsBeside: beside, hasMarks: outside.marks.length > 0 }
+  } finally {
+    await sql.close()
+  }
+}
+
+async function fillPostgres(postgres: PostgresOptions, { file, onProgress }: RestoreOptions): Promise<void> {
+  const sql = await openPostgres(postgres, metaSchema)
+  try {
+    const [row] = await sql.query('SELECT COUNT(*) AS count FROM meta')
+    if (row?.['count'] !== 0) {
+      throw new AuthorityError('QIP_AUTHORITY_STORE_OCCUPIED', { place: 'the PostgreSQL database' })
+    }
+    await sql.transact([writeMetaStatement(restoringMark, new Date().toISOString())])
+    await loadBackup(readBackupFile(file), { sql, ...(onProgress !== undefined && { onProgress }) })
+    await sql.transact([{ sql: 'DELETE FROM meta WHERE name = ?', params: [restoringMark] }])
   } finally {
     await sql.close()
   }

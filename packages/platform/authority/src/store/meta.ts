@@ -1,5 +1,8 @@
 import type { Sql, SqlStatement } from './sql.ts'
 
+/** Stands in a database for as long as a backup is being restored into it. */
+export const restoringMark = 'restoring'
+
 /** A single value that is kept under a name. */
 export async function readMeta(sql: Sql, name: string): Promise<string | undefined> {
   const [row] = await sql.query('SELECT value FROM meta WHERE name = ?', [name])

@@ -4,7 +4,7 @@ import type { TrustDomain } from '@quantum-ip/base'
 import { AuthorityError } from '../authority-errors.ts'
 import { writeBackupFile } from '../backup/backup-file.ts'
 import { openBackup } from '../backup/backup-store.ts'
-import { readMeta, writeMetaStatement } from './meta.ts'
+import { readMeta, restoringMark, writeMetaStatement } from './meta.ts'
 import { migrate } from './migrate.ts'
 import type { PostgresOptions } from './postgres-connection.ts'
 import { checkDurability } from './postgres-durability.ts'
@@ -73,6 +73,9 @@ async function openServer(postgres: PostgresPlace, onEvent: StoreListener): Prom
 }
 
 async function checkTrustDomain(sql: Sql, wanted: TrustDomain): Promise<void> {
+  const restoring = await readMeta(sql, restoringMark)
+  if (restoring !== undefined)
+    throw new AuthorityError('QIP_AUTHORITY_RESTORE_UNFINISHED', { since: restoring })
   const found = await readMeta(sql, 'trust-domain')
   if (found !== undefined && found !== wanted)
     throw new AuthorityError('QIP_AUTHORITY_DATA_FOREIGN', { found, wanted })

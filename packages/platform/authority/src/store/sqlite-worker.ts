@@ -35,6 +35,7 @@ const statements = new Map<string, StatementSync>()
 const queue: SqliteCall[] = []
 let database: DatabaseSync | undefined
 let scheduled = false
+let copying = false
 
 try {
   database = open()
@@ -45,10 +46,14 @@ try {
 
 port.on('message', (call: SqliteCall) => {
   queue.push(call)
-  if (scheduled) return
+  schedule()
+})
+
+function schedule(): void {
+  if (scheduled || copying) return
   scheduled = true
   setImmediate(drain)
-})
+}
 
 function open(): DatabaseSync {
   const opened = new DatabaseSync(file)
@@ -62,13 +67,17 @@ function open(): DatabaseSync {
 
 function drain(): void {
   scheduled = false
-  while (queue.length > 0) {
+  while (queue.length > 0 && !copying) {
     const call = queue.shift() as SqliteCall
-    if (call.kind === 'transact') transactTogether(call)
-    else if (call.kind === 'query') answerQuery(call)
-    else if (call.kind === 'copy') void answerCopy(call)
-    else close(call)
+    if (call.kind === 'copy') void answerCopy(call)
+    else if (call.kind === 'close') close(call)
+    else answer(call)
   }
+}
+
+function answer(call: SqliteCall & { kind: 'query' | 'transact' }): void {
+  if (call.kind === 'transact') transactTogether(call)
+  else answerQuery(call)
 }
 
 function close(call: SqliteCall): void {
@@ -87,16 +96,33 @@ function answerQuery(call: SqliteCall & { kind: 'query' }): void {
   }
 }
 
-// Pages for one step of a copy: 1 MiB. Between steps, transactions run; what they write goes into the copy, too.
+// Pages for one step of a copy: 1 MiB. A step works on the connection from another thread, and one that also runs statements
+// then was seen to fail (`not an error`): so statements wait for the end of the step, 1 ms, and run between two of them. What
+// they write goes into the copy, too.
 const copyPages = 256
 
 async function answerCopy({ id, file }: SqliteCall & { kind: 'copy' }): Promise<void> {
+  copying = true
   try {
-    await backup(connection(), file, { rate: copyPages })
+    await backup(connection(), file, { rate: copyPages, progress: answerBetweenSteps })
     port.postMessage({ id, kind: 'done', rows: [] } satisfies SqliteAnswer)
   } catch (error) {
     port.postMessage(failure(id, error))
+  } finally {
+    copying = false
+    schedule()
   }
+}
+
+function answerBetweenSteps(): void {
+  // Another copy, and the end, wait until this one is done.
+  const held: SqliteCall[] = []
+  while (queue.length > 0) {
+    const call = queue.shift() as SqliteCall
+    if (call.kind === 'copy' || call.kind === 'close') held.push(call)
+    else answer(call)
+  }
+  queue.push(...held)
 }
 
 /** Runs `first` and every transaction queued right behind it under one commit. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { isQipError } from '@quantum-ip/base'
-import type { Sql } from './sql.ts'
+import type { Sql, SqlRow } from './sql.ts'
 import { openSqlite } from './sqlite.ts'
 
 let folder = ''
@@ -63,4 +63,43 @@ test('says that it is closed', async () => {
     async () => other.query('SELECT 1'),
     (error) => isQipError(error, 'QIP_AUTHORITY_STORE_UNAVAILABLE'),
   )
+})
+
+test('a snapshot is of one instant, and no transaction fails while it is made', async () => {
+  const big = await openSqlite(join(folder, 'c.db'), [
+    'CREATE TABLE t (k INTEGER PRIMARY KEY, b BLOB NOT NULL)',
+    'CREATE TABLE pairs (k INTEGER PRIMARY KEY, number INTEGER NOT NULL)',
+    'INSERT INTO pairs VALUES (1, 0), (2, 0)',
+  ])
+  const rows = Array.from({ length: 400 }, (_, k) => [k, new Uint8Array(40_000)] as const)
+  await big.transact([{ sql: 'INSERT INTO t VALUES (?, ?)', each: rows }])
+  const over = new AbortController()
+  let written = 0
+  // Half of them are undone, on purpose.
+  const write = async (): Promise<void> => {
+    const number = ++written
+    const both = { sql: 'UPDATE pairs SET number = ?', params: [number], expect: number % 2 === 0 ? 2 : 3 }
+    await big.transact([both]).catch((error: unknown) => {
+      assert.ok(isQipError(error, 'QIP_AUTHORITY_CONFLICT'), String(error))
+    })
+    await big.query('SELECT COUNT(*) FROM pairs')
+  }
+  const writing = Array.from({ length: 8 }, async () => {
+    while (!over.signal.aborted) await write()
+  })
+  const seen = new Set<unknown>()
+  for (let copy = 0; copy < 5; copy++) {
+    for (const snapshot of await Promise.all([big.snapshot(), big.snapshot()])) {
+      const found: SqlRow[] = []
+      for await (const batch of snapshot.rows('SELECT number FROM pairs ORDER BY k')) found.push(...batch)
+      assert.equal(found[0]?.['number'], found[1]?.['number'])
+      assert.equal(Number(found[0]?.['number']) % 2, 0)
+      seen.add(found[0]?.['number'])
+      await snapshot.close()
+    }
+  }
+  over.abort()
+  await Promise.all(writing)
+  await big.close()
+  assert.ok(seen.size > 1, 'nothing was written meanwhile')
 })
