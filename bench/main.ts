@@ -9,6 +9,7 @@ import { verifyFlood } from './rows/flood.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issuance.ts'
 import { ledgerAppend } from './rows/ledger.ts'
+import { redisReplay } from './rows/replay.ts'
 import { revocation } from './rows/revocation.ts'
 import {
   cacheMemory,
@@ -46,6 +47,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   verify_flood: verifyFlood,
   telemetry_us: telemetryCost,
   replay_bytes: replayMemory,
+  redis_replay: redisReplay,
   cache_mb: cacheMemory,
   issue_bulk: issueBulk,
   issue_single: issueSingle,
