@@ -85,6 +85,14 @@ export async function redisReplay(): Promise<Rows> {
   }
 }
 
+// The median of the rounds: a neighbour of the machine spoils one, not the row.
+function middle(samples: readonly number[][], share: number): number {
+  return percentile(
+    samples.map((sample) => percentile(sample, share)),
+    0.5,
+  )
+}
+
 async function measure(port: number): Promise<Rows> {
   const guard = await openRedisGuard({ redis: { urls: `redis://127.0.0.1:${port}` }, timeoutMs: 1_000 })
   const ping = await openPing(port)
@@ -113,12 +121,6 @@ async function measure(port: number): Promise<Rows> {
   }
   ping.close()
   guard.close()
-  // The median of the rounds: a neighbour of the machine spoils one, not the row.
-  const middle = (samples: readonly number[][], share: number): number =>
-    percentile(
-      samples.map((sample) => percentile(sample, share)),
-      0.5,
-    )
   const p99 = middle(checks, 0.99)
   return {
     redis_replay: {

@@ -72,9 +72,12 @@ interface Place {
   readonly admin: number
 }
 
+function address(at: number): string {
+  return `{ socket_address: { address: 127.0.0.1, port_value: ${at} } }`
+}
+
 function envoyConfig(options: EnvoyOptions, { folder, port, admin }: Place): string {
   const { upstreams, client, retryPolicy, http2 = false, edge = true } = options
-  const address = (at: number): string => `{ socket_address: { address: 127.0.0.1, port_value: ${at} } }`
   const shown =
     client === undefined
       ? ''
