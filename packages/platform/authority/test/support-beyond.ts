@@ -1,7 +1,14 @@
 import { type Builder, buildProvenance, signStatement } from '@quantum-ip/attestation'
 import { utf8 } from '@quantum-ip/base'
 import { formatEnvelope, generatePrivateKey, noteKeyTypes, sha256, type Signer } from '@quantum-ip/crypto'
-import { type Log, memoryLogStorage, openLog, signCheckpoint } from '@quantum-ip/log'
+import {
+  formatEntryBundle,
+  type Log,
+  memoryLogStorage,
+  openLog,
+  parseTilePath,
+  signCheckpoint,
+} from '@quantum-ip/log'
 import { formatSubmission } from '@quantum-ip/mirror'
 import type { Authority, BuilderOrder } from '../src/index.ts'
 
@@ -15,6 +22,8 @@ export interface Attesting {
   envelope(artifact: string): Promise<string>
   /** A submission, as c2sp.org/tlog-witness has it, of a log that begins like another and goes on differently. */
   forkOf(log: Log, signer: Signer, grown: number): Promise<string>
+  /** The files of a log of five entries that begins with the first entry of another and goes on differently. */
+  forkedLog(log: Log, signer: Signer): Promise<(path: string) => Promise<Uint8Array | undefined>>
 }
 
 /** A builder with new keys. */
@@ -49,6 +58,20 @@ export function attesting(): Attesting {
       const by = { name: origin, type: noteKeyTypes.mlDsa44, signer, timestampS: 1 }
       const note = await signCheckpoint({ origin, size, root }, [by])
       return formatSubmission({ old, proof: await fork.consistencyProof(old), note })
+    },
+    async forkedLog(log, signer) {
+      const { origin } = log
+      const fork = await openLog({ storage: memoryLogStorage(), origin })
+      await fork.append([await log.entry(0), ...['a', 'b', 'c', 'd'].map((text) => utf8(`forged ${text}`))])
+      const { size, root } = fork.head()
+      const by = { name: origin, type: noteKeyTypes.mlDsa44, signer, timestampS: 1 }
+      const note = await signCheckpoint({ origin, size, root }, [by])
+      return async (path) => {
+        if (path === 'checkpoint') return utf8(note)
+        const tile = parseTilePath(path)
+        if ('level' in tile) return fork.tile(tile.level, tile.index, tile.width)
+        return formatEntryBundle(await fork.entries(0, tile.width))
+      }
     },
   }
 }

@@ -17,6 +17,10 @@ export type FollowerEvent =
   | { readonly kind: 'gap'; readonly reason: string }
   /** Heads between two states could not be had for too long: older heads are asked for one by one from now on. */
   | { readonly kind: 'gap_accepted'; readonly seq: number }
+  /** The authority is away, and a mirror gave a newer state. Told when it begins, and when another mirror takes over. */
+  | { readonly kind: 'mirror_used'; readonly mirror: string; readonly seq: number }
+  /** A mirror gave nothing, or nothing that verifies. */
+  | { readonly kind: 'mirror_failed'; readonly mirror: string; readonly error: CodedError }
   /** A poll brought no state. */
   | { readonly kind: 'poll_failed'; readonly error: CodedError }
   | { readonly kind: 'root_check_failed'; readonly error: CodedError }

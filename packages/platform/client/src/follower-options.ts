@@ -1,7 +1,9 @@
 import type { Clock } from '@quantum-ip/base'
 import type { Staleness, TrustStore } from '@quantum-ip/trust'
 import type { FollowerEvent, FollowerMode } from './follower-events.ts'
+import type { Mirror } from './mirrors.ts'
 import type { Session } from './session.ts'
+import type { TakenDocument } from './taken-document.ts'
 
 /** How often things are done; milliseconds. */
 export interface FollowerTiming {
@@ -38,12 +40,14 @@ export type VerifyProbe = (probe: {
 
 /** What a follower works with. */
 export interface TrustFollowerOptions {
-  /** A member's session: role `verifier`. Its transport knows the authority's addresses. */
-  readonly session: Session
+  /** A member's session, role `verifier`, or an operator's credential. Its transport knows the authority's addresses. */
+  readonly session: Pick<Session, 'request' | 'stream' | 'transport'>
+  /** Asked in this order while the authority is away. Default: none. */
+  readonly mirrors?: readonly Mirror[]
   /** Holds nothing yet. */
   readonly store: TrustStore
-  /** The name of this enforcement point, for acknowledgements. */
-  readonly point: string
+  /** The name of this enforcement point, for acknowledgements; `undefined`: it is none, and acknowledges nothing. */
+  readonly point: string | undefined
   /** Default `verifier`. */
   readonly kind?: MemberKind
   readonly region?: string
@@ -56,6 +60,8 @@ export interface TrustFollowerOptions {
   /** Age from which {@link FollowerStatus.staleness} says so. Default 300,000. */
   readonly staleAfterMs?: number
   readonly onEvent?: (event: FollowerEvent) => void
+  /** Told of every document that was taken, as it came: for whoever hands them on. */
+  readonly onTaken?: (document: TakenDocument) => void
   readonly timing?: FollowerTiming
 }
 

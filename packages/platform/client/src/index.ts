@@ -36,6 +36,14 @@ export {
   type ProvenEntry,
 } from './ledger.ts'
 export { AnswerReader, type JsonRequest, requestJson, requestObject } from './read-answer.ts'
+export { type Mirror, type TrustPlace } from './mirrors.ts'
+export {
+  type MirroredAttestations,
+  mirroredAttestationSource,
+  mirroredHeadSource,
+  type MirroredOptions,
+} from './mirrored-sources.ts'
+export { type TakenDocument } from './taken-document.ts'
 export {
   type AuthorityAnswer,
   type AuthorityRequest,

@@ -13,7 +13,8 @@ import { unavailable } from './lib/failure.ts'
 import { type FeedEvent, openFeed } from './lib/feed.ts'
 import { loadSnapshotFile } from './lib/snapshot-file.ts'
 import { SnapshotKeeper } from './lib/snapshot-keeper.ts'
-import { isGap, isOlder, TrustUpdater } from './lib/trust-updater.ts'
+import { FallbackUpdater } from './lib/fallback-updater.ts'
+import { isGap, isOlder } from './lib/trust-updater.ts'
 import { wait } from './lib/wait.ts'
 
 /**
@@ -29,6 +30,8 @@ export async function openTrustFollower(options: TrustFollowerOptions): Promise<
   return follower
 }
 
+const staleAfterDefaultMs = 300_000
+
 /** Gaps in a row that are closed on one connection. */
 const gapsMax = 3
 
@@ -37,8 +40,8 @@ class FeedFollower implements TrustFollower {
   readonly #options: TrustFollowerOptions
   readonly #clock: Clock
   readonly #timing: Required<FollowerTiming>
-  readonly #updater: TrustUpdater
-  readonly #acknowledger: Acknowledger
+  readonly #updater: FallbackUpdater
+  readonly #acknowledger: Acknowledger | undefined
   readonly #snapshots: SnapshotKeeper | undefined
   readonly #stop = new AbortController()
   #tasks: Promise<unknown>[] = []
@@ -50,23 +53,17 @@ class FeedFollower implements TrustFollower {
   #retryMs: number | undefined
 
   constructor(options: TrustFollowerOptions) {
-    const { session, store, point, kind, region, verifyProbe, snapshotFile, clock = systemClock } = options
+    const { session, store, snapshotFile, mirrors = [], clock = systemClock } = options
     this.store = store
     this.#options = options
     this.#clock = clock
     this.#timing = { ...timingDefaults, ...options.timing }
-    this.#updater = new TrustUpdater(session, store, clock)
     const { acknowledgeMs, snapshotMs } = this.#timing
     const report = (event: FollowerEvent) => this.#report(event)
-    const fleet = { point, ...(kind !== undefined && { kind }), ...(region !== undefined && { region }) }
-    this.#acknowledger = new Acknowledger({
-      session,
-      store,
-      fleet,
-      verifyProbe,
-      acknowledgeMs,
-      report,
-    })
+    const { staleAfterMs = staleAfterDefaultMs, onTaken: taken } = options
+    const authority = { url: session.transport.url, open: session.transport, member: session }
+    this.#updater = new FallbackUpdater({ authority, mirrors, store, clock, staleAfterMs, report, taken })
+    this.#acknowledger = acknowledgerOf(options, acknowledgeMs, report)
     this.#snapshots =
       snapshotFile === undefined
         ? undefined
@@ -80,7 +77,7 @@ class FeedFollower implements TrustFollower {
       this.#tasks = [
         this.#follow(started),
         this.#checkRoots(signal),
-        this.#acknowledger.run(signal),
+        ...(this.#acknowledger === undefined ? [] : [this.#acknowledger.run(signal)]),
         ...(this.#snapshots === undefined ? [] : [this.#snapshots.run(signal)]),
       ]
     })
@@ -88,7 +85,7 @@ class FeedFollower implements TrustFollower {
 
   status(): FollowerStatus {
     const { store } = this
-    const { session, staleAfterMs = 300_000 } = this.#options
+    const { session, staleAfterMs = staleAfterDefaultMs } = this.#options
     const now = this.#clock.now()
     return {
       mode: this.#mode,
@@ -101,7 +98,7 @@ class FeedFollower implements TrustFollower {
       staleness: store.staleness(now, staleAfterMs),
       caughtUp: this.#caughtUp,
       feedsLost: this.#feedsLost,
-      acknowledgedSeq: this.#acknowledger.seq,
+      acknowledgedSeq: this.#acknowledger?.seq,
     }
   }
 
@@ -110,7 +107,7 @@ class FeedFollower implements TrustFollower {
     this.#mode = 'closed'
     this.#stop.abort()
     await Promise.all(this.#tasks)
-    this.#acknowledger.close()
+    this.#acknowledger?.close()
     await this.#snapshots?.close()
   }
 
@@ -281,6 +278,17 @@ class FeedFollower implements TrustFollower {
   #report(event: FollowerEvent): void {
     this.#options.onEvent?.(event)
   }
+}
+
+/** Tells the authority how far this point is; what is no enforcement point tells nothing. */
+function acknowledgerOf(
+  { session, store, point, kind, region, verifyProbe }: TrustFollowerOptions,
+  acknowledgeMs: number,
+  report: (event: FollowerEvent) => void,
+): Acknowledger | undefined {
+  if (point === undefined) return undefined
+  const fleet = { point, ...(kind !== undefined && { kind }), ...(region !== undefined && { region }) }
+  return new Acknowledger({ session, store, fleet, verifyProbe, acknowledgeMs, report })
 }
 
 const timingDefaults: Required<FollowerTiming> = {

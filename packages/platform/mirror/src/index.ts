@@ -1,4 +1,7 @@
 export { type FolderLock, lockFolder } from './lib/folder-lock.ts'
+export { type HeldLog, LogMirror, type LogMirrorOptions } from './mirror/log-mirror.ts'
+export { Mirror, type MirrorEvent, type MirrorOptions, openMirror } from './mirror/mirror.ts'
+export { type MirrorServer, type MirrorServerOptions, serveMirror } from './mirror/mirror-server.ts'
 export { MirrorError, type MirrorErrorDetails } from './mirror-errors.ts'
 export { type Publication, type Published, publishTiles, type TileSource } from './publish/publish-tiles.ts'
 export {

@@ -33,6 +33,8 @@ export interface MirrorErrorDetails {
   QIP_MIRROR_QUORUM_MISSING: { readonly origin: string; readonly required: number; readonly found: number }
   /** The mirror does not hold what it was asked for: that says nothing about whether it exists. */
   QIP_MIRROR_NOT_HELD: { readonly what: string }
+  /** There is no such thing, as far as the mirror can know. */
+  QIP_MIRROR_NOT_FOUND: { readonly what: string }
   /** What a server gave out for a log does not hash to its signed checkpoint. */
   QIP_MIRROR_TILE_FORGED: { readonly origin: string; readonly what: string }
 }
@@ -108,6 +110,7 @@ const mirrorErrors: ErrorTable<MirrorErrorDetails> = {
     next: () =>
       'ask the authority, or another mirror; that it is not here says nothing about whether it exists',
   },
+  QIP_MIRROR_NOT_FOUND: { fault: 'caller', message: ({ what }) => `there is no ${what}` },
   QIP_MIRROR_TILE_FORGED: {
     fault: 'denied',
     message: ({ origin, what }) => `${what} of \`${origin}\` does not hash to its signed checkpoint`,

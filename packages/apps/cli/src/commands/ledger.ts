@@ -14,13 +14,14 @@ import { type LogChoice, withLog, withOpenLog } from '../lib/open-log.ts'
 import { type Output, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { formatMoment, formatSpan } from '../lib/times.ts'
+import { ledgerMirrorCommand } from './ledger-mirror.ts'
 import { ledgerWitnessCommand } from './ledger-witness.ts'
 
 interface ProveOptions extends LogChoice {
   readonly out?: string
 }
 
-/** `qip ledger info|get|prove|verify|witness`. */
+/** `qip ledger info|get|prove|verify|mirror|witness`. */
 export function ledgerCommand(run: Run): Command {
   const logText = 'a log of the authority: tokens/1, attestations/1, or the whole origin'
   const info = withLog(
@@ -63,6 +64,7 @@ export function ledgerCommand(run: Run): Command {
     .addCommand(get)
     .addCommand(prove)
     .addCommand(verify)
+    .addCommand(ledgerMirrorCommand(run))
     .addCommand(ledgerWitnessCommand(run))
 }
 

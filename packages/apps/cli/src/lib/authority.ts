@@ -50,7 +50,8 @@ export async function askAuthority(options: AuthorityOptions): Promise<AskedAuth
   }
 }
 
-async function readCredential(path: string): Promise<string> {
+/** Reads an operator's credential. @throws {CliError} `QIP_CLI_FILE_UNREADABLE` · `QIP_CLI_FILE_MALFORMED` */
+export async function readCredential(path: string): Promise<string> {
   const text = (await readText({ path, what: 'credential', bytesMax: 4_096 })).trim()
   if (/^qipo1\.[A-Za-z0-9_.-]{1,200}$/.test(text)) return text
   throw new CliError('QIP_CLI_FILE_MALFORMED', {

@@ -24,7 +24,9 @@ import { DecisionLog, decisionLogObserver, type Metrics, policyObserver } from '
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { type Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
+import { tellFollower } from './follower-text.ts'
 import { openLoadPart } from './load-part.ts'
+import { openMirrorLinks } from './mirror-links.ts'
 import type { Verifier } from '@quantum-ip/verifier'
 import { openVerifier } from './gateway-verifier.ts'
 import { openReplayPart, type ReplayPart } from './replay-part.ts'
@@ -82,19 +84,21 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
   const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
   const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
   const alertness: Alertness = { share: 0, incident: false }
-  const verifier = openVerifier({ ...options, alertness }, { trust: store, reports, replay: replay.guard })
+  const links = await openMirrorLinks(config.trust.mirrors)
+  const { mirrors } = links
+  const parts = { trust: store, reports, replay: replay.guard, mirrors }
+  const verifier = openVerifier({ ...options, alertness }, parts)
   const follower = await openTrustFollower({
     session,
     store,
+    mirrors,
     point: options.thread === 0 ? point : `${point}-${options.thread}`,
     kind: 'gateway',
     region: config.region,
     verifyProbe: async (probe) => (await verifier.verify({ ...probe, tokenCount: 1 })).reason,
     snapshotFile: join(config.trust.snapshotDirectory, `${point}-${options.thread}.snapshot`),
     staleAfterMs: config.trust.staleAfterMs,
-    onEvent: (event) => {
-      if ('error' in event) onEvent(`gateway: ${event.kind}: ${event.error.message}`)
-    },
+    onEvent: (event) => tellFollower(event, onEvent),
   })
   const upload = openDecisionUpload(session)
   const place = { metrics, point }
@@ -135,6 +139,7 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
       verifier.close()
       replay.close()
       await follower.close()
+      await links.close()
     },
   }
 }

@@ -1,6 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { systemClock } from '@quantum-ip/base'
-import { attestationSource, headSource, referenceSource, type SecurityReports } from '@quantum-ip/client'
+import {
+  attestationSource,
+  headSource,
+  type Mirror,
+  mirroredAttestationSource,
+  mirroredHeadSource,
+  referenceSource,
+  type SecurityReports,
+} from '@quantum-ip/client'
 import { parseVkey } from '@quantum-ip/crypto'
 import type { Config } from '@quantum-ip/http'
 import { verifierObserver } from '@quantum-ip/telemetry'
@@ -26,6 +34,8 @@ export interface VerifierParts {
   readonly trust: TrustStore
   readonly reports: SecurityReports
   readonly replay: ReplayGuard
+  /** Asked while the authority is away. */
+  readonly mirrors: readonly Mirror[]
 }
 
 /** Opens the verifier of one thread of a gateway, as configured. */
@@ -34,7 +44,8 @@ export function openVerifier(
   parts: VerifierParts,
 ): Verifier {
   const { config, session, metrics, onEvent } = options
-  const { trust, reports } = parts
+  const { trust, reports, mirrors } = parts
+  const witnesses = witnessPolicy(config)
   const observer = verifierObserver(
     { metrics, point: config.gateway.name },
     (event) => {
@@ -50,19 +61,19 @@ export function openVerifier(
     observer,
     replay: parts.replay,
     heads: {
-      source: headSource(session),
+      source: mirroredHeadSource(headSource(session), { mirrors, trust }),
       unanchored: config.heads.unanchored,
       listedWithinMs: config.heads.listedWithinMs,
       fetchesPerS: config.heads.fetchesPerSecond,
       batchTokensMax: config.issuance.batchMax,
     },
     attestations: {
-      source: attestationSource(session),
+      source: mirroredAttestationSource(attestationSource(session), { mirrors, trust, witnesses }),
       deep: deepModeOf(config, ''),
       leastShare: () => options.alertness.share,
       freshMs: config.attestations.freshForMs,
       cacheMax: config.attestations.cacheMax,
-      witnesses: witnessPolicy(config),
+      witnesses,
       slsaLevels: new Map(
         config.admission.builders.map(({ id, slsaLevel }) => [id, slsaLevel as 0 | 1 | 2 | 3]),
       ),

@@ -10,7 +10,7 @@ import { wait } from './wait.ts'
 
 /** What an acknowledger works with. */
 export interface AcknowledgerOptions {
-  readonly session: Session
+  readonly session: Pick<Session, 'request' | 'stream'>
   readonly store: TrustStore
   /** Who this is. */
   readonly fleet: { readonly point: string; readonly kind?: MemberKind; readonly region?: string }

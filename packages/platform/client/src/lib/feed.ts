@@ -41,7 +41,7 @@ const eventCharsMax = 8 * limits.stateBytesMax
  *
  * @throws {ClientError} as {@link Session.stream}
  */
-export async function openFeed(session: Session, options: FeedOptions): Promise<Feed> {
+export async function openFeed(session: Pick<Session, 'stream'>, options: FeedOptions): Promise<Feed> {
   const { lastSeq, signal } = options
   const stream = await session.stream({
     operation,

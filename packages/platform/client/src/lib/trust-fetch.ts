@@ -11,7 +11,6 @@ import {
 } from '@quantum-ip/trust'
 import { type AnswerReader, readLargeAnswer } from '../read-answer.ts'
 import type { Requester } from '../request.ts'
-import type { Session } from '../session.ts'
 
 /** What a store needs to go from any state, or from none, to the newest. Nothing of it is verified. */
 export interface History {
@@ -59,9 +58,9 @@ export function headChainOf(envelope: Uint8Array | string): Uint8Array {
 }
 
 /** The history since a state that is at least `lifetimeS` old. */
-export async function fetchHistory(session: Session, lifetimeS: number): Promise<History> {
+export async function fetchHistory(requester: Requester, lifetimeS: number): Promise<History> {
   const operation = 'the history'
-  const answer = await session.request({
+  const answer = await requester.request({
     operation,
     method: 'GET',
     target: `/v1/history?lifetime=${lifetimeS}`,

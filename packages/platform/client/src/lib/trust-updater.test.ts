@@ -61,7 +61,10 @@ function serve(...sequences: number[]): void {
 
 function open() {
   const store = new TrustStore({ td: domain.td, pins: pinsOf(documentOf(1, pair(0))) })
-  return { store, updater: new TrustUpdater(session, store, domain.clock) }
+  return {
+    store,
+    updater: new TrustUpdater({ url: '', open: session.transport, member: session }, store, domain),
+  }
 }
 
 test('takes the newest root document where it is the pinned one', async () => {

@@ -8,7 +8,8 @@ import {
   trustLimits,
   type TrustStore,
 } from '@quantum-ip/trust'
-import type { Session } from '../session.ts'
+import type { TrustPlace } from '../mirrors.ts'
+import type { TakenDocument } from '../taken-document.ts'
 import { isNotFound } from './problem.ts'
 import { fetchDocument, fetchHistory, headChainOf, type History, rootSequenceOf } from './trust-fetch.ts'
 
@@ -51,15 +52,25 @@ const lifetimeMarginS = 5
 
 /** Brings what the authority says into a trust store, which alone decides what of it is true. */
 export class TrustUpdater {
-  readonly #session: Session
+  readonly #place: TrustPlace
   readonly #store: TrustStore
   readonly #clock: Clock
   #clockOffsetMs: number | undefined
+  readonly #taken: (document: TakenDocument) => void
 
-  constructor(session: Session, store: TrustStore, clock: Clock) {
-    this.#session = session
+  /** @param taken told of everything that was new and verified */
+  constructor(
+    place: TrustPlace,
+    store: TrustStore,
+    {
+      clock,
+      taken = () => undefined,
+    }: { clock: Clock; taken?: ((document: TakenDocument) => void) | undefined },
+  ) {
+    this.#place = place
     this.#store = store
     this.#clock = clock
+    this.#taken = taken
   }
 
   /**
@@ -72,12 +83,12 @@ export class TrustUpdater {
    * @param bundle the one that rests on the newest root document, where it is at hand
    */
   async walkRoot(bundle?: Uint8Array | string): Promise<void> {
-    const newest = await fetchDocument(this.#session.transport, 'root')
+    const newest = await fetchDocument(this.#place.open, 'root')
     const held = this.#store.root
     const sequence = rootSequenceOf(newest)
     if (held !== undefined && sequence < held.sequence) return
     const isNew = held !== undefined && sequence > held.sequence
-    const next = bundle ?? (isNew ? await fetchDocument(this.#session.transport, 'bundle') : undefined)
+    const next = bundle ?? (isNew ? await fetchDocument(this.#place.open, 'bundle') : undefined)
     const isUnknown = held === undefined ? 'QIP_TRUST_ROOT_NOT_PINNED' : 'QIP_TRUST_SIGNATURES_INSUFFICIENT'
     try {
       await this.#applyRoot(newest, next)
@@ -127,7 +138,7 @@ export class TrustUpdater {
 
   async #fetchRoot(sequence: number): Promise<Uint8Array | undefined> {
     try {
-      return await fetchDocument(this.#session.transport, 'root', sequence)
+      return await fetchDocument(this.#place.open, 'root', sequence)
     } catch (error) {
       // Sequences ascend, and may leave numbers out.
       if (isNotFound(error)) return undefined
@@ -135,17 +146,23 @@ export class TrustUpdater {
     }
   }
 
-  #applyRoot(envelope: Uint8Array, bundle?: Uint8Array | string): Promise<boolean> {
-    return this.#store.applyRoot({
+  async #applyRoot(envelope: Uint8Array, bundle?: Uint8Array | string): Promise<boolean> {
+    const isNew = await this.#store.applyRoot({
       envelope,
       timeMs: this.#clock.now(),
       ...(bundle !== undefined && { bundle }),
     })
+    if (isNew) this.#taken({ kind: 'root', sequence: rootSequenceOf(envelope), envelope })
+    if (isNew && bundle !== undefined) this.#taken({ kind: 'bundle', envelope: bundle })
+    return isNew
   }
 
   /** Applies a bundle; one that rests on a later root document after that one. An older one is passed over. */
   async #applyBundle(envelope: Uint8Array | string): Promise<void> {
-    const apply = () => this.#store.applyBundle({ envelope, timeMs: this.#clock.now() })
+    const apply = async () => {
+      const isNew = await this.#store.applyBundle({ envelope, timeMs: this.#clock.now() })
+      if (isNew) this.#taken({ kind: 'bundle', envelope })
+    }
     try {
       await apply()
     } catch (error) {
@@ -159,14 +176,19 @@ export class TrustUpdater {
   /** Applies a state with what came with it; fetches a bundle that it rests on and that is not held. Returns whether it was new. */
   async step({ state, bundle, revocations = [], headGap }: TrustStep): Promise<boolean> {
     if (bundle !== undefined) await this.#applyBundle(bundle)
-    const apply = () =>
-      this.#store.applyState({ envelope: state, revocations, headGap, timeMs: this.#clock.now() })
+    const apply = async () => {
+      const timeMs = this.#clock.now()
+      const isNew = await this.#store.applyState({ envelope: state, revocations, headGap, timeMs })
+      const heads = headGap === 'refuse' ? this.#store.state?.heads : undefined
+      if (isNew) this.#taken({ kind: 'state', envelope: state, revocations, heads })
+      return isNew
+    }
     try {
       return this.#noteOffset(await apply())
     } catch (error) {
       this.#noteAhead(error)
       if (!isMissing(error, 'bundle')) throw error
-      await this.#applyBundle(await fetchDocument(this.#session.transport, 'bundle'))
+      await this.#applyBundle(await fetchDocument(this.#place.open, 'bundle'))
       return this.#noteOffset(await apply())
     }
   }
@@ -191,7 +213,7 @@ export class TrustUpdater {
 
   /** Asks for the newest state and applies it. Returns whether it was new. */
   async poll(headGap: 'accept' | 'refuse' = 'refuse'): Promise<boolean> {
-    const state = await fetchDocument(this.#session.transport, 'state')
+    const state = await fetchDocument(this.#place.open, 'state')
     try {
       return await this.step({ state, headGap })
     } catch (error) {
@@ -210,10 +232,10 @@ export class TrustUpdater {
     const whole = limits.tokenTtlMaxS
     const ageS = held === undefined ? whole : Math.ceil((this.#clock.now() - held.timeMs) / 1_000)
     const lifetimeS = Math.min(whole, Math.max(0, ageS) + lifetimeMarginS)
-    const history = await fetchHistory(this.#session, lifetimeS)
+    const history = await fetchHistory(this.#place.member, lifetimeS)
     if (await this.#continue(history)) return
     // It does not reach back to what is held: clocks differ, or the authority keeps less. Once more, and whole.
-    await this.#begin(lifetimeS === whole ? history : await fetchHistory(this.#session, whole))
+    await this.#begin(lifetimeS === whole ? history : await fetchHistory(this.#place.member, whole))
   }
 
   /** Applies the history from the state that is held on. Returns whether it reaches that far back. */
@@ -237,6 +259,7 @@ export class TrustUpdater {
     try {
       const timeMs = this.#clock.now()
       await this.#store.applyState({ envelope: base, revocations, headGap: 'accept', timeMs })
+      this.#taken({ kind: 'base', envelope: base, revocations })
       return true
     } catch (error) {
       // An old state may be signed by a feed key that has retired since, or be older than what is held. Then its heads are lost.
@@ -250,13 +273,14 @@ export class TrustUpdater {
     heads: readonly HeadRecord[] | undefined,
   ): Promise<void> {
     try {
-      await this.#store.applyState({
+      const isNew = await this.#store.applyState({
         envelope: state,
         revocations,
         headGap: 'accept',
         timeMs: this.#clock.now(),
         ...(heads !== undefined && { heads }),
       })
+      if (isNew) this.#taken({ kind: 'state', envelope: state, revocations, heads })
     } catch (error) {
       // The feed was faster.
       if (!isOlder(error)) throw error
