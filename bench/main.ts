@@ -11,6 +11,7 @@ import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issu
 import { ledgerAppend } from './rows/ledger.ts'
 import { redisReplay } from './rows/replay.ts'
 import { revocation } from './rows/revocation.ts'
+import { rotation } from './rows/rotation.ts'
 import {
   cacheMemory,
   replayMemory,
@@ -56,6 +57,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   gateway_share: gatewayShare,
   gateway_plain: gatewayPlain,
   feed_cost: feedCost,
+  rotation,
   revocation,
   ledger_append: () => ledgerAppend(values.quick ? 200_000 : 3_000_000, (text) => progress(`  ${text}`)),
 }

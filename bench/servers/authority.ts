@@ -1,12 +1,13 @@
-// An authority as a process of its own, for the bench: prints one JSON line with all that a client needs, then answers `cpu`
-// on standard input with the processor time it has used.
+// An authority as a process of its own, for the bench: prints one JSON line with all that a client needs, then rotates keys as it
+// is asked to.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseAdmissionRules } from '@quantum-ip/attestation'
 import { Authority, createJoinToken, serveAuthority } from '@quantum-ip/authority'
 import { generatePrivateKey, privateJwk } from '@quantum-ip/crypto'
+import { answerLines } from '../lib/answer-lines.ts'
 
 const td = 'spiffe://acme.example'
 const builder = 'https://ci.acme.example/release'
@@ -40,8 +41,19 @@ const join1 = (role: 'workload' | 'verifier', name: string): Promise<{ readonly 
     },
   )
 
-process.stdout.write(
-  `${JSON.stringify({
+/** Rotates a key, and waits until the new one signs. */
+async function rotate(use: 'qip-token'): Promise<{ readonly phase: string; readonly waitedMs: number }> {
+  const started = performance.now()
+  let rotation = await authority.rotate({ use, askedBy: 'bench' })
+  while (rotation.phase === 'waiting' && performance.now() - started < 60_000) {
+    await sleep(5)
+    rotation = await authority.rotations.find(rotation.number)
+  }
+  return { phase: rotation.phase, waitedMs: performance.now() - started }
+}
+
+answerLines({
+  info: {
     url: served.bound[0]?.url,
     td,
     builder,
@@ -49,20 +61,11 @@ process.stdout.write(
     joinTokens: [(await join1('workload', 'checkout-app')).token],
     memberTokens: [(await join1('verifier', 'gateway')).token],
     pins: { thumbprints: authority.root.roots.map(({ kid }) => kid), threshold: authority.root.threshold },
-  })}\n`,
-)
-
-const input = createInterface({ input: process.stdin })
-input.on('line', (line) => {
-  if (line !== 'cpu') return
-  const { user, system } = process.cpuUsage()
-  process.stdout.write(`${JSON.stringify({ cpuUs: user + system })}\n`)
+  },
+  answer: (message) => rotate((message as { readonly rotate: 'qip-token' }).rotate),
+  async close() {
+    await served.close()
+    await authority.close()
+    await rm(folder, { recursive: true, force: true })
+  },
 })
-input.on('close', () => void stop())
-
-async function stop(): Promise<void> {
-  await served.close()
-  await authority.close()
-  await rm(folder, { recursive: true, force: true })
-  process.exit(0)
-}

@@ -54,6 +54,8 @@ const bugs: readonly PlantedBug[] = [
   'ignores the high-water mark at the start',
   'keeps the names of new logs in memory only',
   'answers before the database is durable',
+  'changes keys one by one',
+  'forgets at its start who is enrolled',
 ]
 
 for (const bug of bugs) {

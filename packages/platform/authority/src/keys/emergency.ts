@@ -2,7 +2,7 @@ import { closeLog } from '../issuance/token-log.ts'
 import type { Store } from '../store/open-store.ts'
 import type { SqlStatement } from '../store/sql.ts'
 import type { HeldKey, KeyRing } from './key-ring.ts'
-import { type RotatedUse, rotatedUses } from './rotation.ts'
+import { leaveStatements, type RotatedUse, rotatedUses } from './rotation.ts'
 
 /** What a key is taken out of use with. */
 export interface EmergencyOptions {
@@ -26,7 +26,10 @@ export async function compromiseKey(options: EmergencyOptions, kid: string): Pro
   if (use === 'qip-token' && log !== undefined) await closeLog(store, log)
   const rotated = rotatedUses.find((each) => each === use)
   if (rotated === undefined || state !== 'active') {
-    await keys.move([{ kid, to: 'compromised' }], [withdrawn(held, nowMs), settled(held, nowMs)])
+    await keys.move(
+      [{ kid, to: 'compromised' }],
+      leaveStatements(kid, { ms: nowMs, detail: 'a revocation names its key' }),
+    )
     // Not before: one of a use without an active key has none to stand by for.
     if (rotated !== undefined && keys.find(rotated, 'active') !== undefined) await standby(rotated)
     return
@@ -40,22 +43,4 @@ export async function compromiseKey(options: EmergencyOptions, kid: string): Pro
     statements(held, next),
   )
   await standby(rotated)
-}
-
-/** A rotation to a key that is compromised before it signed. */
-function withdrawn({ record }: HeldKey, nowMs: number): SqlStatement {
-  return {
-    sql: `UPDATE rotations SET phase = 'ended', outcome = 'withdrawn', ended_ms = ?, detail = 'a revocation names the new key'
-          WHERE to_kid = ? AND phase = 'waiting'`,
-    params: [nowMs, record.key.kid],
-  }
-}
-
-/** A rotation from a key that must never sign again: there is no way back any more. */
-function settled({ record }: HeldKey, nowMs: number): SqlStatement {
-  return {
-    sql: `UPDATE rotations SET phase = 'ended', outcome = 'completed', ended_ms = ?, detail = 'a revocation names the key before'
-          WHERE from_kid = ? AND phase = 'settling'`,
-    params: [nowMs, record.key.kid],
-  }
 }

@@ -4,6 +4,7 @@ import type { KeyState } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import {
   closeLog,
+  closeStatement,
   issuerName,
   openTokenLog,
   type TokenLog,
@@ -14,7 +15,7 @@ import type { Store } from '../store/open-store.ts'
 import type { SqlStatement } from '../store/sql.ts'
 import { compromiseKey, type EmergencyOptions } from './emergency.ts'
 import type { HeldKey, KeyRing } from './key-ring.ts'
-import { doneStatement, endAllStatement, type RotatedUse, rotatedUses } from './rotation.ts'
+import { doneStatement, endAllStatement, leaveStatements, type RotatedUse, rotatedUses } from './rotation.ts'
 
 /** A token may live this long after its key stopped issuing; only then is the key retired. */
 const retireAfterMs = 3_600_000 + 60_000
@@ -127,17 +128,30 @@ export class KeyLifecycle {
    * @returns the keys that were retired
    */
   async retireEnded(inUse: string): Promise<readonly HeldKey[]> {
-    const { keys, clock, store } = this.#options
+    const { keys, clock } = this.#options
     const nowMs = clock.now()
     const ended = keys
       .list()
       .filter(({ record, changedMs }) => record.state === 'retiring' && nowMs - changedMs > retireAfterMs)
       .filter(({ record }) => record.key.kid !== inUse)
-    for (const { record } of ended) {
-      await keys.move([{ kid: record.key.kid, to: 'retired' }], [completeStatement(record.key.kid, nowMs)])
-      if (record.use === 'qip-token' && record.log !== undefined) await closeLog(store, record.log)
+    for (const held of ended) {
+      await this.retire(held, leaveStatements(held.record.key.kid, { ms: nowMs }))
     }
     return ended
+  }
+
+  /**
+   * Retires a key for ever. The mark of an issuing key's log goes first, before any bundle can say so: by the mark that is missing a
+   * store that is older finds out what verifiers know. Its log must not be the one of the highest number, which keeps its mark.
+   */
+  async retire({ record: { use, key, log } }: HeldKey, beside: readonly SqlStatement[]): Promise<void> {
+    const { keys, store } = this.#options
+    const isIssuing = use === 'qip-token' && log !== undefined
+    if (isIssuing) await store.highWater.drop([log])
+    await keys.move(
+      [{ kid: key.kid, to: 'retired' }],
+      [...beside, ...(isIssuing ? [closeStatement(log)] : [])],
+    )
   }
 
   /** The key that issues now, or that will once its log is opened. */
@@ -153,13 +167,16 @@ export class KeyLifecycle {
     return active
   }
 
-  /** The key that is next: the published one; else one that was planned is published, or a new one is made. */
-  async standby(use: RotatedUse): Promise<HeldKey> {
+  /**
+   * The key that is next: the published one; else one that was planned is published, or a new one is made.
+   *
+   * @param besides a key that is not to be it
+   */
+  async standby(use: RotatedUse, besides?: string): Promise<HeldKey> {
     const { keys } = this.#options
-    const log = use === 'qip-log' ? this.active(use).record.log : undefined
-    const published = this.#usable(use, 'published', log)
+    const published = this.#usable(use, 'published').find(({ record }) => record.key.kid !== besides)
     if (published !== undefined) return published
-    const planned = this.#usable(use, 'planned', log)
+    const [planned] = this.#usable(use, 'planned')
     if (planned === undefined) return this.create(use, 'published')
     await keys.move([{ kid: planned.record.key.kid, to: 'published' }])
     return keys.get(planned.record.key.kid) as HeldKey
@@ -183,24 +200,23 @@ export class KeyLifecycle {
     return keys.create({ use, alg: use === 'qip-jwt' ? jwtAlgorithm : 'ML-DSA-44', state })
   }
 
-  #usable(use: RotatedUse, state: KeyState, log: string | undefined): HeldKey | undefined {
+  /** The keys of a use in a state that no revocation names; those of a log, for the log that is open. */
+  #usable(use: RotatedUse, state: KeyState): readonly HeldKey[] {
     const { keys, isRevoked } = this.#options
+    const log = use === 'qip-log' ? this.active(use).record.log : undefined
     return keys
       .list()
-      .find(
-        ({ record, companion }) =>
-          record.use === use &&
-          record.state === state &&
-          (log === undefined || record.log === log) &&
-          !isRevoked(record.key.kid) &&
-          (companion === undefined || !isRevoked(companion.kid)),
-      )
+      .filter(({ record }) => record.use === use && record.state === state)
+      .filter(({ record }) => log === undefined || record.log === log)
+      .filter(({ record, companion }) => {
+        return !isRevoked(record.key.kid) && (companion === undefined || !isRevoked(companion.kid))
+      })
   }
 
   async #ensureActive(use: 'qip-token' | 'qip-feed' | 'qip-jwt'): Promise<void> {
     const { keys } = this.#options
     if (keys.find(use, 'active') !== undefined) return
-    const standby = this.#usable(use, 'published', undefined)
+    const [standby] = this.#usable(use, 'published')
     if (standby === undefined) await this.create(use, 'active')
     else await keys.move([{ kid: standby.record.key.kid, to: 'active' }])
   }
@@ -265,7 +281,8 @@ export class KeyLifecycle {
       if (store.highWater.mark(record.log) !== undefined) continue
       if (lost && record.state !== 'published') continue
       await closeLog(store, record.log)
-      await keys.move([{ kid: record.key.kid, to: 'retired' }])
+      const { kid } = record.key
+      await keys.move([{ kid, to: 'retired' }], leaveStatements(kid, { ms: this.#options.clock.now() }))
     }
   }
 
@@ -301,14 +318,6 @@ export class KeyLifecycle {
       .filter((origin) => origin.startsWith(prefix))
       .map((origin) => tokenLogNumber(origin))
     return Math.max(0, ...numbers) + 1
-  }
-}
-
-/** The rotation that a key went out of use with cannot be taken back any more: it is complete. */
-function completeStatement(from: string, ms: number): SqlStatement {
-  return {
-    sql: "UPDATE rotations SET phase = 'ended', outcome = 'completed', ended_ms = ? WHERE from_kid = ? AND phase = 'settling'",
-    params: [ms, from],
   }
 }
 

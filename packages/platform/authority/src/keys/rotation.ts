@@ -198,3 +198,25 @@ export function endAllStatement(
     params: [outcome, ms, detail ?? null, of.use, of.instance, of.phase],
   }
 }
+
+/**
+ * Ends the rotations of a key that goes out of use for ever: one to it is withdrawn, and one from it complete, for there is no way
+ * back any more.
+ */
+export function leaveStatements(
+  kid: string,
+  { ms, detail }: { readonly ms: number; readonly detail?: string },
+): readonly SqlStatement[] {
+  return [
+    {
+      sql: `UPDATE rotations SET phase = 'ended', outcome = 'withdrawn', ended_ms = ?, detail = COALESCE(?, detail)
+            WHERE to_kid = ? AND phase = 'waiting'`,
+      params: [ms, detail ?? null, kid],
+    },
+    {
+      sql: `UPDATE rotations SET phase = 'ended', outcome = 'completed', ended_ms = ?, detail = COALESCE(?, detail)
+            WHERE from_kid = ? AND phase = 'settling'`,
+      params: [ms, detail ?? null, kid],
+    },
+  ]
+}

@@ -1,9 +1,8 @@
 import type { Clock } from '@quantum-ip/base'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Fleet, FleetMember } from '../fleet.ts'
-import { closeStatement } from '../issuance/token-log.ts'
 import type { Sql } from '../store/sql.ts'
-import type { KeyRing } from './key-ring.ts'
+import type { HeldKey, KeyRing } from './key-ring.ts'
 import type { KeyLifecycle } from './lifecycle.ts'
 import {
   endAllStatement,
@@ -288,16 +287,11 @@ export class Rotations {
 
   async #withdraw(rotation: Rotation, detail: string): Promise<void> {
     const { keys, lifecycle, follow, onEvent } = this.#options
-    const log = keys.get(rotation.to)?.record.log
-    await keys.move(
-      [{ kid: rotation.to, to: 'retired' }],
-      [
-        this.#end(rotation, 'withdrawn', detail),
-        ...(rotation.use === 'qip-token' && log !== undefined ? [closeStatement(log)] : []),
-      ],
-    )
-    onEvent('rotation_withdrawn', { rotation: rotation.number, use: rotation.use, detail })
-    await lifecycle.standby(rotation.use)
+    const { number, use, to } = rotation
+    // The next number first: the highest one keeps its mark.
+    await lifecycle.standby(use, to)
+    await lifecycle.retire(keys.get(to) as HeldKey, [this.#end(rotation, 'withdrawn', detail)])
+    onEvent('rotation_withdrawn', { rotation: number, use, detail })
     await follow()
   }
 

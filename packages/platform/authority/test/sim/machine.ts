@@ -17,6 +17,8 @@ export type PlantedBug =
   | 'ignores the high-water mark at the start'
   | 'keeps the names of new logs in memory only'
   | 'answers before the database is durable'
+  | 'changes keys one by one'
+  | 'forgets at its start who is enrolled'
 
 /** How often things go wrong at a step, 0..1. */
 export interface FaultRates {
@@ -203,6 +205,8 @@ export class SimulatedProcess {
   }
 
   async store(): Promise<Store> {
+    if (this.#machine.bug === 'forgets at its start who is enrolled')
+      this.#machine.commit([{ sql: 'DELETE FROM members' }])
     const { highWater, revocations } = this.#machine.files()
     return {
       folder: '/nowhere',
@@ -241,12 +245,23 @@ export class SimulatedProcess {
       transact: async (statements) => {
         await this.step()
         if (this.#failsAtDatabase('refuse')) throw unavailable()
-        this.#machine.commit(statements)
+        await this.#commit(statements)
         await this.step()
         if (this.#failsAtDatabase('lose')) throw unavailable()
       },
       snapshot: () => Promise.reject(unavailable()),
       close: async () => {},
+    }
+  }
+
+  async #commit(statements: readonly SqlStatement[]): Promise<void> {
+    const isSplit =
+      this.#machine.bug === 'changes keys one by one' &&
+      statements.some(({ sql }) => sql.startsWith('UPDATE keys'))
+    const parts = isSplit ? statements.map((statement) => [statement]) : [statements]
+    for (const [nth, part] of parts.entries()) {
+      if (nth > 0) await this.step()
+      this.#machine.commit(part)
     }
   }
 
@@ -309,6 +324,8 @@ export class SimulatedProcess {
         }
       }
       case 'answers before the database is durable':
+      case 'changes keys one by one':
+      case 'forgets at its start who is enrolled':
       case undefined:
         return highWater
     }

@@ -31,6 +31,16 @@ interface Acknowledged {
   readonly era: number
 }
 
+/** What a member said. */
+interface MemberNote {
+  readonly bundleSequence: number
+  readonly toldMs: number
+  /** Whether it was answered; what was not may have been heard all the same. */
+  readonly isHeard: boolean
+}
+
+const memberLeaseMs = 60_000
+
 /**
  * All that was ever acknowledged or signed, and whether it is kept. INVARIANTS:
  *
@@ -38,7 +48,8 @@ interface Acknowledged {
  * - no claims at two places;
  * - every acknowledged token is in the log at its place, unless the store went back and the log is closed;
  * - every acknowledged token verifies under its head, and verifiers hold that head, unless the store went back;
- * - revocations that were acknowledged stay, in their order.
+ * - revocations that were acknowledged stay, in their order;
+ * - of each use one key is active, and none before the enrolled members held it.
  */
 export class Oracle {
   readonly #signed = new Map<string, string>()
@@ -49,6 +60,7 @@ export class Oracle {
   readonly #revocations: RevocationRecord[] = []
   /** What signing found; thrown by the next check, for it was signed deep inside of the process. */
   readonly #violations: string[] = []
+  readonly #members = new Map<string, readonly MemberNote[]>()
   /** How often the store went back. */
   era = 0
 
@@ -125,6 +137,7 @@ export class Oracle {
       active.set(use, (active.get(use) ?? 0) + (row['state'] === 'active' ? 1 : 0))
     }
     for (const use of rotatedUses) assert.equal(active.get(use), 1, `active keys of use ${use}`)
+    this.#checkGates(database)
     const waiting = new Set<string>()
     for (const row of database.query("SELECT * FROM rotations WHERE phase <> 'ended'")) {
       const { number, use, phase, from, to } = readRotation(row)
@@ -134,6 +147,26 @@ export class Oracle {
       // A restored store may have lost keys; such a rotation ends with its next step.
       if (this.era > 0) continue
       assert.equal(found, phase === 'waiting' ? 'active published' : 'retiring active', `rotation ${number}`)
+    }
+  }
+
+  /** Takes down what a member says; once it is heard, it is enrolled. */
+  noteMember(point: string, told: MemberNote): void {
+    this.#members.set(point, [...(this.#members.get(point) ?? []), told])
+  }
+
+  /** No key began to sign while somebody who was enrolled did not hold it. */
+  #checkGates(database: SimulatedDatabase): void {
+    for (const row of database.query('SELECT * FROM rotations WHERE gate_sequence IS NOT NULL')) {
+      const { number, cause, activatedMs, gateSequence = 0 } = readRotation(row)
+      if (activatedMs === undefined || cause === 'compromised' || cause === 'lost') continue
+      for (const [point, notes] of this.#members) {
+        // Who enrolls at the very moment comes as late as who does afterwards.
+        const last = notes.findLast(({ toldMs, isHeard }) => isHeard && toldMs < activatedMs)
+        if (last === undefined || last.toldMs + memberLeaseMs <= activatedMs || this.era > 0) continue
+        const held = Math.max(...notes.map((note) => (note.toldMs <= activatedMs ? note.bundleSequence : 0)))
+        assert.ok(held >= gateSequence, `rotation ${number} did not wait for ${point}`)
+      }
     }
   }
 

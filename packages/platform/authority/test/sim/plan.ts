@@ -104,6 +104,8 @@ export class Plan {
   #restarts = 0
   /** The probes that members were given. */
   readonly #probes = new Map<string, string>()
+  /** The bundles that members hold. */
+  readonly #held = new Map<string, number>()
 
   constructor(ground: Ground, seed: number | string, bug?: PlantedBug) {
     const { database, founded, commits } = ground
@@ -236,17 +238,26 @@ export class Plan {
     const point = this.#random.pick(['a', 'b'])
     const probe = this.#probes.get(point)
     const isGood = this.#random.chance(0.8)
+    // Nobody goes back to an older bundle.
+    const bundleSequence = Math.max(
+      this.#held.get(point) ?? 0,
+      bundle.sequence - (this.#random.chance(0.4) ? 1 : 0),
+    )
+    this.#held.set(point, bundleSequence)
+    const toldMs = this.#machine.clock.now()
+    this.#oracle.noteMember(point, { bundleSequence, toldMs, isHeard: false })
     const offered = await authority.acknowledge(
       { id: memberSession, sid: `${td}/sa/gateway`, role: 'verifier' },
       {
         seq: current.seq,
         epoch: current.epoch,
-        bundleSequence: bundle.sequence - (this.#random.chance(0.2) ? 1 : 0),
+        bundleSequence,
         point,
         probes: point === 'b',
         ...(probe !== undefined && { probe: { id: probe, reason: isGood ? 'ok' : 'key_unknown' } }),
       },
     )
+    this.#oracle.noteMember(point, { bundleSequence, toldMs, isHeard: true })
     if (offered !== undefined) this.#probes.set(point, offered.id)
   }
 
