@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { type Row, type Rows, round } from './lib/measure.ts'
 import { feedCost } from './rows/feed.ts'
 import { verifyFlood } from './rows/flood.ts'
+import { restartCold } from './rows/restart.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issuance.ts'
 import { ledgerAppend } from './rows/ledger.ts'
@@ -56,6 +57,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   attest_register: attestRegister,
   gateway_share: gatewayShare,
   gateway_plain: gatewayPlain,
+  restart_cold: restartCold,
   feed_cost: feedCost,
   rotation,
   revocation,
