@@ -63,6 +63,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'list, show and follow security events',
     load: async () => (await import('./commands/events.ts')).eventsCommand,
   },
+  sampling: {
+    summary: 'show, raise or lower the share of deep checks in the fleet',
+    load: async () => (await import('./commands/sampling.ts')).samplingCommand,
+  },
   config: {
     summary: 'check and show the configuration',
     load: async () => (await import('./commands/config.ts')).configCommand,

@@ -173,6 +173,23 @@ test(
       shown.proof.decisions,
     )
     assert.match(upstream.seen[0] ?? '', new RegExp(shown.proof.decisions[0] ?? 'none'))
+    // While the event is open, everything is checked before it is answered; an operator who is done with it ends that.
+    const ratio = async (value: string) =>
+      until(async () => {
+        const text = await fetch(`${node.said['authority']}/metrics`).then((answer) => answer.text())
+        return text.includes(`quantum_ip_sampling_ratio ${value}\n`) ? true : undefined
+      })
+    await ratio('1')
+    assert.equal(
+      (JSON.parse(await run('sampling', 'show', '--json')) as { event: number }).event,
+      event.number,
+    )
+    await run('events', 'close', String(event.number))
+    await ratio('0')
+    await run('sampling', 'raise', '25%', '--reason', 'a look around', '--for', '10m')
+    await ratio('0.25')
+    await run('sampling', 'lower')
+    await ratio('0')
     // The other build is none the worse.
     assert.equal((await ask(good)).status, 200)
     await until(async () =>

@@ -25,6 +25,8 @@ import { addKeyRoutes, addRecordRoutes } from './routes/operator-routes.ts'
 import { addRotationRoutes } from './routes/rotation-routes.ts'
 import { authenticateSession, type DeclaredService, type RouteContext } from './routes/route-context.ts'
 import { addRootRoutes } from './routes/root-routes.ts'
+import { addSamplingRoutes, samplingEvent } from './routes/sampling-routes.ts'
+import { Sampling } from './state/sampling.ts'
 import { addTokenRoutes } from './routes/token-routes.ts'
 import { addTrustRoutes, feedEvent } from './routes/trust-routes.ts'
 import { addVerifyRoutes } from './routes/verify-routes.ts'
@@ -90,8 +92,12 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   authority.watch.reports.recheckBy((place) =>
     recheckAttestation(place, { registry, verifier: local.verifier }),
   )
+  const sampling = await Sampling.open({ sql: authority.store.sql, clock: authority.clock }, (state) =>
+    feed.publish(samplingEvent(state)),
+  )
   const context: RouteContext = { authority, services }
-  addTrustRoutes(server.app, context, feed)
+  addTrustRoutes(server.app, context, { feed, greeting: () => [samplingEvent(sampling.current)] })
+  addSamplingRoutes(server.app, context, sampling)
   addWorkloadRoutes(server.app, context)
   addTokenRoutes(server.app, context)
   addAttestationRoutes(server.app, context)
@@ -112,6 +118,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   server.app.get('/openapi.json', { config: { access: 'open' } }, () => openApiDocument(server))
   server.onStop(() => {
     unsubscribe()
+    sampling[Symbol.dispose]()
     local.close()
     feed.close()
   })

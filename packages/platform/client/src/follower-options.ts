@@ -38,6 +38,16 @@ export type VerifyProbe = (probe: {
   readonly audience: string
 }) => Promise<string> | string
 
+/** How much the authority wants to have checked at the moment, over what is configured here: it can only raise. */
+export interface RaisedSampling {
+  /** The least share of requests with a deep check, in percent, as an operator raised it; 0 where nobody did. */
+  readonly percent: number
+  /** Until when that holds; milliseconds, 0 for no end. */
+  readonly untilMs: number
+  /** Whether a critical security event is open. */
+  readonly eventOpen: boolean
+}
+
 /** What a follower works with. */
 export interface TrustFollowerOptions {
   /** A member's session, role `verifier`, or an operator's credential. Its transport knows the authority's addresses. */
@@ -62,6 +72,8 @@ export interface TrustFollowerOptions {
   readonly onEvent?: (event: FollowerEvent) => void
   /** Told of every document that was taken, as it came: for whoever hands them on. */
   readonly onTaken?: (document: TakenDocument) => void
+  /** Told when the authority raises or lowers the share of deep checks. */
+  readonly onSampling?: (sampling: RaisedSampling) => void
   readonly timing?: FollowerTiming
 }
 

@@ -21,6 +21,7 @@ export type {
   FollowerStatus,
   FollowerTiming,
   MemberKind,
+  RaisedSampling,
   TrustFollower,
   TrustFollowerOptions,
   VerifyProbe,

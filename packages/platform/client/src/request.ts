@@ -2,7 +2,7 @@
 export interface AuthorityRequest {
   /** What it is for, in a few words: it stands in errors, where target and body never do. */
   readonly operation: string
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Path and query, as they go into the request line. */
   readonly target: string
   readonly body?: Uint8Array

@@ -182,6 +182,10 @@ class FeedFollower implements TrustFollower {
 
   /** Applies an event. Returns whether it followed on what was held; else the history was applied, and then the event. */
   async #take(event: FeedEvent): Promise<boolean> {
+    if (event.kind === 'sampling') {
+      this.#options.onSampling?.(event.sampling)
+      return true
+    }
     let reason = 'the feed begins anew'
     if (event.kind === 'step') {
       try {

@@ -23,7 +23,7 @@ import { type CompiledPolicy } from '@quantum-ip/policy'
 import { DecisionLog, decisionLogObserver, type Metrics, policyObserver } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
-import { type Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
+import { Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
 import { tellFollower } from './follower-text.ts'
 import { openLoadPart } from './load-part.ts'
 import { openMirrorLinks } from './mirror-links.ts'
@@ -83,7 +83,7 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
   const point = config.gateway.name
   const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
   const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
-  const alertness: Alertness = { share: 0, incident: false }
+  const alertness = new Alertness(config)
   const links = await openMirrorLinks(config.trust.mirrors)
   const { mirrors } = links
   const parts = { trust: store, reports, replay: replay.guard, mirrors }
@@ -98,6 +98,7 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
     verifyProbe: async (probe) => (await verifier.verify({ ...probe, tokenCount: 1 })).reason,
     snapshotFile: join(config.trust.snapshotDirectory, `${point}-${options.thread}.snapshot`),
     staleAfterMs: config.trust.staleAfterMs,
+    onSampling: (raised) => alertness.take(raised),
     onEvent: (event) => tellFollower(event, onEvent),
   })
   const upload = openDecisionUpload(session)

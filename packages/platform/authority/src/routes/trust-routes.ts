@@ -1,5 +1,5 @@
 import { parseHex } from '@quantum-ip/base'
-import type { App, Broadcaster } from '@quantum-ip/http'
+import type { App, Broadcaster, FeedEvent } from '@quantum-ip/http'
 import { buildHead, buildRevocation } from '@quantum-ip/trust'
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
@@ -26,8 +26,14 @@ export function feedEvent({ seq, state, bundle, revocations }: Publication): {
   return { id: String(seq), event: 'state', data }
 }
 
+/** The feed, and what it tells besides states to those who begin to follow. */
+export interface Feeding {
+  readonly feed: Broadcaster
+  readonly greeting: () => readonly FeedEvent[]
+}
+
 /** Trust distribution: discovery, root document, bundle, state, heads, history and feed. */
-export function addTrustRoutes(app: App, { authority }: RouteContext, feed: Broadcaster): void {
+export function addTrustRoutes(app: App, { authority }: RouteContext, feeding: Feeding): void {
   const { publisher } = authority
   const open = { config: { access: 'open' as const } }
 
@@ -81,11 +87,15 @@ export function addTrustRoutes(app: App, { authority }: RouteContext, feed: Broa
       return { staple }
     },
   )
-  addFollowerRoutes(app, authority, feed)
+  addFollowerRoutes(app, authority, feeding)
 }
 
 /** What members follow: the history to start from, and the feed. */
-function addFollowerRoutes(app: App, authority: RouteContext['authority'], feed: Broadcaster): void {
+function addFollowerRoutes(
+  app: App,
+  authority: RouteContext['authority'],
+  { feed, greeting }: Feeding,
+): void {
   const { publisher } = authority
   app.get(
     '/v1/history',
@@ -112,7 +122,7 @@ function addFollowerRoutes(app: App, authority: RouteContext['authority'], feed:
     // Operators may follow too; they have no session to be cut by.
     const owner = ownerOf(request)
     feed.attach(request, reply, {
-      greeting: [feedEvent({ ...publisher.current, bundle: undefined, revocations: [] })],
+      greeting: [feedEvent({ ...publisher.current, bundle: undefined, revocations: [] }), ...greeting()],
       ...owner,
     })
   })

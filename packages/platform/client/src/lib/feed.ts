@@ -1,6 +1,7 @@
 import { type Json, limits } from '@quantum-ip/base'
 import { AnswerReader } from '../read-answer.ts'
 import type { AuthorityStream } from '../request.ts'
+import type { RaisedSampling } from '../follower-options.ts'
 import type { Session } from '../session.ts'
 import { unavailable } from './failure.ts'
 import { type SseEvent, SseFault, SseParser } from './sse-parser.ts'
@@ -8,7 +9,10 @@ import { readRevocations } from './trust-fetch.ts'
 import type { TrustStep } from './trust-updater.ts'
 
 /** One event of the feed. `reset`: what the follower missed is not there any more, and the history has to be asked for. */
-export type FeedEvent = { readonly kind: 'step'; readonly step: TrustStep } | { readonly kind: 'reset' }
+export type FeedEvent =
+  | { readonly kind: 'step'; readonly step: TrustStep }
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'sampling'; readonly sampling: RaisedSampling }
 
 /** The feed of an authority, open. */
 export interface Feed {
@@ -108,6 +112,7 @@ class OpenFeed implements Feed {
 
 function readEvent({ event, data }: SseEvent): FeedEvent | undefined {
   if (event === 'reset' || event === 'gap') return { kind: 'reset' }
+  if (event === 'sampling') return { kind: 'sampling', sampling: readSampling(data) }
   // What a later version adds beside states is not for us.
   if (event !== 'state') return undefined
   const reader = new AnswerReader(parse(data), operation)
@@ -121,6 +126,12 @@ function readEvent({ event, data }: SseEvent): FeedEvent | undefined {
       ...(bundle !== undefined && { bundle }),
     },
   }
+}
+
+function readSampling(data: string): RaisedSampling {
+  const reader = new AnswerReader(parse(data), operation)
+  const [percent, untilMs] = [reader.integer('percent'), reader.integer('untilMs')]
+  return { percent: Math.min(100, Math.max(0, percent)), untilMs, eventOpen: reader.flag('eventOpen') }
 }
 
 // Not signed as JSON: the envelopes in it are read strictly, and the records proven by their chain.
