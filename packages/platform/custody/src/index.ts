@@ -1,5 +1,8 @@
 export { type Custody, type CustodyKey, custodySigner, type KeyOrder } from './custody.ts'
 export { CustodyError, type CustodyErrorDetails } from './custody-errors.ts'
 export { type FileCustody, type FileCustodyOptions, openFileCustody } from './file-custody.ts'
+export { type AwsKmsOptions, openAwsKms } from './services/aws-kms.ts'
+export { type GoogleKmsOptions, openGoogleKms } from './services/google-kms.ts'
+export { openVaultTransit, type VaultOptions } from './services/vault-transit.ts'
 export { openKeyFile, type PrivateCustodyKey, sealKeyFile } from './key-file.ts'
 export { type PassphraseSource, readPassphrase } from './passphrase.ts'

@@ -9,6 +9,7 @@ export {
 } from './broadcaster.ts'
 export { openKeyword, verifyClosedSchema } from './closed-schema.ts'
 export type * from './config/config.ts'
+export type * from './config/config-custody.ts'
 export type * from './config/config-ledger.ts'
 export type * from './config/config-replay.ts'
 export { type ConfigValue, formatConfig, listConfig } from './config/format-config.ts'

@@ -35,12 +35,30 @@ function checkStoreShape(store: unknown): ConfigFault[] {
   return []
 }
 
+const keyServices = { awsKms: ['region'], googleKms: ['keyRing'], vault: ['url', 'tokenFile'] } as const
+
 function checkCustodyShape(custody: unknown): ConfigFault[] {
   if (!isNode(custody)) return []
-  const { passphraseFile, systemdCredential } = custody
-  if (passphraseFile === undefined || systemdCredential === undefined) return []
-  const reason = 'there is `custody.passphraseFile`, too'
-  return [{ path: ['custody', 'systemdCredential'], reason, next: 'keep one of them' }]
+  const faults: ConfigFault[] = []
+  if (custody['passphraseFile'] !== undefined && custody['systemdCredential'] !== undefined) {
+    const reason = 'there is `custody.passphraseFile`, too'
+    faults.push({ path: ['custody', 'systemdCredential'], reason, next: 'keep one of them' })
+  }
+  const [first, second] = Object.keys(keyServices).filter((name) => custody[name] !== undefined)
+  if (first !== undefined && second !== undefined) {
+    faults.push({
+      path: ['custody', second],
+      reason: `there is \`custody.${first}\`, too`,
+      next: 'keep one of them',
+    })
+  }
+  for (const [name, needed] of Object.entries(keyServices)) {
+    const service = custody[name]
+    if (!isNode(service)) continue
+    const missing = needed.filter((key) => service[key] === undefined)
+    for (const key of missing) faults.push({ path: ['custody', name], reason: `lacks \`${key}\`` })
+  }
+  return faults
 }
 
 function checkTls(parent: unknown, path: Path): ConfigFault[] {

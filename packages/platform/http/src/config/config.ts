@@ -1,4 +1,5 @@
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
+import type { CustodyConfig } from './config-custody.ts'
 import type { ClientCertificateConfig, ReplayConfig, RetriesConfig } from './config-replay.ts'
 import type { LedgerConfig, MirrorConfig, MirrorsConfig, WitnessPolicyConfig } from './config-ledger.ts'
 
@@ -55,13 +56,6 @@ export interface PostgresStoreConfig extends StoreBase {
   readonly requireSynchronous: boolean
   /** What is the process's own beside the database. */
   readonly directory: string
-}
-
-/** Where private keys live. */
-export interface CustodyConfig {
-  readonly directory: string
-  /** What the directory is sealed with; `undefined`: a passphrase that is drawn for it. */
-  readonly passphrase: { readonly file: string } | { readonly systemdCredential: string } | undefined
 }
 
 /** How tokens are issued. */

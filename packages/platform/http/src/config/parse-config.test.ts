@@ -37,7 +37,7 @@ const defaults: Config = {
   trustDomain: 'spiffe://trust.internal',
   region: 'local',
   store: { kind: 'sqlite', directory: '/etc/qip/data', highWaterDirectory: '/etc/qip/high-water' },
-  custody: { directory: '/etc/qip/keys', passphrase: undefined },
+  custody: { directory: '/etc/qip/keys', passphrase: undefined, service: undefined },
   issuance: {
     tokenTtlMs: 300_000,
     oneTimeTtlMs: 60_000,
@@ -574,6 +574,30 @@ const refusals: Refusal[] = [
     line: 1,
     path: 'custody.systemdCredential',
     reason: /passphraseFile/,
+  },
+  {
+    text: 'custody: { awsKms: {} }',
+    line: 1,
+    path: 'custody.awsKms',
+    reason: /lacks `region`/,
+  },
+  {
+    text: 'custody: { googleKms: { keyRing: acme } }',
+    line: 1,
+    path: 'custody.googleKms.keyRing',
+    reason: /keyRings/,
+  },
+  {
+    text: 'custody: { vault: { url: "https://v.example:8200" } }',
+    line: 1,
+    path: 'custody.vault',
+    reason: /lacks `tokenFile`/,
+  },
+  {
+    text: 'custody: { awsKms: { region: eu-central-1 }, vault: { url: "https://v.example", tokenFile: ./t } }',
+    line: 1,
+    path: 'custody.vault',
+    reason: /awsKms/,
   },
   {
     text: 'custody: { systemdCredential: ../qip }',

@@ -4,7 +4,6 @@ import type {
   AttestationsConfig,
   AuthorityConfig,
   Config,
-  CustodyConfig,
   DetectionConfig,
   ExemptConfig,
   GatewayConfig,
@@ -22,6 +21,7 @@ import type {
 import type { MirrorConfig } from './config-ledger.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
 import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
+import type { CustodyConfig, KeyServiceConfig } from './config-custody.ts'
 import { Section } from './section.ts'
 
 /** Where SQLite lives if nothing is said. */
@@ -106,7 +106,42 @@ function custody(at: Section): CustodyConfig {
   const systemdCredential = at.optionalText('systemdCredential')
   const passphrase =
     file !== undefined ? { file } : systemdCredential !== undefined ? { systemdCredential } : undefined
-  return { directory: at.path('directory'), passphrase }
+  return { directory: at.path('directory'), passphrase, service: keyService(at) }
+}
+
+function keyService(custody: Section): KeyServiceConfig | undefined {
+  const aws = custody.optionalSection('awsKms')
+  if (aws !== undefined) {
+    const endpoint = aws.optionalOrigin('endpoint')
+    return { kind: 'aws-kms', region: aws.text('region'), endpoint, ...serviceBase(aws) }
+  }
+  const google = custody.optionalSection('googleKms')
+  if (google !== undefined) {
+    const endpoint = google.optionalOrigin('endpoint')
+    const protection = google.word('protection', 'protection')
+    return {
+      kind: 'google-kms',
+      keyRing: google.text('keyRing'),
+      protection,
+      endpoint,
+      ...serviceBase(google),
+    }
+  }
+  const vault = custody.optionalSection('vault')
+  if (vault === undefined) return undefined
+  return {
+    kind: 'vault',
+    url: vault.text('url').replace(/\/$/, ''),
+    tokenFile: vault.path('tokenFile'),
+    mount: vault.text('mount'),
+    namespace: vault.optionalText('namespace'),
+    caFile: vault.optionalPath('caFile'),
+    ...serviceBase(vault),
+  }
+}
+
+function serviceBase(at: Section): { readonly prefix: string; readonly timeoutMs: number } {
+  return { prefix: at.text('prefix'), timeoutMs: at.durationMs('timeout') }
 }
 
 function issuance(at: Section): IssuanceConfig {

@@ -7,6 +7,7 @@ import {
   integer,
   item,
   kind,
+  label,
   list,
   listen,
   optionalSection,
@@ -57,6 +58,16 @@ export const store = section('where the authority keeps its ground state; one of
   }),
 })
 
+const serviceFields = {
+  prefix: label({ description: 'what the names of keys begin with there', default: 'quantum-ip' }),
+  timeout: duration({
+    description: 'for one request, with what its repetitions take',
+    default: '10s',
+    min: '100ms',
+    max: '2m',
+  }),
+}
+
 /** Where private keys live. */
 export const custody = section('where private keys live', {
   directory: path({ description: 'a directory of sealed files with mode 0600', default: './keys' }),
@@ -68,6 +79,47 @@ export const custody = section('where private keys live', {
     description: 'the passphrase as a credential that systemd hands in (LoadCredentialEncrypted=)',
     pattern: '^[A-Za-z0-9_.-]{1,255}$',
     form: 'the name of a credential',
+  }),
+  awsKms: optionalSection(
+    'AWS KMS for the bundle keys and the keys of attestation logs; all others stay in the directory',
+    {
+      region: form({
+        description: 'such as eu-central-1',
+        pattern: '^[a-z0-9-]{1,32}$',
+        form: 'a region of AWS',
+      }),
+      endpoint: kind('origin', { description: 'another address than that of the region: a VPC endpoint' }),
+      ...serviceFields,
+    },
+  ),
+  googleKms: optionalSection('Google Cloud KMS, for the same keys', {
+    keyRing: form({
+      description: 'the key ring, which is there already',
+      pattern: '^projects/[^/\\s]+/locations/[^/\\s]+/keyRings/[^/\\s]+$',
+      form: '`projects/…/locations/…/keyRings/…`',
+    }),
+    protection: choice(words.protection, { description: 'where keys are kept there', default: 'software' }),
+    endpoint: kind('origin', { description: "another address than Google's: a private endpoint" }),
+    ...serviceFields,
+  }),
+  vault: optionalSection('the transit engine of HashiCorp Vault, for the same keys', {
+    url: kind('origin', { description: 'its address' }),
+    tokenFile: path({
+      description: 'a file with its token, read for each request, so that an agent may renew it',
+    }),
+    mount: form({
+      description: 'where the engine is mounted',
+      pattern: '^[A-Za-z0-9_/-]{1,128}$',
+      form: 'a path without a slash at either end',
+      default: 'transit',
+    }),
+    namespace: form({
+      description: 'the namespace; absent: none',
+      pattern: '^[A-Za-z0-9_/-]{1,128}$',
+      form: 'a namespace of Vault',
+    }),
+    caFile: path({ description: 'PEM certificates to trust for that address; absent: those of the system' }),
+    ...serviceFields,
   }),
 })
 

@@ -1,5 +1,6 @@
 /** The closed sets of words of the configuration: one place for the schema and for what reads it. */
 export const words = {
+  protection: ['software', 'hsm'],
   demand: ['off', 'warn', 'on'],
   tier: ['critical', 'standard', 'low'],
   stage: ['observed', 'onboarding', 'enforced'],
