@@ -136,7 +136,7 @@ function eventRow(event: AnswerReader, nowMs: number): readonly Cell[] {
 }
 
 function doneText(action: string): Cell {
-  if (action === 'done') return tone('good', 'key revoked')
+  if (action === 'done') return tone('good', 'revoked')
   return action === 'due' ? tone('bad', 'not yet') : ''
 }
 

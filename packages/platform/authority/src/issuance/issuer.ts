@@ -14,6 +14,7 @@ import type { SignedHead } from '../state/pending-heads.ts'
 import type { Publisher } from '../state/publisher.ts'
 import type { HighWater } from '../store/high-water.ts'
 import { ExpiryWindow } from './expiry-window.ts'
+import { FewAtOnce } from './few-at-once.ts'
 import { formatToken, signaturesOf } from './format-token.ts'
 import { claimsOf, type IssuedForm, type TokenOrder } from './token-order.ts'
 import { signHead, type TokenLog } from './token-log.ts'
@@ -95,6 +96,8 @@ export class Issuer {
   readonly #batchMax: number
   readonly #intervalMs: number
   #writing: Writing
+  // JWTs are signed one by one: as many at once as the pool has threads.
+  readonly #signing = new FewAtOnce(4)
   #queue: Job[] = []
   #queued = 0
   #began = Number.NEGATIVE_INFINITY
@@ -326,7 +329,8 @@ export class Issuer {
     const expiresS = (drafts[0] as Draft).expiresS
     if (order.form === 'jwt') {
       const signer = await this.#options.jwtSigner()
-      const tokens = await Promise.all(drafts.map(({ bytes }) => signJwtToken(bytes, signer)))
+      const sign = ({ bytes }: Draft): Promise<string> => this.#signing.run(() => signJwtToken(bytes, signer))
+      const tokens = await Promise.all(drafts.map(sign))
       return { tokens, heads: [], expiresS }
     }
     const used = new Set<number>()
