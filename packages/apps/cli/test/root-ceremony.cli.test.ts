@@ -54,6 +54,16 @@ test('the rehearsal goes through every step, and a verifier that follows is neve
   assert.deepEqual([json['ok'], json['steps']], [true, 15])
 })
 
+test('the passphrase of custody is changed while the authority runs', async () => {
+  await writeFile(at('custody.passphrase'), 'a passphrase for custody', { mode: 0o600 })
+  const change = ['keys', 'passphrase', '--keys', at('keys'), '--to', at('custody.passphrase')]
+  assert.equal((await run(change)).code, 0)
+  await assert.rejects(stat(at('keys.passphrase')), { code: 'ENOENT' })
+  const again = await run([...change, '--from', at('ada.passphrase'), '--json'])
+  assert.deepEqual([again.code, again.json()['code']], [1, 'QIP_CUSTODY_PASSPHRASE_WRONG'])
+  await ground.authority.publisher.publishKeys()
+})
+
 test('what does not fit is refused, with the code that says why', async () => {
   const passphrase = ['--passphrase-file', at('ada.passphrase')]
   const cases: readonly (readonly [args: readonly string[], code: string])[] = [
@@ -77,7 +87,7 @@ test('what does not fit is refused, with the code that says why', async () => {
         '--keys',
         at('keys'),
         '--custody-passphrase-file',
-        at('keys.passphrase'),
+        at('custody.passphrase'),
         ...passphrase,
         '--out',
         at('e'),

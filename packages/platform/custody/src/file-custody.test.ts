@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { base64url, utf8 } from '@quantum-ip/base'
 import { generatePrivateKey, privateJwk, secretBytes, verifySignature } from '@quantum-ip/crypto'
-import { custodySigner, type FileCustodyOptions, openFileCustody } from './index.ts'
+import { changePassphrase, custodySigner, type FileCustodyOptions, openFileCustody } from './index.ts'
 
 let place: string
 let folder: string
@@ -135,6 +135,24 @@ test('a passphrase that is configured later takes over from the one that was dra
   assert.deepEqual(events, ['custody_passphrase_drawn', 'custody_resealed'])
   await assert.rejects(stat(`${folder}.passphrase`), { code: 'ENOENT' })
   await assert.rejects(open(), { code: 'QIP_CUSTODY_PASSPHRASE_REFUSED' })
+})
+
+test('a passphrase is changed without touching the keys, from a configured one and from the one that was drawn', async () => {
+  const { kid } = await (await open()).create(order)
+  const [first, second] = [
+    await passphraseFile('correct horse battery', 'first'),
+    await passphraseFile('another horse battery', 'second'),
+  ]
+  const key = await readFile(join(folder, `${kid}.key`), 'utf8')
+  await changePassphrase({ folder, to: first })
+  await assert.rejects(stat(`${folder}.passphrase`), { code: 'ENOENT' })
+  await assert.rejects(changePassphrase({ folder, from: second, to: first }), {
+    code: 'QIP_CUSTODY_PASSPHRASE_WRONG',
+  })
+  await changePassphrase({ folder, from: first, to: second })
+  await assert.rejects(open({ passphrase: first }), { code: 'QIP_CUSTODY_PASSPHRASE_WRONG' })
+  assert.equal((await (await open({ passphrase: second })).publicKey(kid)).kid, kid)
+  assert.equal(await readFile(join(folder, `${kid}.key`), 'utf8'), key)
 })
 
 test('keys in the clear of an older version are sealed at the next start, also when a crash came between', async () => {

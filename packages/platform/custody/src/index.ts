@@ -1,3 +1,4 @@
+export { changePassphrase, type PassphraseChange } from './change-passphrase.ts'
 export { type Custody, type CustodyKey, custodySigner, type KeyOrder } from './custody.ts'
 export { CustodyError, type CustodyErrorDetails } from './custody-errors.ts'
 export { type FileCustody, type FileCustodyOptions, openFileCustody } from './file-custody.ts'

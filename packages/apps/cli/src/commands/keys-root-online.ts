@@ -8,8 +8,8 @@ import { CliError } from '../cli-errors.ts'
 import { askAuthority } from '../lib/authority.ts'
 import { type AuthorityOptions, withAuthority } from '../lib/authority-options.ts'
 import { answer, newAnswer, several } from '../lib/command.ts'
+import { custodyConfig } from '../lib/custody-config.ts'
 import { readText, writeText } from '../lib/files.ts'
-import { findAuthority } from '../lib/find-authority.ts'
 import type { Run } from '../lib/io.ts'
 import { type Output, type OutputOptions, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
@@ -117,8 +117,7 @@ async function exportKeys(output: Output, options: ExportOptions): Promise<void>
 async function openCustody({ config: file, keys, custodyPassphraseFile }: ExportOptions) {
   const { openFileCustody } = await import('@quantum-ip/custody')
   const named = custodyPassphraseFile === undefined ? undefined : { file: custodyPassphraseFile }
-  const configured =
-    keys === undefined ? await configuredCustody(file) : { directory: keys, passphrase: named }
+  const configured = keys === undefined ? await custodyConfig(file) : { directory: keys, passphrase: named }
   const { directory, passphrase } = configured
   // Opening makes a custody where there is none: here that is a mistake in the path.
   const names = await readdir(directory).catch((): string[] => [])
@@ -129,13 +128,6 @@ async function openCustody({ config: file, keys, custodyPassphraseFile }: Export
     })
   }
   return openFileCustody({ folder: directory, ...(passphrase !== undefined && { passphrase }) })
-}
-
-async function configuredCustody(file: string | undefined) {
-  const { config } = await findAuthority(file === undefined ? {} : { config: file })
-  if (config !== undefined) return config.custody
-  const { parseConfig } = await import('@quantum-ip/http')
-  return parseConfig('', 'quantum-ip.yaml').custody
 }
 
 async function fetchRoot(output: Output, options: OutOptions): Promise<void> {

@@ -8,6 +8,7 @@ import { type AuthorityOptions, withAuthority } from '../lib/authority-options.t
 import { answer, newAnswer, newCommand } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import { readPublicKeyFile } from '../lib/key-files.ts'
+import { keysPassphraseCommand } from './keys-passphrase.ts'
 import { keysRootCommand } from './keys-root.ts'
 import { rollbackCommand, rotateCommand, rotationsCommand } from './keys-rotate.ts'
 import { createKeyCommand } from './keys-create.ts'
@@ -55,6 +56,7 @@ export function keysCommand(run: Run): Command {
     .addCommand(rollbackCommand(run))
     .addCommand(rotationsCommand(run))
     .addCommand(register)
+    .addCommand(keysPassphraseCommand(run))
     .addCommand(keysRootCommand(run))
 }
 

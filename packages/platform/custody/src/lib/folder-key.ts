@@ -54,6 +54,22 @@ export async function openFolderKey(options: FolderKeyOptions): Promise<Uint8Arr
   return taken
 }
 
+/** Seals the key of a folder with another passphrase. */
+export async function resealFolder(
+  folder: string,
+  { before, after }: { readonly before: Uint8Array; readonly after: Uint8Array },
+  random: Random,
+): Promise<void> {
+  const file = join(folder, 'custody.json')
+  const text = await readIfThere(file)
+  if (text === undefined) {
+    throw new CustodyError('QIP_CUSTODY_FILE_DAMAGED', { file, reason: 'it is missing' })
+  }
+  const folderKey = await unwrap(text, { bytes: before, isRandom: false }, file)
+  if (folderKey === undefined) throw new CustodyError('QIP_CUSTODY_PASSPHRASE_WRONG', { file })
+  await replaceFile(file, await wrap(folderKey, { bytes: after, isRandom: false }, random))
+}
+
 async function makeFolderKey(options: FolderKeyOptions, file: string): Promise<Uint8Array> {
   const names = await attempt(options.folder, () => readdir(options.folder))
   if (names.some((name) => name.endsWith('.key'))) {
