@@ -48,8 +48,8 @@ async function race(
   options: Partial<Race> & Pick<Race, 'urls'>,
   during: (racer: Racing) => Promise<void> = async () => {},
 ): Promise<{ accepted: number[]; unanswered: number; fewer: number }> {
-  const settings: Race = { tokens, perMs: 4, tries: 3, marginMs: 300, naive: false, ...options }
-  const racers = [start(settings), start(settings)] as const
+  const settings: Race = { tokens, perMs: 4, tries: 3, marginMs: 300, naive: false, lagMs: 0, ...options }
+  const racers = [start({ ...settings, lagMs: 0 }), start(settings)] as const
   await Promise.all(racers.map(({ ready }) => ready))
   // The memory begins before the first token is issued.
   const beginMs = Date.now() + 300
@@ -109,7 +109,7 @@ for (const { title, args } of memories) {
       { skip },
       async (t) => {
         await using server = await openRedis(redis, args)
-        const { accepted, unanswered } = await race({ urls: server.url, naive }, async (one) => {
+        const { accepted, unanswered } = await race({ urls: server.url, naive, lagMs: 150 }, async (one) => {
           for (const at of [2_000, 5_000, 8_000]) {
             await one.reaches(at)
             await server.kill()

@@ -13,6 +13,8 @@ export interface Race {
   /** How often a token is used again whose use had no answer. */
   readonly tries: number
   readonly marginMs: number
+  /** How long after the other verifier this one sees each token. */
+  readonly lagMs: number
   /** Without what makes it safe: the bug that the races must find. */
   readonly naive: boolean
 }
@@ -80,7 +82,8 @@ async function run(race: Race, begin: Promise<number>): Promise<void> {
   let next = 0
   const useUp = async (index: number): Promise<void> => {
     const issuedMs = beginMs + index / race.perMs
-    if (issuedMs > Date.now()) await sleep(issuedMs - Date.now() + 1)
+    const dueMs = issuedMs + race.lagMs
+    if (dueMs > Date.now()) await sleep(dueMs - Date.now() + 1)
     const issuedS = Math.floor(issuedMs / 1_000)
     const token = {
       log: origin,
