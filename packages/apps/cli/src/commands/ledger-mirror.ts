@@ -42,9 +42,10 @@ export function ledgerMirrorCommand(run: Run): Command {
         const config = settingsOf(asked, options)
         if (options.report === true) {
           const forks = join(config.directory, 'forks')
-          return showForks(output, new ForkReports(directoryStore(forks), forks))
+          return await showForks(output, new ForkReports(directoryStore(forks), forks))
         }
-        return runMirror(output, { asked, options, config })
+        // Awaited here: the way to the authority is closed when this returns.
+        return await runMirror(output, { asked, options, config })
       })
     })
 }
