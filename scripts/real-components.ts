@@ -24,6 +24,7 @@ const components = {
   nginx: { package: 'nginx', version: '-v' },
   haproxy: { package: 'haproxy', version: '-v' },
   faketime: { package: 'faketime', version: '--version' },
+  prlimit: { package: 'util-linux', version: '--version' },
   curl: { package: 'curl', version: '--version' },
   openssl: { package: 'openssl', version: 'version' },
   // Debian keeps its programs where no path leads.

@@ -1,7 +1,11 @@
 import type { Drill } from './drill.ts'
+import { authorityCrash } from './drills/authority-crash.ts'
 import { clockSkew } from './drills/clock-skew.ts'
+import { diskFull } from './drills/disk-full.ts'
 import { feedPartition } from './drills/feed-partition.ts'
 import { headerLoss } from './drills/header-loss.ts'
+import { postgresFailover } from './drills/postgres-failover.ts'
+import { redisLoss } from './drills/redis-loss.ts'
 import { replay } from './drills/replay.ts'
 import { restoredBackup } from './drills/restored-backup.ts'
 import { rotationFailure } from './drills/rotation-failure.ts'
@@ -18,6 +22,10 @@ export const drills: readonly Drill[] = [
   wrongPolicy,
   stolenIssuingKey,
   clockSkew,
+  authorityCrash,
+  diskFull,
+  redisLoss,
+  postgresFailover,
   feedPartition,
   restoredBackup,
 ]

@@ -13,6 +13,8 @@ export interface ProcessOrder {
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** Under which user it runs, where this process is root's: some servers refuse root. */
+  readonly user?: string
   /** Asked until it holds, for 20 s at most. */
   readonly isReady: (process: RunningProcess) => Promise<boolean> | boolean
 }
@@ -40,9 +42,8 @@ process.once('exit', () => {
 
 /** Starts a process and waits until it is ready. @throws {DrillFailure} with what it wrote */
 export async function startProcess(order: ProcessOrder): Promise<RunningProcess> {
-  const { command, args, env = {}, cwd } = order
-  const guard = findProgram('setpriv')
-  const call = [...(guard === undefined ? [] : [guard, '--pdeathsig', 'KILL', '--']), command, ...args]
+  const { env = {}, cwd } = order
+  const call = callAs(order)
   const child = spawn(call[0] as string, call.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -86,27 +87,34 @@ export async function startProcess(order: ProcessOrder): Promise<RunningProcess>
   }
   await started.kill()
   const said = written.trim().split('\n').slice(-5).join(' | ') || 'it wrote nothing'
-  throw new DrillFailure(`\`${command.split('/').at(-1)}\` does not start: ${said}`)
+  throw new DrillFailure(`\`${order.command.split('/').at(-1)}\` does not start: ${said}`)
+}
+
+// The kernel ends it with this process, whatever ends that.
+function callAs({ command, args, user }: Pick<ProcessOrder, 'command' | 'args' | 'user'>): readonly string[] {
+  const guard = findProgram('setpriv')
+  if (guard === undefined) return [command, ...args]
+  const identity =
+    user === undefined || process.getuid?.() !== 0
+      ? []
+      : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups']
+  return [guard, ...identity, '--pdeathsig', 'KILL', '--', command, ...args]
 }
 
 /** Runs a program to its end, within a minute, and returns what it wrote to standard output. @throws {DrillFailure} */
 export async function runProcess(
   command: string,
   args: readonly string[],
-  options: {
-    readonly env?: Readonly<Record<string, string>>
-    readonly uid?: number
-    readonly gid?: number
-  } = {},
+  { user }: Pick<ProcessOrder, 'user'> = {},
 ): Promise<string> {
-  const { env = {}, ...identity } = options
+  const [first = '', ...rest] = callAs({ command, args, ...(user !== undefined && { user }) })
   try {
-    const { stdout } = await run(command, args, {
-      env: { ...environment(), ...env },
+    const { stdout } = await run(first, rest, {
+      env: environment(),
+      cwd: '/',
       timeout: 60_000,
       killSignal: 'SIGKILL',
       maxBuffer: 64 * 1_048_576,
-      ...identity,
     })
     return stdout
   } catch (error) {

@@ -6,6 +6,9 @@ const packages = {
   nginx: 'nginx',
   haproxy: 'haproxy',
   faketime: 'faketime',
+  'redis-server': 'redis-server',
+  postgres: 'postgresql',
+  prlimit: 'util-linux',
 } as const
 
 /** The programs of the distribution that drills start. */

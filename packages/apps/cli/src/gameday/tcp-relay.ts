@@ -8,12 +8,15 @@ export interface TcpRelay {
   /** Ends all connections and takes no new one. */
   cut(): void
   mend(): void
+  /** Ends all connections, and leads new ones to another port: an address that moved. */
+  lead(port: number): void
 }
 
 /** Opens a relay to a port of the loopback. */
-export async function openTcpRelay(lab: Lab, port: number): Promise<TcpRelay> {
+export async function openTcpRelay(lab: Lab, first: number): Promise<TcpRelay> {
   const open = new Set<Socket>()
   let isCut = false
+  let port = first
   const server = createServer((near) => {
     if (isCut) {
       near.destroy()
@@ -49,6 +52,10 @@ export async function openTcpRelay(lab: Lab, port: number): Promise<TcpRelay> {
     },
     mend() {
       isCut = false
+    },
+    lead(other) {
+      port = other
+      end()
     },
   }
 }
