@@ -43,6 +43,18 @@ test('each runbook belongs to a drill, and every qip command that the guides and
   }
 })
 
+test('each row of the table of what is down names a drill that exists, and each drill has a row', () => {
+  const text = readFileSync(join(root, 'docs/guides/operations.md'), 'utf8')
+  const rows = [...text.matchAll(/^\| (?!what is down|---)([^|]+) \|.*\| ([^|]+) \|$/gm)]
+  assert.ok(rows.length >= 14)
+  const named = rows.map(([, what = '', cell = '']) => {
+    const [, name = '', target = ''] = /^\[([a-z-]+)\]\(\.\.\/runbooks\/([a-z-]+)\.md\)$/.exec(cell) ?? []
+    assert.equal(name, target, `the row of ${what} names no drill: ${cell}`)
+    return name
+  })
+  assert.deepEqual(named.toSorted(), drills.map(({ name }) => name).toSorted())
+})
+
 test('refuses a drill that there is none of, and names the nearest', async () => {
   const refused = await run(['gameday', 'replai', '--json'])
   assert.equal(refused.code, 2)

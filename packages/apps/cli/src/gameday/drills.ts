@@ -4,6 +4,7 @@ import { clockSkew } from './drills/clock-skew.ts'
 import { diskFull } from './drills/disk-full.ts'
 import { feedPartition } from './drills/feed-partition.ts'
 import { headerLoss } from './drills/header-loss.ts'
+import { ledgerOutage } from './drills/ledger-outage.ts'
 import { postgresFailover } from './drills/postgres-failover.ts'
 import { redisLoss } from './drills/redis-loss.ts'
 import { replay } from './drills/replay.ts'
@@ -19,6 +20,7 @@ export const drills: readonly Drill[] = [
   verifierOverload,
   headerLoss,
   replay,
+  ledgerOutage,
   wrongPolicy,
   stolenIssuingKey,
   clockSkew,

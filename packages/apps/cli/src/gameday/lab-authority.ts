@@ -84,8 +84,12 @@ export class LabAuthority {
     return asObject(await requestJson(this.#admin, { operation: target, method: 'POST', target, json }))
   }
 
-  async joinToken(sid: string, role: 'workload' | 'verifier'): Promise<string> {
-    const { token } = await this.post('/v1/join-tokens', { sid, role, builds: [], ttl: 600 })
+  async joinToken(
+    sid: string,
+    role: 'workload' | 'verifier',
+    builds: readonly string[] = [],
+  ): Promise<string> {
+    const { token } = await this.post('/v1/join-tokens', { sid, role, builds: [...builds], ttl: 600 })
     return token as string
   }
 

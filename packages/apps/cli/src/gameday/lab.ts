@@ -88,8 +88,12 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Admits a workload, over the network, as workloads are. */
-  async admit(authority: LabAuthority, sid: string = names.checkout): Promise<Session> {
-    const token = await authority.joinToken(sid, 'workload')
+  async admit(
+    authority: LabAuthority,
+    sid: string = names.checkout,
+    builds: readonly string[] = [],
+  ): Promise<Session> {
+    const token = await authority.joinToken(sid, 'workload', builds)
     const transport = this.transport(authority.url)
     const admission = await admit(transport, { method: 'join-token', evidence: { token } })
     const session = openSession({ transport, admission })

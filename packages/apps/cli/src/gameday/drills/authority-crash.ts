@@ -14,6 +14,11 @@ export const authorityCrash: Drill = {
       (await lab.call(gateway.url, fields)).status === 200
     const held = await lab.fields(checkout)
     await run.works('tokens are issued and verified', () => passes(held))
+    await run.until(
+      'the gateway judges one-time tokens',
+      async () => (await gateway.status())['ready'] === true,
+    )
+    const once = await lab.fields(checkout, { oneTime: true })
     let highest = 0
     const over = new AbortController()
     const issuing = Array.from({ length: 4 }, async () => {
@@ -30,7 +35,13 @@ export const authorityCrash: Drill = {
     })
     over.abort()
     await Promise.all(issuing)
-    await run.works('the gateway goes on verifying what it holds', () => passes(held))
+    await run.works('the gateway goes on verifying, one-time tokens once', async () => {
+      return (await passes(held)) && (await passes(once)) && !(await passes(once))
+    })
+    await run.works('a gateway that is restarted meanwhile serves from its snapshot', async () => {
+      await gateway.restart()
+      return passes(held)
+    })
     await run.remedy('the authority is started', () => authority.start())
     await run.recovered(
       'tokens are issued and verified again; the session of the workload is still good',

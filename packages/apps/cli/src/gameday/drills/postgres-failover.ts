@@ -52,7 +52,7 @@ export const postgresFailover: Drill = {
     )
     const asked = ['--trust-authority', '--authority', `unix:${authority.socket}`]
     const { size } = await lab.qip(['ledger', 'verify', 'tokens/1', ...asked])
-    run.step(`the log is whole: ${String(size as number)} entries, ${acknowledged} were acknowledged before`)
+    run.step(`the log is whole: ${String(size)} entries, ${acknowledged} were acknowledged before`)
     if (Number(size) <= acknowledged) throw new DrillFailure('acknowledged tokens are lost')
   },
 }
