@@ -200,6 +200,18 @@ test('looks into logs: lists them, proves an entry, verifies one whole', async (
   const proof = await asAdmin('ledger', 'prove', 'tokens/1', '1', '--out', at('proof'))
   assert.equal(proof.code, 0, proof.stderr)
   assert.match(await readFile(at('proof'), 'utf8'), /^c2sp\.org\/tlog-proof@v1\nindex 1\n/)
+  const open = ['ledger', 'open', 'tokens/1', '1', '--key-file', at('keys.records.jwk')]
+  const opened = (await asAdmin(...open, '--json')).json() as {
+    isLogged: boolean
+    claims: { sub: string; jti?: string }
+    admission: { method: string; evidence: { token: string } }
+  }
+  assert.deepEqual([opened.isLogged, opened.claims.sub, opened.claims.jti], [true, checkout, undefined])
+  assert.deepEqual(
+    [opened.admission.method, typeof opened.admission.evidence.token],
+    ['join-token', 'string'],
+  )
+  assert.match((await asAdmin(...open)).stdout, /^holds the hash at 1/)
   const whole = await asAdmin('ledger', 'verify', 'tokens/1', '--json')
   assert.deepEqual(whole.json()['entries'], { 'null entries': 1, tokens: 2 })
   const none = await asAdmin('ledger', 'get', 'tokens/1', '99', '--json')

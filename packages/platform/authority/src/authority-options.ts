@@ -54,6 +54,10 @@ export interface AuthorityOptions {
   readonly keyLifeMs?: Partial<KeyLives>
   readonly jwtAlgorithm?: SignatureAlgorithm
   readonly detection?: DetectionRules
+  /** How long it is kept, sealed, what each logged hash opens to; 0: not at all. Default 30 days. */
+  readonly keepIssuanceMs?: number
+  /** How long the entries of closed token logs are kept. Default 90 days. */
+  readonly keepLogsMs?: number
   /** How long closed security events are kept. Default 365 days. */
   readonly keepEventsMs?: number
   readonly clock?: Clock

@@ -4,6 +4,8 @@ import { type Session, Sessions } from './admission/sessions.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import { countedCustody } from './detection/counted-custody.ts'
 import { type Detection, openDetection } from './detection/detection.ts'
+import { openRecordKey } from './records/record-key.ts'
+import { IssuanceRecords } from './records/issuance-records.ts'
 import type { TokenLog } from './issuance/token-log.ts'
 import { Fleet } from './fleet.ts'
 import { KeyRing } from './keys/key-ring.ts'
@@ -35,6 +37,7 @@ export interface AuthorityParts {
   readonly fleet: Fleet
   readonly publisher: Publisher
   readonly detection: Detection
+  readonly records: IssuanceRecords | undefined
   /** Every log that states list, with a way to ask for its head. */
   readonly logs: Map<string, ListedHead>
 }
@@ -94,6 +97,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
     ...grounds,
     store,
     detection,
+    records: await openRecords(options, { sql: store.sql, clock }),
     root,
     keys,
     lifecycle,
@@ -124,6 +128,18 @@ export function isRevoked({ index, clock }: Revoked, sid: string, build: Uint8Ar
 /** Whether a session is to be ended: its service or one of its builds is revoked. */
 export function isSessionRevoked(revoked: Revoked, { sid, builds }: Session): boolean {
   return isRevoked(revoked, sid, undefined) || builds.some(({ bytes }) => isRevoked(revoked, sid, bytes))
+}
+
+const monthMs = 30 * 24 * 3_600_000
+
+/** Records are sealed to a key that is drawn at the first start; `undefined` where none are to be kept. */
+async function openRecords(
+  { places, keepIssuanceMs: keepMs = monthMs }: AuthorityOptions,
+  { sql, clock }: { readonly sql: Store['sql']; readonly clock: Clock },
+): Promise<IssuanceRecords | undefined> {
+  if (keepMs === 0) return undefined
+  const key = await openRecordKey(sql, `${places.custodyFolder}.records.jwk`)
+  return new IssuanceRecords({ sql, clock, key, keepMs })
 }
 
 function counted(store: Store, { uses }: Detection): Store {

@@ -33,11 +33,14 @@ import type { Registry } from './ledger/registry.ts'
 import { Identifiers } from './state/identifiers.ts'
 import { listedHead } from './state/listed-logs.ts'
 import { Propagation } from './state/propagation.ts'
+import type { IssuanceRecords } from './records/issuance-records.ts'
+import { LogEnds } from './records/log-ends.ts'
 import type { Publisher } from './state/publisher.ts'
 import type { RevocationOrder, Revocations } from './state/revocations.ts'
 import { openStore, type Store } from './store/open-store.ts'
 
 const maintenanceMs = 30_000
+const quarterMs = 90 * 24 * 3_600_000
 /** While a rotation is under way, so often is looked whether its next step can be taken. */
 const rotationStepMs = 500
 
@@ -68,6 +71,9 @@ export class Authority {
   readonly rotations: Rotations
   readonly acts: Acts
   readonly watch: Watch
+  readonly records: IssuanceRecords | undefined
+  /** Where closed token logs ended. */
+  readonly logEnds: LogEnds
   readonly issuanceRules: IssuanceRules
   readonly joinTokenTtlS: number
   /** What an RFC 8693 exchange is checked with. */
@@ -112,13 +118,17 @@ export class Authority {
       rules: options.rules,
       requireAttestation: options.requireAttestation,
       sessions: parts.sessions,
+      records: parts.records,
       registry: parts.registry,
       clock,
       sessionTtlS: options.sessionTtlS ?? 24 * 3_600,
       isRevoked: (sid, build) => isRevoked(parts, sid, build),
     })
+    this.records = parts.records
     this.issuer = this.#createIssuer(options)
     this.logs = openLogs(options, parts, () => this.issuer.log)
+    const keepMs = options.keepLogsMs ?? quarterMs
+    this.logEnds = new LogEnds({ sql: store.sql, clock, logs: this.logs, keepMs })
     this.fleet = parts.fleet
     this.propagation = new Propagation(clock)
     this.rotations = openRotations(options, {
@@ -267,6 +277,8 @@ export class Authority {
       await this.rotations.advance()
     })
     await this.watch.maintain()
+    await this.records?.prune()
+    await this.logEnds.maintain()
   }
 
   async close(): Promise<void> {
@@ -340,6 +352,7 @@ export class Authority {
       random: this.random,
       publisher: this.publisher,
       highWater: this.store.highWater,
+      records: this.records,
       jwtSigner: () => this.#jwtSigner(),
       admits: (order) => this.#admits(order),
       refer: (tokens, keyId) => this.references.refer(tokens, keyId),

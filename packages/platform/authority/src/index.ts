@@ -22,6 +22,12 @@ export { type OpenedKeys, openKeys, restoreKeys, sealKeys } from './backup/seale
 export type { DetectionRules } from './detection/detection.ts'
 export type { KeyRateRule } from './detection/key-rate.ts'
 export type { SecurityEvent } from './detection/security-events.ts'
+export {
+  openAdmissionRecord,
+  openIssuanceRecord,
+  type OpenedToken,
+  type RecordToOpen,
+} from './records/open-record.ts'
 export type { IssuedBatch, IssuedTokens } from './issuance/issuer.ts'
 export type { IssuedForm, TokenOrder } from './issuance/token-order.ts'
 export type { Registered } from './ledger/registry.ts'

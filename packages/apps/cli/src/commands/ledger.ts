@@ -15,13 +15,14 @@ import { type Output, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { formatMoment, formatSpan } from '../lib/times.ts'
 import { ledgerMirrorCommand } from './ledger-mirror.ts'
+import { openRecord, type OpenOptions } from './ledger-open.ts'
 import { ledgerWitnessCommand } from './ledger-witness.ts'
 
 interface ProveOptions extends LogChoice {
   readonly out?: string
 }
 
-/** `qip ledger info|get|prove|verify|mirror|witness`. */
+/** `qip ledger info|get|prove|verify|open|mirror|witness`. */
 export function ledgerCommand(run: Run): Command {
   const logText = 'a log of the authority: tokens/1, attestations/1, or the whole origin'
   const info = withLog(
@@ -59,12 +60,31 @@ export function ledgerCommand(run: Run): Command {
         withOpenLog({ ...options, log }, (opened) => verifyWhole(output, opened)),
       )
     })
+  const open = withLog(
+    newAnswer(
+      'open',
+      'open the sealed record of a logged token: what its hash stands for, and on what evidence',
+    ),
+  )
+    .arguments('<log-and-index...>')
+    .requiredOption(
+      '--key-file <file>',
+      "the key custodian's private key, which the authority drew at its first start",
+    )
+    .option('--show-secret', 'the nonce too: whoever has it has the token, as long as it lives')
+    .action((words: readonly string[], options: OpenOptions) => {
+      const { log, index } = parsePlace(words)
+      return answer(run, options, (output) => {
+        return withOpenLog({ ...options, log }, (opened) => openRecord(output, opened, { index, options }))
+      })
+    })
   return newCommand('ledger', 'look into logs, prove entries, verify whole logs')
     .addCommand(info)
     .addCommand(get)
     .addCommand(prove)
     .addCommand(verify)
     .addCommand(ledgerMirrorCommand(run))
+    .addCommand(open)
     .addCommand(ledgerWitnessCommand(run))
 }
 

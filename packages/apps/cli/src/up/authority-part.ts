@@ -139,6 +139,8 @@ async function authorityOptions(
     },
     detection: config.detection,
     keepEventsMs: config.retention.eventsMs,
+    keepIssuanceMs: config.retention.issuanceMs,
+    keepLogsMs: config.retention.logsMs,
     onEvent: tell,
   }
 }

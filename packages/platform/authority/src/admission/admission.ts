@@ -2,6 +2,7 @@ import { type Clock, type Json, parseHex, type Pattern, parsePattern } from '@qu
 import type { AdmissionRule } from '@quantum-ip/attestation'
 import type { KemKey } from '@quantum-ip/crypto'
 import { AuthorityError } from '../authority-errors.ts'
+import type { IssuanceRecords } from '../records/issuance-records.ts'
 import type { Registry } from '../ledger/registry.ts'
 import type { Admitted, AdmissionMethod } from './admission-method.ts'
 import type { Session, SessionBuild, Sessions } from './sessions.ts'
@@ -16,6 +17,8 @@ export interface AdmissionOptions {
   /** In order; the first whose pattern matches the service ID counts; `on` where none does. */
   readonly requireAttestation: readonly { readonly service: string; readonly demand: AttestationDemand }[]
   readonly sessions: Sessions
+  /** Keeps on what evidence each session was admitted. */
+  readonly records?: IssuanceRecords | undefined
   readonly registry: Registry
   readonly clock: Clock
   readonly sessionTtlS: number
@@ -89,6 +92,7 @@ export class AdmissionDesk {
       await sessions.end(({ id }) => id === session.id)
       throw error
     }
+    await this.#options.records?.admitted(session, request.evidence)
     return { session, sealedKey, warnings }
   }
 

@@ -1,22 +1,17 @@
 import { type Clock, isQipError, limits, type Random } from '@quantum-ip/base'
 import { coverBatch, type SubtreeProver } from '@quantum-ip/log'
-import {
-  encodeClaims,
-  jwtPayload,
-  type KeySig,
-  signJwtToken,
-  tokenDigest,
-  tokenEntry,
-} from '@quantum-ip/token'
+import { type KeySig, signJwtToken } from '@quantum-ip/token'
 import type { Signer } from '@quantum-ip/crypto'
+import type { IssuanceRecords, KeepRecord } from '../records/issuance-records.ts'
 import { AuthorityError } from '../authority-errors.ts'
 import type { SignedHead } from '../state/pending-heads.ts'
 import type { Publisher } from '../state/publisher.ts'
 import type { HighWater } from '../store/high-water.ts'
+import { draftTokens, type TokenDraft } from './draft.ts'
 import { ExpiryWindow } from './expiry-window.ts'
 import { FewAtOnce } from './few-at-once.ts'
 import { formatToken, signaturesOf } from './format-token.ts'
-import { claimsOf, type IssuedForm, type TokenOrder } from './token-order.ts'
+import type { IssuedForm, TokenOrder } from './token-order.ts'
 import { signHead, type TokenLog } from './token-log.ts'
 
 /** Tokens as they are handed out. */
@@ -43,6 +38,8 @@ export interface IssuerOptions {
   readonly random: Random
   readonly publisher: Pick<Publisher, 'addHeads'>
   readonly highWater: HighWater
+  /** Keeps what was issued, sealed. */
+  readonly records?: IssuanceRecords | undefined
   /** The key that signs JWT tokens now. */
   readonly jwtSigner: () => Promise<Signer>
   /** Whether the order may still be filled: asked again when its batch forms. */
@@ -71,13 +68,9 @@ interface Job {
   readonly reject: (error: unknown) => void
 }
 
-/** One token on its way: what is logged, and what it becomes. */
-interface Draft {
+/** A token on its way, with the order that it fills. */
+interface Draft extends TokenDraft {
   readonly job: Job
-  readonly expiresS: number
-  /** Encoded claims, or the payload of a JWT. */
-  readonly bytes: Uint8Array
-  readonly entry: Uint8Array
 }
 
 const queueTokensMax = 65_536
@@ -238,12 +231,13 @@ export class Issuer {
     const first = log.log.head().size
     const drafts = this.#drafts(log, jobs, first)
     if (drafts.length === 0) return
+    const sealing = this.#seal(log, drafts)
     const { start, end, root } = await log.log.append(drafts.map(({ entry }) => entry))
     // There is one writer: only a batch of its own whose outcome was unknown may have come before this one.
     if (start < first) throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'a log went back' })
     expiries.push(
       start,
-      drafts.map(({ expiresS }) => expiresS),
+      drafts.map(({ claims }) => claims.exp),
     )
     await highWater.raise({ origin: log.origin, size: end, hash: root })
     const subtrees = coverBatch(start, end)
@@ -251,7 +245,11 @@ export class Issuer {
     const heads = await Promise.all(
       subtrees.map((subtree) => signHead(log, subtree, expiries.latest(subtree, nowS))),
     )
-    await publisher.addHeads({ heads, tree: { size: end, hash: root } })
+    // Two transactions at once, which the store makes one commit of.
+    await Promise.all([
+      publisher.addHeads({ heads, tree: { size: end, hash: root } }),
+      sealing?.then((keep) => keep(start)),
+    ])
     await this.#reply(log, { drafts, first, start, heads })
     onBatch?.({
       origin: log.origin,
@@ -262,31 +260,28 @@ export class Issuer {
     })
   }
 
+  /** Begins to seal what the hashes of a batch open to, while its entries are written. */
+  #seal({ origin }: TokenLog, drafts: readonly Draft[]): Promise<KeepRecord> | undefined {
+    const tokens = drafts.map(({ job, claims }) => ({ order: job.order, claims }))
+    const sealing = this.#options.records?.seal(origin, tokens)
+    sealing?.catch(() => undefined)
+    return sealing
+  }
+
   /** An order that makes no token (too many claims, ended while it waited) fails alone. */
   #drafts(log: TokenLog, jobs: readonly Job[], first: number): readonly Draft[] {
+    const { clock, random } = this.#options
+    const nowS = Math.floor(clock.now() / 1_000)
     const drafts: Draft[] = []
     for (const job of jobs) {
       try {
-        for (const draft of this.#draftsOf(job, { log: log.number, first: first + drafts.length }))
-          drafts.push(draft)
+        const place = { log: log.number, first: first + drafts.length, nowS }
+        for (const draft of draftTokens(job.order, place, random)) drafts.push({ job, ...draft })
       } catch (error) {
         job.reject(error)
       }
     }
     return drafts
-  }
-
-  #draftsOf(job: Job, at: { readonly log: number; readonly first: number }): readonly Draft[] {
-    const { clock, random } = this.#options
-    const nowS = Math.floor(clock.now() / 1_000)
-    const form = job.order.form === 'jwt' ? 'jwt' : 'merkle'
-    return Array.from({ length: job.order.count }, (_, nth) => {
-      const claims = claimsOf(job.order, nowS, random.bytes(16))
-      const bytes =
-        form === 'jwt' ? jwtPayload({ claims, log: at.log, index: at.first + nth }) : encodeClaims(claims)
-      const entry = tokenEntry({ form, exp: claims.exp, digest: tokenDigest(bytes) })
-      return { job, expiresS: claims.exp, bytes, entry }
-    })
   }
 
   async #reply(log: TokenLog, batch: Batch): Promise<void> {
@@ -326,7 +321,7 @@ export class Issuer {
     { parts, at }: { readonly parts: BatchParts; readonly at: number },
   ): Promise<IssuedTokens> {
     const drafts = parts.drafts.slice(at, at + order.count)
-    const expiresS = (drafts[0] as Draft).expiresS
+    const expiresS = (drafts[0] as Draft).claims.exp
     if (order.form === 'jwt') {
       const signer = await this.#options.jwtSigner()
       const sign = ({ bytes }: Draft): Promise<string> => this.#signing.run(() => signJwtToken(bytes, signer))

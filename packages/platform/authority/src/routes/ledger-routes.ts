@@ -24,12 +24,15 @@ export function addLedgerRoutes(app: App, context: RouteContext): void {
     async (request, reply) => {
       const { kind, number, '*': path } = request.params
       const origin = `${trustDomainName(context.authority.trustDomain)}/${kind}/${number}`
+      const end = await context.authority.logEnds.find(origin)
       if (path === 'checkpoint') {
-        return reply
-          .type(checkpointType)
-          .header('cache-control', 'no-cache')
-          .send(await reader.checkpoint(origin))
+        const note = end === undefined || end.note === '' ? await reader.checkpoint(origin) : end.note
+        return reply.type(checkpointType).header('cache-control', 'no-cache').send(note)
       }
+      if (end?.prunedMs !== undefined)
+        throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', {
+          what: 'entry any more: the log was pruned, and it',
+        })
       const bytes = await readPart(reader, origin, path)
       return reply.type('application/octet-stream').header('cache-control', immutable).send(bytes)
     },

@@ -1,4 +1,5 @@
 import { detectionSchema } from './detection-schema.ts'
+import { recordsSchema } from './records-schema.ts'
 import { metaSchema, schemaOfVersion1 } from './schema.ts'
 import type { Sql, SqlStatement } from './sql.ts'
 
@@ -44,6 +45,10 @@ export const migrations: readonly Migration[] = [
   {
     summary: 'security events, the uses of keys, and which token a decision was about',
     statements: detectionSchema,
+  },
+  {
+    summary: 'sealed records of issuance and admission, and where closed logs ended',
+    statements: recordsSchema,
   },
 ]
 

@@ -64,6 +64,8 @@ function optionsFor(
   return {
     trustDomain: td,
     places: { folder: '', highWaterFolder: '', custodyFolder: '' },
+    // Its key is drawn into a file, and there are none here.
+    keepIssuanceMs: 0,
     store,
     rules: [],
     builders: [],

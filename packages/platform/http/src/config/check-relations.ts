@@ -176,7 +176,7 @@ function checkPins({ trust }: Config): ConfigFault[] {
   ]
 }
 
-function checkTimes({ trust, issuance, keys, heads }: Config): ConfigFault[] {
+function checkTimes({ retention, trust, issuance, keys, heads }: Config): ConfigFault[] {
   const faults: ConfigFault[] = []
   if (trust.stateIntervalMs * 2 > trust.staleAfterMs) {
     faults.push({
@@ -191,6 +191,12 @@ function checkTimes({ trust, issuance, keys, heads }: Config): ConfigFault[] {
     faults.push({
       path: ['heads', 'listedWithin'],
       reason: 'less than twice `trust.headInterval`: good keys would be distrusted',
+    })
+  }
+  if (retention.logsMs < retention.issuanceMs) {
+    faults.push({
+      path: ['retention', 'logs'],
+      reason: 'less than `retention.issuance`: records would outlive the log that proves them',
     })
   }
   if (heads.reportedAfterMs > heads.listedWithinMs) {

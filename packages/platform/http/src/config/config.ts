@@ -347,6 +347,10 @@ export interface DetectionConfig {
 
 /** How long the authority keeps what it must be able to show later. */
 export interface RetentionConfig {
+  /** What each logged hash opens to, sealed; 0: not at all. */
+  readonly issuanceMs: number
+  /** The entries of closed token logs. */
+  readonly logsMs: number
   /** Closed security events. */
   readonly eventsMs: number
 }

@@ -122,7 +122,6 @@ const defaults: Config = {
   },
   heads: { unanchored: 'audit', listedWithinMs: 60_000, reportedAfterMs: 5_000, fetchesPerSecond: 50 },
   detection: { onProof: 'revoke', keyRate: { factor: 10, floor: 1_000 } },
-  retention: { eventsMs: 31_536_000_000 },
   replay: { scope: 'single', bytesMax: 268_435_456, retryWindowMs: 0, redis: undefined },
   attestations: {
     deepCheck: 'always',
@@ -132,6 +131,7 @@ const defaults: Config = {
     freshForMs: 86_400_000,
     cacheMax: 10_000,
   },
+  retention: { issuanceMs: 2_592_000_000, logsMs: 7_776_000_000, eventsMs: 31_536_000_000 },
   verifier: { cacheMax: 100_000, pendingMax: 1_024, signaturesMax: 256, signatureWaitMs: 250 },
   policies: { files: [] },
   telemetry: {
@@ -634,6 +634,7 @@ const refusals: Refusal[] = [
   { text: 'trust: { headInterval: 6s }', line: 1, path: 'trust.headInterval' },
   { text: 'trust: { headInterval: 4s }\nheads: { listedWithin: 5s }', line: 2, path: 'heads.listedWithin' },
   { text: 'heads: { listedWithin: 5s, reportedAfter: 6s }', line: 1, path: 'heads.reportedAfter' },
+  { text: 'retention: { issuance: 30d, logs: 29d }', line: 1, path: 'retention.logs' },
 ]
 
 describe('parseConfig refuses', () => {

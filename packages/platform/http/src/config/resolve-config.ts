@@ -11,6 +11,7 @@ import type {
   IssuanceConfig,
   KeysConfig,
   OverloadConfig,
+  RetentionConfig,
   RouteConfig,
   ServiceConfig,
   StoreConfig,
@@ -63,7 +64,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     policies: { files: root.section('policies').paths('files') },
     telemetry: telemetry(root.section('telemetry')),
     detection: detection(root.section('detection')),
-    retention: { eventsMs: root.section('retention').durationMs('events') },
+    retention: retention(root.section('retention')),
   }
 }
 
@@ -326,6 +327,14 @@ function trust(at: Section): TrustConfig {
     snapshotDirectory: at.path('snapshot'),
     mirrors: resolveMirrors(at),
     witnesses: resolveWitnesses(at.section('witnesses')),
+  }
+}
+
+function retention(at: Section): RetentionConfig {
+  return {
+    issuanceMs: at.durationMs('issuance'),
+    logsMs: at.durationMs('logs'),
+    eventsMs: at.durationMs('events'),
   }
 }
 

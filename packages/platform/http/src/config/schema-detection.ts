@@ -26,6 +26,18 @@ export const detection = section('how misuse of keys is found, and what is done 
 
 /** How long the authority keeps what it must be able to show later. */
 export const retention = section('how long the authority keeps what it must be able to show later', {
+  issuance: duration({
+    description:
+      'what each logged hash opens to, under which session and on what evidence, sealed to the key custodian; 0s: not at all',
+    default: '30d',
+    max: '3650d',
+  }),
+  logs: duration({
+    description: 'the entries of closed token logs; that they were there, and their last checkpoints, stay',
+    default: '90d',
+    min: '1d',
+    max: '3650d',
+  }),
   events: duration({
     description: 'closed security events; what nobody closed stays',
     default: '365d',
