@@ -23,7 +23,6 @@ import { addLedgerRoutes } from './routes/ledger-routes.ts'
 import { addFleetRoutes } from './routes/fleet-routes.ts'
 import { addKeyRoutes, addRecordRoutes } from './routes/operator-routes.ts'
 import { addRotationRoutes } from './routes/rotation-routes.ts'
-import { addSealedRecordRoutes } from './routes/record-routes.ts'
 import { authenticateSession, type DeclaredService, type RouteContext } from './routes/route-context.ts'
 import { addRootRoutes } from './routes/root-routes.ts'
 import { addSamplingRoutes, samplingEvent } from './routes/sampling-routes.ts'
@@ -110,7 +109,6 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addRecordRoutes(server.app, context)
   addBackupRoutes(server.app, context)
   addEventRoutes(server.app, context)
-  addSealedRecordRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)
   if (metrics !== undefined) {
     server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>

@@ -64,6 +64,7 @@ export function openVerifier(
       source: mirroredHeadSource(headSource(session), { mirrors, trust }),
       unanchored: config.heads.unanchored,
       listedWithinMs: config.heads.listedWithinMs,
+      reportedAfterMs: config.heads.reportedAfterMs,
       fetchesPerS: config.heads.fetchesPerSecond,
       batchTokensMax: config.issuance.batchMax,
     },

@@ -4,6 +4,7 @@ import { formatEntryBundle, parseTilePath } from '@quantum-ip/log'
 import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import type { LogReader } from '../ledger/log-reader.ts'
+import { addSealedRecordRoutes } from './record-routes.ts'
 import type { RouteContext } from './route-context.ts'
 import { closed } from './schemas.ts'
 
@@ -12,6 +13,7 @@ const checkpointType = 'text/plain; charset=utf-8'
 
 /** C2SP's read API (c2sp.org/tlog-tiles) of every log: `/logs/tokens/<n>/…` and `/logs/attestations/<n>/…`. */
 export function addLedgerRoutes(app: App, context: RouteContext): void {
+  addSealedRecordRoutes(app, context)
   const reader = context.authority.logs
   const params = closed({
     kind: Type.Union([Type.Literal('tokens'), Type.Literal('attestations')]),
