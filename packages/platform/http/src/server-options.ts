@@ -63,7 +63,7 @@ export interface OpenServerOptions extends GuardOptions {
   readonly ready?: () => Promise<readonly HealthCheck[]> | readonly HealthCheck[]
   readonly limits?: Partial<ServerLimits>
   /** When requests are refused because this thread is late with its work. Default: never. */
-  readonly overload?: Omit<LoadShedderOptions, 'nowMs'>
+  readonly overload?: Pick<LoadShedderOptions, 'delayTargetMs' | 'windowMs'>
   readonly observer?: ServerObserver
   readonly clock?: Clock
   readonly random?: Random

@@ -82,6 +82,15 @@ test('does not shed the highest priority for a flood that is shed already', () =
   assert.deepEqual([level.shareOf(0), level.shareOf(2)], [1, 0])
 })
 
+test('does not shed the highest priority because the machine is slow', () => {
+  const level = new AdmissionLevel()
+  for (let at = 0; at < 100; at++) {
+    for (let request = 0; request < 20; request++) level.admit(request % 3)
+    level.endWindow(100, targetMs, false)
+  }
+  assert.deepEqual([level.shareOf(0), level.shareOf(1), level.shareOf(2)], [1, 0, 0])
+})
+
 test('rises also where nothing arrives', () => {
   const level = new AdmissionLevel()
   for (let at = 0; at < 100; at++) level.endWindow(1_000, targetMs)

@@ -59,19 +59,23 @@ export class AdmissionLevel {
     return true
   }
 
-  /** Ends a window in which work was never less than `delayMs` late: moves the level, and counts anew. */
-  endWindow(delayMs: number, targetMs: number): void {
+  /**
+   * Ends a window in which work was never less than `delayMs` late: moves the level, and counts anew. `isBusy`: whether the thread
+   * itself was at work for most of it; where it was not, the machine is slow, and the highest priority is not shed for that.
+   */
+  endWindow(delayMs: number, targetMs: number, isBusy = true): void {
     if (delayMs < targetMs / 2) this.#raise()
-    else if (delayMs > targetMs && delayMs > this.#delayMs * drainingShare) this.#lower(delayMs / targetMs)
+    else if (delayMs > targetMs && delayMs > this.#delayMs * drainingShare)
+      this.#lower(delayMs / targetMs, isBusy)
     this.#delayMs = delayMs
     this.#arrived.fill(0)
     this.#admitted = 0
     this.#shed = 0
   }
 
-  #lower(excess: number): void {
+  #lower(excess: number, isBusy: boolean): void {
     const cut = Math.min(cutShareMax, Math.max(cutShareMin, cutShareMin * excess))
-    const floor = this.#floor()
+    const floor = this.#floor(isBusy)
     if (this.#admitted === 0) {
       this.#level = Math.max(floor, this.#level - blindCutSteps)
       return
@@ -84,9 +88,9 @@ export class AdmissionLevel {
   }
 
   // The highest priority is shed only where it is itself what is too much: not for a flood of others, or a machine that is slow.
-  #floor(): number {
+  #floor(isBusy: boolean): number {
     const isWorth = this.#admitted > worthShare * (this.#admitted + this.#shed * shedCost)
-    return Math.min(this.#level, isWorth && this.#admitted > 0 ? stepsMin : stepsPerPriority)
+    return Math.min(this.#level, isBusy && isWorth && this.#admitted > 0 ? stepsMin : stepsPerPriority)
   }
 
   // At least one step, or a level at which every step is busy would never rise.

@@ -4,7 +4,12 @@ import { openLoadShedder } from './load-shedder.ts'
 
 test('sheds when requests see that the timer is long overdue, low priorities first', () => {
   let nowMs = 0
-  using shedder = openLoadShedder({ delayTargetMs: 20, windowMs: 100, nowMs: () => nowMs })
+  using shedder = openLoadShedder({
+    delayTargetMs: 20,
+    windowMs: 100,
+    nowMs: () => nowMs,
+    cpuMs: () => nowMs,
+  })
   const admitted = [0, 0, 0]
   for (let request = 0; request < 6_000; request++) {
     // The timer never runs: nothing in here gives way to it.
@@ -32,7 +37,12 @@ test('sheds nothing while the thread keeps up', async () => {
 
 test('lets who was shed wait for two to three windows, and nobody after it was closed', async () => {
   let nowMs = 0
-  const shedder = openLoadShedder({ delayTargetMs: 20, windowMs: 100, nowMs: () => nowMs })
+  const shedder = openLoadShedder({
+    delayTargetMs: 20,
+    windowMs: 100,
+    nowMs: () => nowMs,
+    cpuMs: () => nowMs,
+  })
   let waiting = true
   void shedder.pause().then(() => {
     waiting = false

@@ -8,6 +8,8 @@ export interface LoadShedderOptions {
   readonly windowMs: number
   /** A monotonic clock in milliseconds. Default the system's. */
   readonly nowMs?: () => number
+  /** Processor time of this thread so far, milliseconds. Default the system's. */
+  readonly cpuMs?: () => number
 }
 
 /** Lets requests in, or sheds them, by how late this thread is with its work. */
@@ -25,6 +27,8 @@ export interface LoadShedder extends Disposable {
   shares(): readonly number[]
 }
 
+/** The share of a window for which a thread that is itself too slow has been at work. */
+const busyShare = 0.5
 /** Looks per window. A look costs a timer; two would mistake one collection of garbage for a queue. */
 const looksPerWindow = 5
 
@@ -43,10 +47,12 @@ class DelayShedder implements LoadShedder {
   readonly #level = new AdmissionLevel()
   readonly #options: LoadShedderOptions
   readonly #nowMs: () => number
+  readonly #cpuMs: () => number
   readonly #tickMs: number
   readonly #timer: NodeJS.Timeout
   #dueMs: number
   #windowEndMs: number
+  #cpuSinceMs: number
   #leastMs = Infinity
   // Who waits, by the windows that are left to wait: the last one takes newcomers.
   #pauses = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -55,6 +61,8 @@ class DelayShedder implements LoadShedder {
   constructor(options: LoadShedderOptions) {
     this.#options = options
     this.#nowMs = options.nowMs ?? (() => performance.now())
+    this.#cpuMs = options.cpuMs ?? threadCpuMs
+    this.#cpuSinceMs = this.#cpuMs()
     this.#tickMs = options.windowMs / looksPerWindow
     this.#dueMs = this.#nowMs() + this.#tickMs
     this.#windowEndMs = this.#nowMs() + options.windowMs
@@ -92,10 +100,19 @@ class DelayShedder implements LoadShedder {
     this.#leastMs = Math.min(this.#leastMs, Math.max(0, nowMs - this.#dueMs))
     if (nowMs < this.#windowEndMs) return
     this.delayMs = this.#leastMs
-    this.#level.endWindow(this.#leastMs, this.#options.delayTargetMs)
+    const { windowMs, delayTargetMs } = this.#options
+    const cpuMs = this.#cpuMs()
+    const lastedMs = nowMs - this.#windowEndMs + windowMs
+    this.#level.endWindow(this.#leastMs, delayTargetMs, cpuMs - this.#cpuSinceMs > busyShare * lastedMs)
+    this.#cpuSinceMs = cpuMs
     this.#pauses.shift()?.resolve()
     this.#pauses.push(Promise.withResolvers<void>())
     this.#leastMs = Infinity
-    this.#windowEndMs = nowMs + this.#options.windowMs
+    this.#windowEndMs = nowMs + windowMs
   }
+}
+
+function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
 }
