@@ -27,6 +27,7 @@ const components = {
   prlimit: { package: 'util-linux', version: '--version' },
   curl: { package: 'curl', version: '--version' },
   openssl: { package: 'openssl', version: 'version' },
+  go: { package: 'golang-go', version: 'version' },
   // Debian keeps its programs where no path leads.
   postgres: { package: 'postgresql', version: '--version', folders: '/usr/lib/postgresql/*/bin' },
   chromium: { package: 'chromium', version: '--version' },
