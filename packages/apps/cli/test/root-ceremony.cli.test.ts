@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { generatePrivateKey, privateJwk } from '@quantum-ip/crypto'
+import { openKeyFile, readPassphrase } from '@quantum-ip/custody'
 import { openTestAuthority, type TestAuthority } from './support/authority.ts'
 import { run } from './support/run.ts'
 
@@ -33,7 +35,7 @@ test('the commands of the written ceremony replace the root keys of a running au
   const { stdout } = await promisify(execFile)('bash', ['-euc', script], {
     cwd: ground.folder,
     env,
-    timeout: 120_000,
+    timeout: 300_000,
   })
   await rm(bin, { recursive: true })
   const { root } = ground.authority
@@ -62,6 +64,22 @@ test('the passphrase of custody is changed while the authority runs', async () =
   const again = await run([...change, '--from', at('ada.passphrase'), '--json'])
   assert.deepEqual([again.code, again.json()['code']], [1, 'QIP_CUSTODY_PASSPHRASE_WRONG'])
   await ground.authority.publisher.publishKeys()
+})
+
+test('a root key in the clear, as an older version left it, is sealed and removed', async () => {
+  const key = generatePrivateKey('ML-DSA-87')
+  await writeFile(at('root-1.jwk'), JSON.stringify(privateJwk(key)), { mode: 0o600 })
+  const sealed = ['--passphrase-file', at('ada.passphrase'), '--out', at('old')]
+  const ran = await run(['keys', 'root', 'export', '--plain', at('root-1.jwk'), ...sealed, '--json'])
+  assert.equal(ran.code, 0, ran.stdout)
+  await assert.rejects(stat(at('root-1.jwk')), { code: 'ENOENT' })
+  const file = at(`old/root-${key.publicKey.kid.slice(0, 8)}.key`)
+  const opened = await openKeyFile(
+    await readFile(file, 'utf8'),
+    await readPassphrase({ file: at('ada.passphrase') }),
+    file,
+  )
+  assert.equal(opened.publicKey.kid, key.publicKey.kid)
 })
 
 test('what does not fit is refused, with the code that says why', async () => {

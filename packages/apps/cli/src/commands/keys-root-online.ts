@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import type { JsonObject } from '@quantum-ip/base'
 import { requestJson, requestObject } from '@quantum-ip/client'
 import { parseEnvelope, parsePublicJwk, type PrivateKey, publicJwk } from '@quantum-ip/crypto'
@@ -11,6 +11,7 @@ import { answer, newAnswer, several } from '../lib/command.ts'
 import { custodyConfig } from '../lib/custody-config.ts'
 import { readText, writeText } from '../lib/files.ts'
 import type { Run } from '../lib/io.ts'
+import { readPrivateKeyFile } from '../lib/key-files.ts'
 import { type Output, type OutputOptions, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { writeOfflineKey } from '../root-ceremony/offline-key.ts'
@@ -23,6 +24,7 @@ interface ExportOptions extends OutputOptions {
   readonly passphraseFile: string
   readonly out: string
   readonly kid?: readonly string[]
+  readonly plain?: readonly string[]
   readonly keep?: boolean
 }
 
@@ -45,7 +47,12 @@ export function onlineRootCommands(run: Run): readonly Command[] {
     .option('--keys <folder>', 'the custody itself, instead of a configuration')
     .option('--custody-passphrase-file <file>', 'with --keys: what the custody is sealed with')
     .option('--kid <thumbprint>', 'only this one (several)', several)
-    .option('--keep', 'leave them in custody, too')
+    .option(
+      '--plain <file>',
+      'a root key in the clear that an older version left in `<data>/root`, instead of custody (several)',
+      several,
+    )
+    .option('--keep', 'leave them where they are, too')
     .action((options: ExportOptions) => answer(run, options, (output) => exportKeys(output, options)))
   const fetch = newAnswer('fetch', 'write the root document in force to a file').requiredOption(
     '-o, --out <file>',
@@ -71,47 +78,73 @@ export function onlineRootCommands(run: Run): readonly Command[] {
   return [exported, fetch, bundleKey, install]
 }
 
+interface ExportedKey {
+  readonly kid: string
+  readonly keyFile: string
+  readonly publicFile: string
+}
+
 async function exportKeys(output: Output, options: ExportOptions): Promise<void> {
+  const { plain = [] } = options
+  const made = plain.length === 0 ? await exportFromCustody(options) : await exportPlain(plain, options)
+  const kept = options.keep === true
+  output.show({ keys: made.map((each) => ({ ...each })), kept }, () => {
+    const keys = plural(made.length, 'root key', 'root keys')
+    output.line(tone('good', 'ok'), `${keys} sealed, opened again and tried`)
+    for (const { kid, keyFile } of made) output.line(' ', kid, keyFile)
+    output.line(
+      kept
+        ? '  they are still where they were, too'
+        : '  they are no longer where they were; backups of it may hold them',
+    )
+  })
+}
+
+async function exportFromCustody(options: ExportOptions): Promise<readonly ExportedKey[]> {
   const custody = await openCustody(options)
   try {
     const all = (await custody.list()).filter(({ purpose }) => purpose === 'root')
     const wanted = new Set(options.kid)
     const chosen = all.filter(({ publicKey }) => wanted.size === 0 || wanted.has(publicKey.kid))
-    if (chosen.length === 0 || (wanted.size > 0 && chosen.length < wanted.size)) {
+    if (chosen.length === 0 || chosen.length < wanted.size) {
       throw new CliError('QIP_CLI_NOT_FOUND', {
         what: `such root key in custody (${custody.name})`,
-        next: 'it may have been taken offline already; look for its file',
+        next: 'it may have been taken offline already; look for its file, or name one of an older version with --plain',
       })
     }
-    const made: { readonly kid: string; readonly keyFile: string; readonly publicFile: string }[] = []
+    const made: ExportedKey[] = []
     for (const { publicKey } of chosen) {
-      const { kid } = publicKey
-      const { key }: { readonly key: PrivateKey } = await custody.exportKey(kid)
-      const place = {
-        folder: options.out,
-        name: `root-${kid.slice(0, 8)}`,
-        passphraseFile: options.passphraseFile,
-      }
-      const { keyFile, publicFile } = await writeOfflineKey(key, place)
-      if (options.keep !== true) await custody.destroy(kid)
-      made.push({ kid, keyFile, publicFile })
+      const { key } = await custody.exportKey(publicKey.kid)
+      made.push(await exportOne(key, options))
+      if (options.keep !== true) await custody.destroy(publicKey.kid)
     }
-    const kept = options.keep === true
-    output.show({ keys: made, kept }, () => {
-      output.line(
-        tone('good', 'ok'),
-        `${plural(made.length, 'root key', 'root keys')} sealed, opened again and tried`,
-      )
-      for (const { kid, keyFile } of made) output.line(' ', kid, keyFile)
-      output.line(
-        kept
-          ? '  they are still in custody, too'
-          : '  they are no longer in custody; backups of it may hold them',
-      )
-    })
+    return made
   } finally {
     await custody.close()
   }
+}
+
+/** An older version left root keys in the clear in its data directory. */
+async function exportPlain(
+  files: readonly string[],
+  options: ExportOptions,
+): Promise<readonly ExportedKey[]> {
+  const made: ExportedKey[] = []
+  for (const file of files) {
+    made.push(await exportOne(await readPrivateKeyFile(file), options))
+    if (options.keep !== true) await rm(file)
+  }
+  return made
+}
+
+async function exportOne(key: PrivateKey, { out, passphraseFile }: ExportOptions): Promise<ExportedKey> {
+  const { kid } = key.publicKey
+  const { keyFile, publicFile } = await writeOfflineKey(key, {
+    folder: out,
+    name: `root-${kid.slice(0, 8)}`,
+    passphraseFile,
+  })
+  return { kid, keyFile, publicFile }
 }
 
 async function openCustody({ config: file, keys, custodyPassphraseFile }: ExportOptions) {
