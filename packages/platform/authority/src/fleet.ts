@@ -122,6 +122,17 @@ export class Fleet {
     return member
   }
 
+  /** A member that stops is not waited for; resolves when that is durable. */
+  async leave({ id }: Pick<MemberSession, 'id'>, point: string): Promise<void> {
+    const key = keyOf(id, point)
+    this.#members.delete(key)
+    this.#unsaved.delete(key)
+    // Behind what is being written about it.
+    await this.#saving.catch(() => undefined)
+    const params = [id, point]
+    await this.#sql.transact([{ sql: 'DELETE FROM members WHERE session = ? AND point = ?', params }])
+  }
+
   /** Who is enrolled now, as far as this process knows: as of the last reading, and of what it was told since. */
   list(): readonly FleetMember[] {
     const now = this.#clock.now()

@@ -184,6 +184,18 @@ test('leases do not end while no authority is there to renew them, and then they
   assert.equal((await authority.rotations.find(number)).phase, 'settling')
 })
 
+test('a member that stops is not waited for; nobody else can say that it did', async () => {
+  const authority = await open()
+  const member = await enroll(authority)
+  const { number } = await rotate(authority)
+  await authority.fleet.leave({ id: 'another session' }, 'edge')
+  await authority.advance()
+  assert.equal((await authority.rotations.find(number)).phase, 'waiting')
+  await authority.fleet.leave(member, 'edge')
+  await authority.advance()
+  assert.equal((await authority.rotations.find(number)).phase, 'settling')
+})
+
 test('a member whose session is ended is not waited for', async () => {
   const authority = await open()
   await enroll(authority, 'gone')
@@ -258,6 +270,17 @@ test('only the newest rotation can be taken back, and only while the key before 
     authority.rollBack({ use: 'qip-token', reason: 'test' }),
     refusedWith('QIP_AUTHORITY_ROTATION_REFUSED'),
   )
+})
+
+test('the private half of an issuing key ends with it, and not before', async () => {
+  const authority = await open()
+  const { from, to } = await rotate(authority)
+  const { custody } = authority.store
+  assert.equal((await custody.open(from)).publicKey.kid, from)
+  clock.advance(2 * 3_600_000)
+  await authority.maintain()
+  await assert.rejects(custody.open(from), refusedWith('QIP_AUTHORITY_NOT_FOUND'))
+  assert.equal((await custody.open(to)).publicKey.kid, to)
 })
 
 test('a planned key is the next standby, and in no bundle before', async () => {

@@ -107,8 +107,7 @@ class FeedFollower implements TrustFollower {
     this.#mode = 'closed'
     this.#stop.abort()
     await Promise.all(this.#tasks)
-    this.#acknowledger?.close()
-    await this.#snapshots?.close()
+    await Promise.all([this.#acknowledger?.close(), this.#snapshots?.close()])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -413,6 +413,18 @@ test('verifies a probe that an acknowledgement is answered with, and says at onc
   assert.deepEqual(report?.['probe'], { id: '7/waiting', reason: 'key_unknown' })
 })
 
+test('a follower that stops says so', async (t) => {
+  const { authority, follow } = await open(t)
+  const follower = await follow()
+  await until('it acknowledged', () => follower.status().acknowledgedSeq !== undefined)
+  await follower.close()
+  const left = authority.received.filter(({ path }) => path === '/v1/fleet/departures')
+  assert.deepEqual(
+    left.map(({ body }) => JSON.parse(body) as unknown),
+    [{ point: 'gateway-1' }],
+  )
+})
+
 test('an acknowledgement that fails is told, and nothing else', async (t) => {
   const { authority, follow, seen } = await open(t)
   authority.fault('/v1/fleet/acknowledgements', authority.problem(503, 'QIP_X', 'no'))

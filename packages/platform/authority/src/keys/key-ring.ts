@@ -133,6 +133,12 @@ export class KeyRing {
     return this.#custody.open(kid)
   }
 
+  /** Destroys the private halves of a key that never signs again; what cannot be destroyed now stays where it is. */
+  async destroy({ record, companion }: HeldKey): Promise<void> {
+    const kids = [record.key.kid, ...(companion === undefined ? [] : [companion.kid])]
+    await Promise.allSettled(kids.map((kid) => this.#custody.destroy(kid)))
+  }
+
   /** Makes a key in custody and records it. */
   async create(plan: KeyPlan): Promise<HeldKey> {
     const signer = await this.#custody.create(plan.alg, plan.use)

@@ -20,6 +20,9 @@ import { doneStatement, endAllStatement, leaveStatements, type RotatedUse, rotat
 /** A token may live this long after its key stopped issuing; only then is the key retired. */
 const retireAfterMs = 3_600_000 + 60_000
 
+/** Private halves of issuing keys that retired so long ago are gone. */
+const destroyAgainMs = 24 * 3_600_000
+
 /** What the lifecycle of keys works on. */
 export interface LifecycleOptions {
   readonly td: TrustDomain
@@ -55,6 +58,7 @@ export class KeyLifecycle {
     for (const use of ['qip-token', 'qip-feed', 'qip-jwt'] as const) await this.#ensureActive(use)
     await this.ensureStandbys()
     await this.compromiseRevoked()
+    await this.#destroyEnded()
     await this.dropMarks()
   }
 
@@ -142,16 +146,29 @@ export class KeyLifecycle {
 
   /**
    * Retires a key for ever. The mark of an issuing key's log goes first, before any bundle can say so: by the mark that is missing a
-   * store that is older finds out what verifiers know. Its log must not be the one of the highest number, which keeps its mark.
+   * store that is older finds out what verifiers know. Its log must not be the one of the highest number, which keeps its mark. The
+   * private half of an issuing key is destroyed.
    */
-  async retire({ record: { use, key, log } }: HeldKey, beside: readonly SqlStatement[]): Promise<void> {
+  async retire(held: HeldKey, beside: readonly SqlStatement[]): Promise<void> {
     const { keys, store } = this.#options
+    const { use, key, log } = held.record
     const isIssuing = use === 'qip-token' && log !== undefined
     if (isIssuing) await store.highWater.drop([log])
     await keys.move(
       [{ kid: key.kid, to: 'retired' }],
       [...beside, ...(isIssuing ? [closeStatement(log)] : [])],
     )
+    if (isIssuing) await keys.destroy(held)
+  }
+
+  /** A process may have died between the end of a key and that of its private half. */
+  async #destroyEnded(): Promise<void> {
+    const { keys, clock } = this.#options
+    const since = clock.now() - destroyAgainMs
+    for (const held of keys.list()) {
+      const { use, state } = held.record
+      if (use === 'qip-token' && state === 'retired' && held.changedMs > since) await keys.destroy(held)
+    }
   }
 
   /** The key that issues now, or that will once its log is opened. */

@@ -26,6 +26,18 @@ export function addFleetRoutes(app: App, { authority }: RouteContext): void {
   })
 
   app.post(
+    '/v1/fleet/departures',
+    {
+      config: { access: 'session' },
+      schema: { body: closed({ point: Type.String({ minLength: 1, maxLength: 64 }) }) },
+    },
+    async (request, reply) => {
+      await authority.fleet.leave(sessionOf(request), request.body.point)
+      return reply.code(204).send()
+    },
+  )
+
+  app.post(
     '/v1/fleet/acknowledgements',
     {
       config: { access: 'session' },

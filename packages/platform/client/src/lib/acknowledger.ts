@@ -24,6 +24,9 @@ const soonMs = 250
 /** And then not again before: in a storm of revocations a hundred members must not cost the authority more than the states do. */
 const againMs = 1_000
 
+/** Stopping waits no longer for the authority. */
+const leaveMs = 1_000
+
 const operation = 'an acknowledgement'
 
 interface ProbeReport {
@@ -63,8 +66,18 @@ export class Acknowledger {
     return this.#seq
   }
 
-  close(): void {
+  /** Says that this member stops, so that no rotation waits for it; one that cannot say so leaves with its lease. */
+  async close(): Promise<void> {
     this.#unsubscribe()
+    if (this.#seq === undefined) return
+    const { session, fleet } = this.#options
+    await requestJson(session, {
+      operation: 'a departure',
+      method: 'POST',
+      target: '/v1/fleet/departures',
+      json: { point: fleet.point },
+      signal: AbortSignal.timeout(leaveMs),
+    }).catch(() => undefined)
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -250,6 +250,8 @@ export class TestAuthority {
         return { json: await issueTokens(this.domain, JSON.parse(body) as TokenBody, session?.sid ?? '') }
       case 'POST /v1/fleet/acknowledgements':
         return { json: this.probe === undefined ? {} : { probe: this.probe } }
+      case 'POST /v1/fleet/departures':
+        return { status: 204 }
       case 'POST /v1/decisions':
         return { json: { accepted: (JSON.parse(body) as { records: Json[] }).records.length } }
       default:
