@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { commands } from '../src/commands.ts'
@@ -30,16 +30,50 @@ test('each drill has a runbook of the same five parts, which names the drill', (
   }
 })
 
-test('each runbook belongs to a drill, and every qip command that the guides and runbooks name exists', () => {
+test('each runbook belongs to a drill', () => {
   const names = readdirSync(join(root, 'docs/runbooks')).map((file) => file.replace(/\.md$/, ''))
   assert.deepEqual(names.sort(), drills.map(({ name }) => name).sort())
-  for (const folder of ['docs/runbooks', 'docs/guides']) {
-    for (const file of existsSync(join(root, folder)) ? readdirSync(join(root, folder)) : []) {
-      const text = readFileSync(join(root, folder, file), 'utf8')
-      for (const [whole, name = ''] of text.matchAll(/(?:`|^|\$\()qip ([a-z-]+)/gm)) {
-        assert.ok(Object.hasOwn(commands, name), `${folder}/${file}: ${whole}`)
+})
+
+/** Guides and runbooks, by name. */
+const pages = ['docs/guides', 'docs/runbooks'].flatMap((folder) =>
+  readdirSync(join(root, folder)).map((file) => {
+    const page = join(folder, file)
+    return [page, readFileSync(join(root, page), 'utf8')] as const
+  }),
+)
+
+test('guides and runbooks name commands, options, metrics and error codes that exist', async () => {
+  const metrics = readFileSync(join(root, 'docs/reference/metrics.md'), 'utf8')
+  const errors = readFileSync(join(root, 'docs/reference/errors.md'), 'utf8')
+  for (const [page, text] of pages) {
+    for (const [, line = ''] of text.matchAll(/(?:`|^|\$\()qip ((?!`)[^`\n)]+)/gm)) {
+      const words = line.split(' ')
+      assert.ok(Object.hasOwn(commands, words[0] ?? ''), `${page}: qip ${line}`)
+      const helps = await Promise.all([1, 2, 3].map((count) => run([...words.slice(0, count), '--help'])))
+      const known = helps.map(({ stdout }) => stdout).join('')
+      for (const [option] of line.replace(/#.*$/, '').matchAll(/(?<= )--[a-z-]+/g)) {
+        assert.ok(known.includes(option), `${page}: ${option} of qip ${line}`)
       }
     }
+    for (const [metric] of text.matchAll(/quantum_ip_[a-z_]+/g)) {
+      assert.ok(metrics.includes(`\`${metric}\``), `${page}: ${metric}`)
+    }
+    for (const [code] of text.matchAll(/QIP_[A-Z_]+[A-Z]/g)) {
+      assert.ok(errors.includes(`\`${code}\``), `${page}: ${code}`)
+    }
+  }
+})
+
+test('the list of mistakes has 23, each with what shows it, its cause and its fix', () => {
+  const text = readFileSync(join(root, 'docs/guides/troubleshooting.md'), 'utf8')
+  const entries = text.split(/^## /m).slice(1)
+  assert.equal(entries.length, 23)
+  for (const [at, entry] of entries.entries()) {
+    assert.ok(entry.startsWith(`${at + 1}. `), entry)
+    const parts = [...entry.matchAll(/^- \*\*(\w+)\*\*: /gm)].map(([, part]) => part)
+    assert.deepEqual(parts, ['Shows', 'Cause', 'Fix'], entry)
+    assert.match(/^- \*\*Shows\*\*:(.*?)^- \*\*Cause/ms.exec(entry)?.[1] ?? '', /`(?:qip |quantum_ip)/, entry)
   }
 })
 

@@ -9,7 +9,7 @@ import { originOf } from '../lib/log-origin.ts'
 import { type Cell, type Output, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { textOf } from '../lib/text-of.ts'
-import { formatTime, parseMoment } from '../lib/times.ts'
+import { formatTime, parseSince } from '../lib/times.ts'
 
 interface DecisionsOptions extends AuthorityOptions {
   readonly reason?: string
@@ -27,7 +27,7 @@ export function decisionsCommand(run: Run): Command {
     .option('--reason <reason>', 'only with this reason of the verdict')
     .option('--log <name>', 'only about tokens of this log, tokens/1')
     .option('--unlogged', 'with --log: only those that relied on a head which is in no log')
-    .option('--since <time>', 'only from then on')
+    .option('--since <time>', 'only from then on: a time, or how long ago, such as 1h')
     .option('--limit <n>', `at most so many, up to ${limitMax}`, '100')
   return withAuthority(command).action((options: DecisionsOptions) => {
     return answer(run, options, (output) => listDecisions(output, options))
@@ -42,7 +42,7 @@ async function listDecisions(output: Output, options: DecisionsOptions): Promise
     ...(reason !== undefined && { reason }),
     ...(log !== undefined && { log: await originOf(asked.requester, log) }),
     ...(unlogged && { head: 'unlogged' }),
-    ...(since !== undefined && { since: String(parseMoment(since, Date.now())) }),
+    ...(since !== undefined && { since: String(parseSince(since, Date.now())) }),
   })
   const operation = 'the decisions'
   const target = `/v1/decisions?${query.toString()}`

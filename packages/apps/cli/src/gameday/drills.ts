@@ -12,6 +12,7 @@ import { restoredBackup } from './drills/restored-backup.ts'
 import { rotationFailure } from './drills/rotation-failure.ts'
 import { stolenIssuingKey } from './drills/stolen-issuing-key.ts'
 import { verifierOverload } from './drills/verifier-overload.ts'
+import { witnessLoss } from './drills/witness-loss.ts'
 import { wrongPolicy } from './drills/wrong-policy.ts'
 
 /** Every drill, in the order in which they run. */
@@ -29,5 +30,6 @@ export const drills: readonly Drill[] = [
   redisLoss,
   postgresFailover,
   feedPartition,
+  witnessLoss,
   restoredBackup,
 ]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatMoment, formatSpan, formatTime, parseMoment, parseSpan } from './times.ts'
+import { formatMoment, formatSpan, formatTime, parseMoment, parseSince, parseSpan } from './times.ts'
 
 const now = Date.UTC(2026, 10, 22, 10, 0, 0)
 
@@ -48,4 +48,12 @@ test('reads durations', () => {
     ['500ms', '300s', '5m', '1h', '7d'].map(parseSpan),
     [500, 300_000, 300_000, 3_600_000, 604_800_000],
   )
+})
+
+test('reads a beginning as how long ago, or as a moment', () => {
+  assert.deepEqual(
+    ['1h', '500ms', 'now', '2026-11-22T09:00:00Z'].map((text) => now - parseSince(text, now)),
+    [3_600_000, 500, 0, 3_600_000],
+  )
+  assert.throws(() => parseSince('yesterday', now), { code: 'QIP_CLI_USAGE' })
 })

@@ -72,3 +72,12 @@ export function parseSpan(text: string): number {
     next: 'write `300s`, `5m`, `1h` or `7d`',
   })
 }
+
+/**
+ * Reads a beginning of the command line: how long ago (`1h`), or a moment as {@link parseMoment} reads it. Milliseconds.
+ *
+ * @throws {CliError} `QIP_CLI_USAGE`
+ */
+export function parseSince(text: string, nowMs: number): number {
+  return /^\d{1,9}(?:ms|s|m|h|d)$/.test(text) ? nowMs - parseSpan(text) : parseMoment(text, nowMs)
+}

@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { builder, openPipeline } from '../attest-build.ts'
 import type { Drill } from '../drill.ts'
 import { type Lab, names } from '../lab.ts'
 import type { LabAuthority } from '../lab-authority.ts'
 import { freePort, qipCall, startProcess } from '../processes.ts'
-
-const builder = 'https://ci.gameday.example/release'
 
 /** F5: registry and ledger are away, and a token names a build that a gateway has not looked up yet. */
 export const ledgerOutage: Drill = {
@@ -23,7 +20,7 @@ export const ledgerOutage: Drill = {
         },
       },
     })
-    const build = await attest(lab, authority)
+    const build = await openPipeline(lab, authority).then((attest) => attest('a build of the drill'))
     const mirror = await startMirror(lab, authority)
     const alone = await lab.startGateway(authority, { name: 'alone' })
     const mirrored = await lab.startGateway(authority, {
@@ -54,29 +51,6 @@ export const ledgerOutage: Drill = {
       return (await lab.call(alone.url, fields)).status === 200
     })
   },
-}
-
-/** Signs and logs a build, as a pipeline does. @returns its digest */
-async function attest(lab: Lab, authority: LabAuthority): Promise<string> {
-  const artifact = join(lab.folder, 'build.tgz')
-  const content = 'a build of the drill'
-  await writeFile(artifact, content)
-  const asked = ['--authority', `unix:${authority.socket}`]
-  const keys = join(lab.folder, 'builder')
-  await lab.qip(['attest', '--new-keys', keys])
-  const files = ['ml-dsa-65', 'ed25519'].map((alg) => join(keys, `builder-${alg}`))
-  await lab.qip(['keys', 'register', builder, ...files.map((file) => `${file}.public.jwk`), ...asked])
-  const signing = files.flatMap((file) => ['--key', `${file}.private.jwk`])
-  const source = [
-    '--source',
-    'git+https://git.gameday.example/drill',
-    '--ref',
-    'refs/heads/main',
-    '--commit',
-    '0'.repeat(40),
-  ]
-  await lab.qip(['attest', artifact, '--builder', builder, ...source, ...signing, ...asked])
-  return createHash('sha256').update(content).digest('hex')
 }
 
 /** @returns where it serves */
