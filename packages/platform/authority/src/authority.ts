@@ -128,7 +128,7 @@ export class Authority {
     this.issuer = this.#createIssuer(options)
     this.logs = openLogs(options, parts, () => this.issuer.log)
     const keepMs = options.keepLogsMs ?? quarterMs
-    this.logEnds = new LogEnds({ sql: store.sql, clock, logs: this.logs, keepMs })
+    this.logEnds = new LogEnds({ sql: store.sql, clock, keys: this.keys, logs: this.logs, keepMs })
     this.fleet = parts.fleet
     this.propagation = new Propagation(clock)
     this.rotations = openRotations(options, {
@@ -267,6 +267,7 @@ export class Authority {
   async maintain(): Promise<void> {
     await this.revocations.settle()
     if (this.revocations.epoch > this.#appliedEpoch) await this.#enforceRevocations()
+    await this.logEnds.prepare()
     await this.#inTurn(async () => {
       const { lifecycle } = this.#parts
       const compromised = await lifecycle.compromiseRevoked()

@@ -1,6 +1,7 @@
 import { type Clock, isQipError } from '@quantum-ip/base'
 import { parseNote } from '@quantum-ip/log'
 import type { LogReader } from '../ledger/log-reader.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
 import type { Sql, SqlRow } from '../store/sql.ts'
 
 /** Where a closed token log ended. */
@@ -19,6 +20,7 @@ export interface LogEnd {
 export interface LogEndsOptions {
   readonly sql: Sql
   readonly clock: Clock
+  readonly keys: Pick<KeyRing, 'list'>
   readonly logs: Pick<LogReader, 'checkpoint'>
   /** How long the entries of a closed token log are kept. */
   readonly keepMs: number
@@ -30,6 +32,8 @@ export interface LogEndsOptions {
  */
 export class LogEnds {
   readonly #options: LogEndsOptions
+  /** The last checkpoints of logs that are about to end: their keys end with them, and sign nothing more. */
+  readonly #lastNotes = new Map<string, string>()
 
   constructor(options: LogEndsOptions) {
     this.#options = options
@@ -44,6 +48,16 @@ export class LogEnds {
     return (await this.#options.sql.query('SELECT * FROM log_ends ORDER BY frozen_ms, origin')).map((row) =>
       read(row),
     )
+  }
+
+  /** Signs the last checkpoints of logs whose keys retire: to be called before any of these keys is destroyed. */
+  async prepare(): Promise<void> {
+    const { keys, logs } = this.#options
+    for (const { record } of keys.list()) {
+      if (record.use !== 'qip-token' || record.state !== 'retiring' || record.log === undefined) continue
+      const note = await logs.checkpoint(record.log).catch(() => undefined)
+      if (note !== undefined) this.#lastNotes.set(record.log, note)
+    }
   }
 
   /** Freezes what was closed since, and prunes what is past its retention. */
@@ -63,7 +77,7 @@ export class LogEnds {
   async #freeze(row: SqlRow): Promise<void> {
     const { sql, clock } = this.#options
     const origin = row['origin'] as string
-    const note = await this.#lastNote(origin)
+    const note = this.#prepared(origin, row['size'] as number) ?? (await this.#lastNote(origin))
     // Its witnesses are away: it is tried again.
     if (note === undefined) return
     await sql.transact([
@@ -73,6 +87,12 @@ export class LogEnds {
         params: [origin, row['size'] as number, row['root'] as Uint8Array, note, clock.now()],
       },
     ])
+  }
+
+  #prepared(origin: string, size: number): string | undefined {
+    const note = this.#lastNotes.get(origin)
+    this.#lastNotes.delete(origin)
+    return note?.split('\n')[1] === String(size) ? note : undefined
   }
 
   async #lastNote(origin: string): Promise<string | undefined> {
