@@ -46,6 +46,8 @@ export interface AuthorityErrorDetails {
   QIP_AUTHORITY_ALREADY_BOUND: { readonly what: string }
   /** The authority is stopping, or its queue is full. */
   QIP_AUTHORITY_OVERLOADED: { readonly what: string }
+  /** Of several instances none leads: another one is about to take over. */
+  QIP_AUTHORITY_NO_LEADER: { readonly what: string }
   /** Something that must hold does not: a defect, after which nothing is signed any more. */
   QIP_AUTHORITY_INVARIANT: { readonly what: string }
 }
@@ -156,6 +158,12 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
     fault: 'busy',
     message: ({ what }) => `overloaded: ${what}`,
     next: () => 'try again after the time that `Retry-After` names',
+  },
+  QIP_AUTHORITY_NO_LEADER: {
+    fault: 'busy',
+    message: ({ what }) => `no instance leads at the moment: ${what}`,
+    next: () =>
+      'try again after the time that `Retry-After` names: another instance takes over within seconds',
   },
   QIP_AUTHORITY_INVARIANT: { fault: 'defect', message: ({ what }) => `invariant violated: ${what}` },
 }

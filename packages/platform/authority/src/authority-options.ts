@@ -22,6 +22,8 @@ export interface AuthorityOptions {
   readonly places: StorePlaces
   /** Stands in for the store that would be opened at `places`; closed with the authority. */
   readonly store?: Store
+  /** The name under which it issues, where it is one of several on one store and leads them. */
+  readonly leads?: string
   readonly rules: readonly AdmissionRule[]
   readonly builders: readonly BuilderOrder[]
   readonly requireAttestation: readonly { readonly service: string; readonly demand: AttestationDemand }[]

@@ -8,14 +8,16 @@ import { openRecordKey } from './records/record-key.ts'
 import { IssuanceRecords } from './records/issuance-records.ts'
 import type { TokenLog } from './issuance/token-log.ts'
 import { Fleet } from './fleet.ts'
+import { KeyFollower } from './keys/key-follower.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import { KeyLifecycle } from './keys/lifecycle.ts'
 import { RootChain } from './keys/root-chain.ts'
 import type { Cosign } from './ledger/cosign.ts'
 import { openCosigners } from './ledger/ledger-beyond.ts'
 import { Registry } from './ledger/registry.ts'
-import { type ListedHead, listLogs } from './state/listed-logs.ts'
-import { lastStateMs, Publisher } from './state/publisher.ts'
+import { foreignLogs, headsOf, type ListedHead, listLogs } from './state/listed-logs.ts'
+import { Publisher } from './state/publisher.ts'
+import { lastStateMs } from './state/state-position.ts'
 import { Revocations } from './state/revocations.ts'
 import type { Store } from './store/open-store.ts'
 
@@ -36,6 +38,8 @@ export interface AuthorityParts {
   readonly sessions: Sessions
   readonly fleet: Fleet
   readonly publisher: Publisher
+  /** Keeps the keys in line with what other instances change. */
+  readonly follower: KeyFollower
   readonly detection: Detection
   readonly records: IssuanceRecords | undefined
   /** Every log that states list, with a way to ask for its head. */
@@ -54,7 +58,8 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
   // Before anything is signed: every use of a key is counted.
   const store = counted(grounds.store, detection)
   const td = options.trustDomain
-  const keys = await KeyRing.open(store.sql, store.custody, clock)
+  const { sql, custody } = store
+  const keys = await KeyRing.open({ sql, custody, clock, instance: options.leads })
   const revocations = await Revocations.open(store.sql, store.revocations, clock)
   const index = new RevocationIndex()
   index.apply(revocations.list(), Math.floor(clock.now() / 1_000))
@@ -77,9 +82,11 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
   const sessions = await Sessions.open(store.sql, clock, random)
   // A crash or a restored backup may have left sessions of what was revoked.
   await sessions.end((session) => isSessionRevoked({ index, clock }, session))
+  if (options.leads !== undefined) sessions.share((session) => isSessionRevoked({ index, clock }, session))
   await lifecycle.ensureStandbys()
   const fleet = await Fleet.open(store.sql, clock, await lastStateMs(store.sql))
   const logs = listLogs(store, keys, { issuing, registry })
+  const follower = new KeyFollower(store.sql, keys)
   // Last: from here on something goes on by itself.
   const publisher = await Publisher.open({
     td,
@@ -89,7 +96,8 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
     clock,
     root: () => root.current,
     lifetimeS: options.bundleTtlS ?? weekS,
-    logs: (listed) => new Map([...logs].map(([origin, head]) => [origin, head(listed)])),
+    shared: options.leads === undefined ? undefined : async () => void (await follower.refresh()),
+    logs: (listed) => headsOf(logs, foreignLogs(store, keys, listed), listed),
     ...(options.headIntervalMs !== undefined && { headIntervalMs: options.headIntervalMs }),
     ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
   })
@@ -110,6 +118,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
     fleet,
     publisher,
     logs,
+    follower,
   }
 }
 
@@ -133,7 +142,7 @@ export function isSessionRevoked(revoked: Revoked, { sid, builds }: Session): bo
 const monthMs = 30 * 24 * 3_600_000
 
 /** Records are sealed to a key that is drawn at the first start; `undefined` where none are to be kept. */
-async function openRecords(
+export async function openRecords(
   { places, keepIssuanceMs: keepMs = monthMs }: AuthorityOptions,
   { sql, clock }: { readonly sql: Store['sql']; readonly clock: Clock },
 ): Promise<IssuanceRecords | undefined> {

@@ -27,9 +27,11 @@ import type { HeldKey, KeyRing } from './keys/key-ring.ts'
 import type { Probe, RotatedUse, Rotation } from './keys/rotation.ts'
 import { openRotations } from './keys/open-rotations.ts'
 import type { RollbackOrder, RotationOrder, Rotations } from './keys/rotations.ts'
+import { followOthers } from './keys/key-follower.ts'
 import { isBundleBehind, KeySchedule } from './keys/schedule.ts'
 import { openLogs, type PublishedLogs } from './ledger/ledger-beyond.ts'
 import type { Registry } from './ledger/registry.ts'
+import { openAlone } from './instances/exclusive-store.ts'
 import { Identifiers } from './state/identifiers.ts'
 import { listedHead } from './state/listed-logs.ts'
 import { Propagation } from './state/propagation.ts'
@@ -37,7 +39,7 @@ import type { IssuanceRecords } from './records/issuance-records.ts'
 import { LogEnds } from './records/log-ends.ts'
 import type { Publisher } from './state/publisher.ts'
 import type { RevocationOrder, Revocations } from './state/revocations.ts'
-import { openStore, type Store } from './store/open-store.ts'
+import type { Store } from './store/open-store.ts'
 
 const maintenanceMs = 30_000
 const quarterMs = 90 * 24 * 3_600_000
@@ -82,6 +84,7 @@ export class Authority {
   readonly #schedule: KeySchedule
   #timer: NodeJS.Timeout | undefined
   #stepTimer: NodeJS.Timeout | undefined
+  #others: { close(): void } | undefined
   #isAdvancing = false
   /** Changes of keys, one after the other. */
   #changing: Promise<unknown> = Promise.resolve()
@@ -140,6 +143,7 @@ export class Authority {
     this.#appliedEpoch = parts.revocations.epoch
     this.#timer = setInterval(() => void this.maintain().catch(() => undefined), maintenanceMs)
     this.#timer.unref()
+    if (options.leads !== undefined) this.#others = followOthers(parts, (change) => this.#inTurn(change))
     this.#stepTimer = setInterval(() => {
       if (this.rotations.mayWait) this.#advanceSoon()
     }, options.rotationStepMs ?? rotationStepMs)
@@ -154,7 +158,7 @@ export class Authority {
   static async open(options: AuthorityOptions): Promise<Authority> {
     const clock = options.clock ?? systemClock
     const random = options.random ?? systemRandom
-    const store = options.store ?? (await openStore(options.places, options.trustDomain, options.onEvent))
+    const store = options.store ?? (await openAlone(options))
     try {
       return new Authority(options, await openParts(options, { store, clock, random }))
     } catch (error) {
@@ -285,6 +289,7 @@ export class Authority {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     clearInterval(this.#stepTimer)
+    this.#others?.close()
     await this.issuer.close()
     await this.#changing.catch(() => undefined)
     await this.watch.close()

@@ -91,6 +91,11 @@ export class Fleet {
     return fleet
   }
 
+  /** The fleet as it is in the store, for an instance that does not lead: it takes nothing down. */
+  static view(sql: Sql, clock: Clock): Pick<Fleet, 'read'> {
+    return new Fleet(sql, clock)
+  }
+
   /**
    * Takes down what a member says; resolves when that is durable.
    *

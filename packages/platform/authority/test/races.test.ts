@@ -82,7 +82,7 @@ test('tokens that are issued while keys rotate are all good', async () => {
 test('a head lasts as long as its last token, also of a batch that forms while the log changes', async () => {
   const store = await openStoreIn(folder)
   opened.push(store)
-  const keys = await KeyRing.open(store.sql, store.custody, systemClock)
+  const keys = await KeyRing.open({ sql: store.sql, custody: store.custody, clock: systemClock })
   const lifecycle = new KeyLifecycle({
     td,
     store,

@@ -66,14 +66,18 @@ export async function openStoreIn(folder: string): Promise<Store> {
 /** Opens an authority with its store below `folder`. */
 export async function openIn(folder: string, options: Partial<AuthorityOptions> = {}): Promise<Authority> {
   const places = await databaseOf(options.places ?? placesIn(folder))
-  return Authority.open({
+  return Authority.open({ ...optionsFor(places), ...options, places })
+}
+
+/** What authorities of tests are opened with. */
+export function optionsFor(places: StorePlaces): AuthorityOptions {
+  return {
     trustDomain: td,
+    places,
     rules: parseAdmissionRules([{ service: `${td}/ns/prod/sa/*`, builder: 'https://ci.acme.example/*' }]),
     builders: [],
     requireAttestation: [{ service: '**', demand: 'warn' }],
-    ...options,
-    places,
-  })
+  }
 }
 
 /** An order as a request of a workload would make it. */
@@ -101,18 +105,24 @@ export function issue(
   return authority.issuer.issue(orderOf(input, sid))
 }
 
+/** What a verifier follows. */
+export interface Followed extends Pick<Authority, 'trustDomain' | 'root' | 'rootText'> {
+  readonly publisher: Pick<Authority['publisher'], 'current' | 'bundleText' | 'subscribe'>
+  readonly revocations: Pick<Authority['revocations'], 'list'>
+}
+
 /** A verifier that follows an authority, and remembers what it had to refuse. */
 export class Follower {
   readonly trust: TrustStore
   readonly #now: () => number
   #applied: Promise<unknown> = Promise.resolve()
 
-  private constructor(authority: Authority, now: () => number) {
+  private constructor(authority: Followed, now: () => number) {
     this.trust = new TrustStore({ td: authority.trustDomain, pins: pinsOf(authority.root) })
     this.#now = now
   }
 
-  static async start(authority: Authority, now: () => number = Date.now): Promise<Follower> {
+  static async start(authority: Followed, now: () => number = Date.now): Promise<Follower> {
     const follower = new Follower(authority, now)
     await follower.trust.applyRoot({ envelope: authority.rootText, timeMs: now() })
     follower.follow(authority)
@@ -120,7 +130,7 @@ export class Follower {
   }
 
   /** Follows an authority from its current state on. */
-  follow(authority: Authority): void {
+  follow(authority: Followed): void {
     const { publisher } = authority
     this.#apply(authority, { ...publisher.current, bundle: publisher.bundleText })
     publisher.subscribe((publication) => this.#apply(authority, publication))
@@ -140,7 +150,7 @@ export class Follower {
     return held !== undefined && hex(held) === hex(headHash(parsed))
   }
 
-  #apply(authority: Authority, { bundle, state }: Publication): void {
+  #apply(authority: Followed, { bundle, state }: Publication): void {
     this.#applied = this.#applied.then(async () => {
       const timeMs = this.#now()
       if (bundle !== undefined) await this.trust.applyBundle({ envelope: bundle, timeMs })

@@ -28,7 +28,14 @@ export {
   verifyCredential,
 } from './credentials.ts'
 export { type FirstAdminOptions, createFirstAdmin } from './first-admin.ts'
-export { type AuthenticateMember, type GuardOptions, isLocal, principalOf, requireRole } from './guard.ts'
+export {
+  type Arrival,
+  type AuthenticateMember,
+  type GuardOptions,
+  isLocal,
+  principalOf,
+  requireRole,
+} from './guard.ts'
 export type { HealthCheck } from './health.ts'
 export { HttpError, type HttpErrorDetails } from './http-errors.ts'
 export type { Bound, ConnectionLimits, Listener, ListenerTls, TcpListener, UnixListener } from './listener.ts'
@@ -49,6 +56,7 @@ export {
 export { type Access, type Member, type Principal, type Role, impliesRole, isRole, roles } from './roles.ts'
 export {
   type OpenServerOptions,
+  type Relay,
   type ServerLimits,
   type ServerObserver,
   type ServerReply,

@@ -1,5 +1,6 @@
 import type { Clock, Random } from '@quantum-ip/base'
-import type { GuardOptions } from './guard.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Arrival, GuardOptions } from './guard.ts'
 import type { HealthCheck } from './health.ts'
 import type { ConnectionLimits } from './listener.ts'
 import type { LoadShedderOptions } from './load/load-shedder.ts'
@@ -54,8 +55,17 @@ export interface ServerReply {
   readonly durationMs: number
 }
 
+/**
+ * Takes requests that somebody else answers. Asked before everything else, once the arrival is marked.
+ *
+ * @returns whether it took it; then it answers, too
+ */
+export type Relay = (request: IncomingMessage, response: ServerResponse, arrival: Arrival) => boolean
+
 /** What {@link openServer} takes. */
 export interface OpenServerOptions extends GuardOptions {
+  /** Passes requests on whole. They count neither as in flight nor for the shedding of load here: who answers has limits of its own. */
+  readonly relay?: Relay
   /** Of the API, in its OpenAPI document. */
   readonly title: string
   readonly version: string

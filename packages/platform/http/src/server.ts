@@ -163,6 +163,7 @@ class ServerState {
       handler: (request, response) => {
         this.#load.begin(request.socket, response)
         markArrival(request, arrival)
+        if (this.#options.relay?.(request, response, arrival) === true) return
         app.routing(request, response)
       },
       onClientError: (error, socket) =>

@@ -8,6 +8,7 @@ import { answer, newAnswer } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import type { Output, OutputOptions } from '../lib/output.ts'
 import { openAuthorityPart } from '../up/authority-part.ts'
+import { openInstancePart } from '../up/instance-part.ts'
 import { openGatewayRole } from '../up/gateway-role.ts'
 import { openMemberLink } from '../up/member-link.ts'
 import { registerMetrics } from '../up/register-metrics.ts'
@@ -16,6 +17,7 @@ interface ServeOptions extends OutputOptions {
   readonly role: string
   readonly config: string
   readonly joinTokenFile?: string
+  readonly instance?: string
 }
 
 const roles = ['authority', 'gateway'] as const
@@ -29,6 +31,7 @@ export function serveCommand(run: Run): Command {
       '--join-token-file <file>',
       'with --role gateway: a join token of role `verifier`, for the first start',
     )
+    .option('--instance <name>', 'with --role authority: the name of this one of several on one database')
     .action((options: ServeOptions) => answer(run, options, (output) => serve(output, options)))
 }
 
@@ -60,7 +63,12 @@ async function openRole(
         refresh()
         return formatMetrics(metrics)
       }
-      return openAuthorityPart(config, { metrics, metricsText, onEvent: tell })
+      const shared = { metrics, metricsText, onEvent: tell }
+      const isOneOfSeveral =
+        options.instance !== undefined || (config.store.kind === 'postgres' && config.store.instance)
+      return isOneOfSeveral
+        ? openInstancePart(config, shared, options.instance)
+        : openAuthorityPart(config, shared)
     }
     case 'gateway':
       return serveGateway(config, options, tell)

@@ -86,7 +86,8 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
   }
 }
 
-async function authorityOptions(
+/** What the authority of a configuration is opened with. */
+export async function authorityOptions(
   config: Config,
   meter: AuthorityMeter,
   shared: SharedParts,
@@ -169,7 +170,8 @@ async function readBuilder({
   return { id, keys, slsaLevel: slsaLevel as SlsaLevel }
 }
 
-async function listenersOf(config: Config): Promise<readonly Listener[]> {
+/** Where the authority of a configuration listens. */
+export async function listenersOf(config: Config): Promise<readonly Listener[]> {
   const { listen, tls, socket, socketMode }: AuthorityConfig = config.authority
   const tcp: Listener = {
     host: listen.host,

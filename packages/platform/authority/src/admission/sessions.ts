@@ -12,7 +12,7 @@ import { matchesSession, parseSessionProof, type ProvedRequest } from '@quantum-
 import { type KemKey, sealField } from '@quantum-ip/crypto'
 import type { BindingEvidence } from '@quantum-ip/token'
 import { AuthorityError } from '../authority-errors.ts'
-import type { Sql, SqlStatement } from '../store/sql.ts'
+import type { Sql, SqlRow, SqlStatement } from '../store/sql.ts'
 
 /** What a session may do: draw tokens, or follow the trust state as an enforcement point. */
 export type SessionRole = 'workload' | 'verifier'
@@ -51,6 +51,8 @@ export class Sessions {
   readonly #clock: Clock
   readonly #random: Random
   readonly #sessions = new Map<string, Session>()
+  #isShared = false
+  #isEnded: (session: Session) => boolean = () => false
 
   private constructor(sql: Sql, clock: Clock, random: Random) {
     this.#sql = sql
@@ -63,19 +65,15 @@ export class Sessions {
     const nowS = Math.floor(clock.now() / 1_000)
     await sql.transact([{ sql: 'DELETE FROM sessions WHERE expires_s <= ?', params: [nowS] }])
     for (const row of await sql.query('SELECT * FROM sessions')) {
-      const detail = parseJson(row['detail'] as string) as unknown as SessionDetail
-      sessions.#sessions.set(row['id'] as string, {
-        id: row['id'] as string,
-        sid: row['sid'] as string,
-        role: row['role'] as SessionRole,
-        key: row['session_key'] as Uint8Array,
-        expiresS: row['expires_s'] as number,
-        method: detail.method,
-        admittedMs: detail.admittedMs,
-        builds: detail.builds.map((build) => readBuild(build)),
-      })
+      sessions.#sessions.set(row['id'] as string, readSession(row))
     }
     return sessions
+  }
+
+  /** From here on sessions that are not known are looked for in the store: other instances open some, too. */
+  share(isEnded: (session: Session) => boolean): void {
+    this.#isShared = true
+    this.#isEnded = isEnded
   }
 
   list(): readonly Session[] {
@@ -118,9 +116,10 @@ export class Sessions {
    * @throws {AuthorityError} `QIP_AUTHORITY_SESSION_REFUSED`, which does not tell an unknown session from a wrong proof.
    * @throws {ClientError} `QIP_CLIENT_PROOF_MALFORMED`
    */
-  authenticate(authorization: string, request: ProvedRequest): Session {
+  async authenticate(authorization: string, request: ProvedRequest): Promise<Session> {
     const proof = parseSessionProof(authorization)
-    const session = this.#sessions.get(proof.sessionId)
+    // Another instance may have opened it.
+    const session = this.#sessions.get(proof.sessionId) ?? (await this.#find(proof.sessionId))
     const nowMs = this.#clock.now()
     if (session === undefined || !matchesSession(session.key, proof, request)) {
       throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', {
@@ -149,10 +148,35 @@ export class Sessions {
     return ended.length
   }
 
+  async #find(id: string): Promise<Session | undefined> {
+    if (!this.#isShared) return undefined
+    const [row] = await this.#sql.query('SELECT * FROM sessions WHERE id = ?', [id])
+    if (row === undefined) return undefined
+    const session = readSession(row)
+    // Revoked before this instance heard of the session.
+    if (this.#isEnded(session)) return undefined
+    this.#sessions.set(id, session)
+    return session
+  }
+
   #forgetEnded(): void {
     if (this.#sessions.size < sessionsMax) return
     const nowS = this.#clock.now() / 1_000
     for (const [id, { expiresS }] of this.#sessions) if (expiresS <= nowS) this.#sessions.delete(id)
+  }
+}
+
+function readSession(row: SqlRow): Session {
+  const detail = parseJson(row['detail'] as string) as unknown as SessionDetail
+  return {
+    id: row['id'] as string,
+    sid: row['sid'] as string,
+    role: row['role'] as SessionRole,
+    key: row['session_key'] as Uint8Array,
+    expiresS: row['expires_s'] as number,
+    method: detail.method,
+    admittedMs: detail.admittedMs,
+    builds: detail.builds.map((build) => readBuild(build)),
   }
 }
 

@@ -12,7 +12,7 @@ export interface ProbeOptions {
   readonly td: TrustDomain
   readonly clock: Clock
   readonly random: Random
-  readonly publisher: Publisher
+  readonly publisher: Pick<Publisher, 'addHeads'> & { publish(): Promise<unknown> }
   readonly highWater: HighWater
   /** Who issues now. */
   readonly issuer: Issuer

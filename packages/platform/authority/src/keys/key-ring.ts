@@ -10,6 +10,7 @@ import { subtreeVerifierKey } from '@quantum-ip/log'
 import type { KeyState, SigningKeyRecord, SigningUse } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyCustody } from '../custody.ts'
+import { changedStatement } from '../store/changes.ts'
 import type { Sql, SqlRow, SqlStatement } from '../store/sql.ts'
 
 /** A key of the trust domain: its record, and when it was made and last changed. */
@@ -17,6 +18,8 @@ export interface HeldKey {
   readonly record: SigningKeyRecord
   /** The Ed25519 key that signs every head beside an issuing key, where heads are hybrid. It lives and dies with it. */
   readonly companion: PublicKey | undefined
+  /** Whose issuing key it is, where several instances share a store; empty where it is everybody's. */
+  readonly instance: string
   readonly createdMs: number
   readonly changedMs: number
 }
@@ -32,6 +35,15 @@ export interface KeyPlan {
   readonly set?: string
   /** Makes an Ed25519 key beside it, for hybrid heads. */
   readonly hybrid?: boolean
+}
+
+/** What a key ring is opened with. */
+export interface KeyRingOptions {
+  readonly sql: Sql
+  readonly custody: KeyCustody
+  readonly clock: Clock
+  /** Whose issuing keys are made and found; default: everybody's, where there is one authority. */
+  readonly instance?: string | undefined
 }
 
 /** One step in the life of a key. */
@@ -55,20 +67,23 @@ export class KeyRing {
   readonly #sql: Sql
   readonly #custody: KeyCustody
   readonly #clock: Clock
+  /** Issuing keys of other instances are listed, and never found: each instance signs with its own. */
+  readonly instance: string
   readonly #keys = new Map<string, HeldKey>()
   #changing: Promise<unknown> = Promise.resolve()
   /** A write was made of which nobody knows whether it took place. */
   #isUncertain = false
 
-  private constructor(sql: Sql, custody: KeyCustody, clock: Clock) {
+  private constructor({ sql, custody, clock, instance = '' }: KeyRingOptions) {
+    this.instance = instance
     this.#sql = sql
     this.#custody = custody
     this.#clock = clock
   }
 
   /** Reads the keys of the store. */
-  static async open(sql: Sql, custody: KeyCustody, clock: Clock): Promise<KeyRing> {
-    const ring = new KeyRing(sql, custody, clock)
+  static async open(options: KeyRingOptions): Promise<KeyRing> {
+    const ring = new KeyRing(options)
     await ring.#read()
     return ring
   }
@@ -109,6 +124,11 @@ export class KeyRing {
     return this.#keys.get(kid)
   }
 
+  /** Whether this instance may sign with a key, as far as it is anybody's own. */
+  isOwn({ record, instance }: HeldKey): boolean {
+    return record.use !== 'qip-token' || instance === this.instance
+  }
+
   /** The key of this thumbprint, or the issuing key whose companion it is. */
   withCompanion(kid: string): HeldKey | undefined {
     return this.#keys.get(kid) ?? this.list().find(({ companion }) => companion?.kid === kid)
@@ -120,13 +140,15 @@ export class KeyRing {
     return [record, recordOf(companion, { ...record, state: record.state })]
   }
 
-  /** The newest key of a use in a state, and of a log where one is named. */
+  /** The newest key of a use in a state, and of a log where one is named. Of issuing keys, this instance's. */
   find(use: SigningUse, state: KeyState, log?: string): HeldKey | undefined {
-    const found = this.list().filter(
-      ({ record }) =>
-        record.use === use && record.state === state && (log === undefined || record.log === log),
+    return this.list().findLast(
+      (held) =>
+        held.record.use === use &&
+        held.record.state === state &&
+        (log === undefined || held.record.log === log) &&
+        this.isOwn(held),
     )
-    return found.at(-1)
   }
 
   signer(kid: string): Promise<Signer> {
@@ -159,9 +181,10 @@ export class KeyRing {
     if (this.#keys.has(key.kid))
       throw new AuthorityError('QIP_AUTHORITY_ALREADY_BOUND', { what: `key \`${key.kid}\`` })
     const now = this.#clock.now()
-    const held: HeldKey = { record: recordOf(key, plan), companion, createdMs: now, changedMs: now }
+    const instance = plan.use === 'qip-token' ? this.instance : ''
+    const held: HeldKey = { record: recordOf(key, plan), companion, instance, createdMs: now, changedMs: now }
     await this.#inTurn(async () => {
-      await this.#transact([insertStatement(held)], () => this.#keys.has(key.kid))
+      await this.#transact([insertStatement(held), changedStatement('keys')], () => this.#keys.has(key.kid))
       this.#keys.set(key.kid, held)
     })
     return held
@@ -207,7 +230,7 @@ export class KeyRing {
     }))
     const isMade = () =>
       moved.every(({ record: { key, state } }) => this.#keys.get(key.kid)?.record.state === state)
-    await this.#transact([...updates, ...beside], isMade)
+    await this.#transact([...updates, ...beside, changedStatement('keys')], isMade)
     for (const { before: _, ...held } of moved) this.#keys.set(held.record.key.kid, held)
   }
 
@@ -239,6 +262,7 @@ function readKey(row: SqlRow): HeldKey {
   return {
     record,
     companion: companion === null ? undefined : parsePublicJwk(parseJson(companion)),
+    instance: row['instance'] as string,
     createdMs: row['created_ms'] as number,
     changedMs: row['changed_ms'] as number,
   }
@@ -258,13 +282,25 @@ function recordOf(key: PublicKey, plan: Omit<KeyPlan, 'alg' | 'hybrid'>): Signin
   }
 }
 
-function insertStatement({ record, companion, createdMs, changedMs }: HeldKey): SqlStatement {
+function insertStatement({ record, companion, instance, createdMs, changedMs }: HeldKey): SqlStatement {
   const { key, use, state, name, log, set } = record
   const jwk = JSON.stringify(publicJwk(key))
   const beside = companion === undefined ? null : JSON.stringify(publicJwk(companion))
   return {
-    sql: `INSERT INTO keys (kid, use, state, jwk, name, log, key_set, companion, created_ms, changed_ms)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    params: [key.kid, use, state, jwk, name ?? null, log ?? null, set ?? null, beside, createdMs, changedMs],
+    sql: `INSERT INTO keys (kid, use, state, jwk, name, log, key_set, companion, instance, created_ms, changed_ms)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    params: [
+      key.kid,
+      use,
+      state,
+      jwk,
+      name ?? null,
+      log ?? null,
+      set ?? null,
+      beside,
+      instance,
+      createdMs,
+      changedMs,
+    ],
   }
 }

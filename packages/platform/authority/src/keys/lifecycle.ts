@@ -12,6 +12,7 @@ import {
   tokenLogOrigin,
 } from '../issuance/token-log.ts'
 import type { Store } from '../store/open-store.ts'
+import { createLogStatement } from '../store/sql-log-storage.ts'
 import type { SqlStatement } from '../store/sql.ts'
 import { compromiseKey, type EmergencyOptions } from './emergency.ts'
 import type { HeldKey, KeyRing } from './key-ring.ts'
@@ -34,6 +35,8 @@ export interface LifecycleOptions {
   readonly hybrid: boolean
   /** Whether a revocation says that the key is compromised. */
   readonly isRevoked: (kid: string) => boolean
+  /** Whose keys it looks after. Default: those of all uses; an instance that does not lead, its issuing keys. */
+  readonly uses?: readonly RotatedUse[]
 }
 
 /** In these states a key may still sign, or what it signed a moment ago still counts. */
@@ -52,10 +55,16 @@ export class KeyLifecycle {
     this.#options = options
   }
 
+  get #uses(): readonly RotatedUse[] {
+    return this.#options.uses ?? rotatedUses
+  }
+
   /** Brings the keys in line with what is known outside the store, and makes what is missing. */
   async ensure(): Promise<void> {
     await this.#retireClosed()
-    for (const use of ['qip-token', 'qip-feed', 'qip-jwt'] as const) await this.#ensureActive(use)
+    for (const use of ['qip-token', 'qip-feed', 'qip-jwt'] as const) {
+      if (this.#uses.includes(use)) await this.#ensureActive(use)
+    }
     await this.ensureStandbys()
     await this.compromiseRevoked()
     await this.#destroyEnded()
@@ -111,10 +120,13 @@ export class KeyLifecycle {
    * before. @returns whether there was one
    */
   async compromiseRevoked(): Promise<boolean> {
-    const { keys, isRevoked } = this.#options
+    const { keys, isRevoked, uses } = this.#options
     await keys.settle()
     const revoked = keys
       .list()
+      .filter(
+        (held) => keys.isOwn(held) && (uses === undefined || uses.some((use) => use === held.record.use)),
+      )
       .filter(
         ({ record, companion }) =>
           record.state !== 'compromised' &&
@@ -136,6 +148,7 @@ export class KeyLifecycle {
     const nowMs = clock.now()
     const ended = keys
       .list()
+      .filter((held) => keys.isOwn(held) && this.#uses.some((use) => use === held.record.use))
       .filter(({ record, changedMs }) => record.state === 'retiring' && nowMs - changedMs > retireAfterMs)
       .filter(({ record }) => record.key.kid !== inUse)
     for (const held of ended) {
@@ -201,7 +214,7 @@ export class KeyLifecycle {
 
   /** Publishes a standby of every use that has none. */
   async ensureStandbys(): Promise<void> {
-    for (const use of rotatedUses) {
+    for (const use of this.#uses) {
       if (this.#options.keys.find(use, 'active') !== undefined) await this.standby(use)
     }
   }
@@ -223,6 +236,7 @@ export class KeyLifecycle {
     const log = use === 'qip-log' ? this.active(use).record.log : undefined
     return keys
       .list()
+      .filter((held) => keys.isOwn(held))
       .filter(({ record }) => record.use === use && record.state === state)
       .filter(({ record }) => log === undefined || record.log === log)
       .filter(({ record, companion }) => {
@@ -256,7 +270,7 @@ export class KeyLifecycle {
   ): readonly SqlStatement[] {
     const ms = this.#options.clock.now()
     const use = record.use as RotatedUse
-    const [from, instance] = [record.key.kid, '']
+    const [from, instance] = [record.key.kid, use === 'qip-token' ? this.#options.keys.instance : '']
     const detail =
       cause === 'lost' ? 'the token log takes nothing more' : 'a revocation names the key that signed'
     const rotation = {
@@ -276,13 +290,28 @@ export class KeyLifecycle {
   }
 
   async #createIssuing(state: 'planned' | 'published' | 'active'): Promise<HeldKey> {
-    const { td, keys, store, hybrid } = this.#options
-    const number = this.#nextNumber()
-    const log = tokenLogOrigin(td, number)
+    const { td, keys, hybrid } = this.#options
+    let number = this.#nextNumber()
+    while (!(await this.#reserve(tokenLogOrigin(td, number)))) number += 1
+    const [name, log] = [issuerName(td, number), tokenLogOrigin(td, number)]
+    return keys.create({ use: 'qip-token', alg: 'ML-DSA-44', state, name, log, hybrid })
+  }
+
+  /** Takes a name for this instance alone. @returns whether no other one has it */
+  async #reserve(log: string): Promise<boolean> {
+    const { keys, store } = this.#options
+    // Seen in a state: it is another instance's.
+    if (store.highWater.marks().some(({ origin }) => origin === log)) return false
     // Outside the store first: verifiers may see the key a moment later, and a restored store must not use its number again.
     await store.highWater.reserve(log)
-    const name = issuerName(td, number)
-    return keys.create({ use: 'qip-token', alg: 'ML-DSA-44', state, name, log, hybrid })
+    if (keys.instance === '') return true
+    try {
+      await store.sql.transact([{ ...createLogStatement(log), expect: 1, what: `the name ${log}` }])
+      return true
+    } catch (error) {
+      if (isQipError(error, 'QIP_AUTHORITY_CONFLICT')) return false
+      throw error
+    }
   }
 
   /**
@@ -293,8 +322,10 @@ export class KeyLifecycle {
   async #retireClosed(): Promise<void> {
     const { keys, store } = this.#options
     const lost = store.highWater.marks().length === 0
-    for (const { record } of keys.list()) {
+    for (const held of keys.list()) {
+      const { record } = held
       if (record.use !== 'qip-token' || record.log === undefined || !living.has(record.state)) continue
+      if (!keys.isOwn(held)) continue
       if (store.highWater.mark(record.log) !== undefined) continue
       if (lost && record.state !== 'published') continue
       await closeLog(store, record.log)

@@ -42,6 +42,8 @@ export interface RotationsOptions {
   readonly publishKeys: () => Promise<number>
   /** Goes over to the keys that are active now: opens the log, signs with them, publishes them. */
   readonly follow: () => Promise<unknown>
+  /** Whose rotations it takes the steps of. Default: those of all uses. */
+  readonly uses?: readonly RotatedUse[]
   /** Told of what an operator must hear of. */
   readonly onEvent: (event: string, detail: Readonly<Record<string, string | number>>) => void
 }
@@ -111,6 +113,7 @@ export class Rotations {
     const active = lifecycle.active(use).record.key.kid
     const standby = (await lifecycle.standby(use)).record.key.kid
     const startedMs = clock.now()
+    const instance = this.#instanceOf(use)
     const start = { use, instance, from: active, to: standby, cause, askedBy, startedMs }
     const settled = endAllStatement(
       { use, instance, phase: 'settling' },
@@ -196,10 +199,16 @@ export class Rotations {
 
   async #open(): Promise<readonly Rotation[]> {
     const rows = await this.#options.sql.query(
-      "SELECT * FROM rotations WHERE phase <> 'ended' AND instance = ? ORDER BY number",
-      [instance],
+      "SELECT * FROM rotations WHERE phase <> 'ended' AND (use <> 'qip-token' OR instance = ?) ORDER BY number",
+      [this.#options.keys.instance],
     )
-    return rows.map((row) => readRotation(row))
+    const { uses } = this.#options
+    return rows.map((row) => readRotation(row)).filter(({ use }) => uses === undefined || uses.includes(use))
+  }
+
+  /** Issuing keys are an instance's own; all others are everybody's. */
+  #instanceOf(use: RotatedUse): string {
+    return use === 'qip-token' ? this.#options.keys.instance : ''
   }
 
   async #newest(use: RotatedUse): Promise<Rotation> {
@@ -331,6 +340,3 @@ export class Rotations {
 
 /** A probe that ends so soon is replaced. */
 const probeLeftMs = 60_000
-
-/** One authority owns all keys. */
-const instance = ''

@@ -19,7 +19,7 @@ import type { KeyRing } from '../keys/key-ring.ts'
 import { readMeta, writeMetaStatement } from '../store/meta.ts'
 import type { Store } from '../store/open-store.ts'
 import type { SqlStatement } from '../store/sql.ts'
-import { createLogStatement, sqlLogStorage } from '../store/sql-log-storage.ts'
+import { createLogStatement, isLogClosed, sqlLogStorage } from '../store/sql-log-storage.ts'
 
 /** A signed note over a size of a log. */
 export interface SignedCheckpoint {
@@ -135,6 +135,8 @@ async function tryOpen(store: Store, origin: string, rows: PendingRows): Promise
   const mark = store.highWater.mark(origin)
   if (mark === undefined) return undefined
   await store.sql.transact([createLogStatement(origin)])
+  // By another instance, that knows more of it than the store does.
+  if (await isLogClosed(store.sql, origin)) return undefined
   try {
     return await openLog({
       storage: sqlLogStorage(store.sql, origin, (commit) => rowsOf(rows, commit)),

@@ -128,21 +128,31 @@ export class LogReader {
   #shownTree(log: Log): LogHead {
     const mark = this.#source.store.highWater.mark(log.origin)
     const head = log.head()
-    if (mark === undefined) return head
+    // Its mark may be of a state that was the last one to show it.
+    const isWhole = mark === undefined || (this.#isEnded(log.origin) && mark.size <= head.size)
+    if (isWhole) return head
     if (mark.size <= head.size) return { size: mark.size, root: mark.hash }
     const what = `checkpoint: the last entries of \`${log.origin}\` are not in this store, and it`
     throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what })
   }
 
+  /** Whether none of its keys signs any more: what it holds now is what it will always hold. */
+  #isEnded(origin: string): boolean {
+    const ofLog = this.#source.keys.list().filter(({ record }) => record.log === origin)
+    return ofLog.every(({ record: { state } }) => state === 'retired' || state === 'compromised')
+  }
+
   async #readLog(origin: string): Promise<Log> {
     const { store } = this.#source
-    const known = await this.#closed.get(origin)
+    // One that has ended is opened once more: it may have grown after it was opened.
+    const place = this.#isEnded(origin) ? `${origin} whole` : origin
+    const known = await this.#closed.get(place)
     // One that was opened while its last batch was being written is behind its mark.
     if (known !== undefined && known.head().size >= (store.highWater.mark(origin)?.size ?? 0)) return known
     if (this.#closed.size >= openLogsMax) this.#closed.clear()
     const opened = openLog({ storage: sqlLogStorage(store.sql, origin), origin, cachedTilesMax: 16 })
-    this.#closed.set(origin, opened)
-    opened.catch(() => this.#closed.delete(origin))
+    this.#closed.set(place, opened)
+    opened.catch(() => this.#closed.delete(place))
     return opened
   }
 }

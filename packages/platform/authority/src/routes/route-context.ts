@@ -4,6 +4,9 @@ import { isQipError } from '@quantum-ip/base'
 import type { Session } from '../admission/sessions.ts'
 import type { Authority } from '../authority.ts'
 import { AuthorityError } from '../authority-errors.ts'
+import type { Publisher } from '../state/publisher.ts'
+import type { Revocations } from '../state/revocations.ts'
+import type { Store } from '../store/open-store.ts'
 
 /** A service as configuration declares it. */
 export interface DeclaredService {
@@ -19,16 +22,29 @@ export interface RouteContext {
   readonly services: readonly DeclaredService[]
 }
 
+/** What tokens are issued with: by an authority, or by one of several instances. */
+export type IssuingPart = Pick<
+  Authority,
+  'issuer' | 'issuanceRules' | 'exchange' | 'references' | 'clock' | 'sessions'
+>
+
+/** What trust is distributed from. */
+export interface TrustPart extends Pick<Authority, 'trustDomain' | 'root' | 'rootText' | 'keys'> {
+  readonly publisher: Pick<Publisher, 'current' | 'bundleText' | 'subscribe'>
+  readonly revocations: Pick<Revocations, 'list'>
+  readonly store: Pick<Store, 'sql'>
+}
+
 const sessions = new WeakMap<FastifyRequest, Session>()
 
 /** The session that proves that it sent `request`, for the guard; `undefined` if none does. */
-export function authenticateSession(
-  authority: Authority,
+export async function authenticateSession(
+  authority: Pick<Authority, 'sessions'>,
   authorization: string,
   request: FastifyRequest,
-): Member | undefined {
+): Promise<Member | undefined> {
   try {
-    const session = authority.sessions.authenticate(authorization, {
+    const session = await authority.sessions.authenticate(authorization, {
       method: request.method,
       target: request.raw.url ?? '',
     })

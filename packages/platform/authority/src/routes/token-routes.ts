@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import { verifySubjectToken } from '../issuance/exchange.ts'
 import { parseTokenOrder } from '../issuance/token-order.ts'
-import { type RouteContext, sessionOf } from './route-context.ts'
+import { type IssuingPart, sessionOf } from './route-context.ts'
 import { bytes32Schema, closed, digestSchema, sidSchema } from './schemas.ts'
 
 /** RFC 8693's grant type. */
@@ -41,7 +41,7 @@ const issuedSchema = closed({
 })
 
 /** Issuance: tokens, RFC 8693 exchange, and what references stand for. */
-export function addTokenRoutes(app: App, { authority }: RouteContext): void {
+export function addTokenRoutes(app: App, { authority }: { readonly authority: IssuingPart }): void {
   const { issuer } = authority
   const rules = authority.issuanceRules
 

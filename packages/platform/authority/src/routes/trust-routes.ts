@@ -7,7 +7,7 @@ import { AuthorityError } from '../authority-errors.ts'
 import { readHistory } from '../state/history.ts'
 import type { Publication } from '../state/publisher.ts'
 import { findStaple } from '../state/staples.ts'
-import { type RouteContext, sessionOf } from './route-context.ts'
+import { sessionOf, type TrustPart } from './route-context.ts'
 import { closed } from './schemas.ts'
 
 const envelopeType = 'application/vnd.dsse+json'
@@ -33,7 +33,11 @@ export interface Feeding {
 }
 
 /** Trust distribution: discovery, root document, bundle, state, heads, history and feed. */
-export function addTrustRoutes(app: App, { authority }: RouteContext, feeding: Feeding): void {
+export function addTrustRoutes(
+  app: App,
+  { authority }: { readonly authority: TrustPart },
+  feeding: Feeding,
+): void {
   const { publisher } = authority
   const open = { config: { access: 'open' as const } }
 
@@ -91,11 +95,7 @@ export function addTrustRoutes(app: App, { authority }: RouteContext, feeding: F
 }
 
 /** What members follow: the history to start from, and the feed. */
-function addFollowerRoutes(
-  app: App,
-  authority: RouteContext['authority'],
-  { feed, greeting }: Feeding,
-): void {
+function addFollowerRoutes(app: App, authority: TrustPart, { feed, greeting }: Feeding): void {
   const { publisher } = authority
   app.get(
     '/v1/history',

@@ -65,7 +65,11 @@ export interface History {
  * that is at least `lifetimeMs` old (or the oldest there is), and the records since, up to the current state.
  */
 export async function readHistory(
-  from: { readonly sql: Sql; readonly publisher: Publisher; readonly revocations: Revocations },
+  from: {
+    readonly sql: Sql
+    readonly publisher: Pick<Publisher, 'current' | 'bundleText'>
+    readonly revocations: Pick<Revocations, 'list'>
+  },
   lifetimeMs: number,
 ): Promise<History> {
   const { sql, publisher, revocations } = from

@@ -1,3 +1,4 @@
+import { genesisEntry, leafHash } from '@quantum-ip/log'
 import type { LogHead } from '@quantum-ip/trust'
 import type { TokenLog } from '../issuance/token-log.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
@@ -14,7 +15,9 @@ export function listLogs(
   open: { readonly issuing: TokenLog; readonly registry: Registry },
 ): Map<string, ListedHead> {
   const logs = new Map<string, ListedHead>()
-  for (const { record } of keys.list()) {
+  for (const held of keys.list()) {
+    const { record } = held
+    if (!keys.isOwn(held)) continue
     const isShown = record.state === 'retiring' || record.state === 'published'
     if (record.use !== 'qip-token' || !isShown || record.log === undefined) continue
     const mark = highWater.mark(record.log)
@@ -23,6 +26,42 @@ export function listLogs(
   logs.set(open.issuing.origin, listedHead(open.issuing))
   logs.set(open.registry.origin, () => open.registry.head())
   return logs
+}
+
+/** The tree of a token log that holds nothing but its null entry: what is shown of one until a head of it was listed. */
+const begun: LogHead = { size: 1, hash: leafHash(genesisEntry) }
+
+/**
+ * The token logs of other instances: as far as their heads were listed, and never behind what was seen in a state here, whatever
+ * the store has lost.
+ */
+export function foreignLogs(
+  { highWater }: Pick<Store, 'highWater'>,
+  keys: KeyRing,
+  listed: ReadonlyMap<string, LogHead>,
+): ReadonlyMap<string, LogHead> {
+  const logs = new Map<string, LogHead>()
+  for (const held of keys.list()) {
+    const { use, state, log } = held.record
+    if (use !== 'qip-token' || log === undefined || keys.isOwn(held)) continue
+    // The log of a published key may hold a probe.
+    const isShown = state === 'active' || state === 'retiring' || (state === 'published' && listed.has(log))
+    if (!isShown) continue
+    const [shown, seen] = [listed.get(log) ?? begun, highWater.mark(log)]
+    logs.set(log, seen !== undefined && seen.size > shown.size ? { size: seen.size, hash: seen.hash } : shown)
+  }
+  return logs
+}
+
+/** What a state shows of all logs: those that are written here, and those of others. */
+export function headsOf(
+  own: ReadonlyMap<string, ListedHead>,
+  foreign: ReadonlyMap<string, LogHead>,
+  listed: ReadonlyMap<string, LogHead>,
+): ReadonlyMap<string, LogHead> {
+  const heads = new Map(foreign)
+  for (const [origin, head] of own) heads.set(origin, head(listed))
+  return heads
 }
 
 /** The head of a log as states may show it, given the token logs as far as their heads were listed. */

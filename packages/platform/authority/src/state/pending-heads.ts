@@ -3,6 +3,7 @@ import { encodeHead, type HeadRecord, type LogHead } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Sql, SqlStatement } from '../store/sql.ts'
 import { readHeads } from './history.ts'
+import { dropIssuedStatement, readIssuedHeads } from './issued-heads.ts'
 
 /** A head as the issuer hands it over, with what signed it. */
 export interface SignedHead {
@@ -28,7 +29,8 @@ export interface PendingHead {
 /** Heads of one batch with their numbers, as they are written. */
 interface NumberedBatch {
   readonly rows: readonly NumberedHead[]
-  readonly tree: LogHead
+  /** With each head that is the last one of a batch, the tree after it. */
+  readonly trees: readonly (LogHead | undefined)[]
 }
 
 interface NumberedHead extends SignedHead {
@@ -64,6 +66,31 @@ export class PendingHeads {
     return new PendingHeads(sql, heads, heads.at(-1)?.number ?? listed)
   }
 
+  /**
+   * Takes in the heads that other instances have issued, in the order in which each of them did.
+   *
+   * @param refresh called when there are some, to know the keys under which they were issued
+
+   * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE`: they are taken in the next time, or were
+   */
+  async adopt(refresh: () => Promise<void>): Promise<void> {
+    await this.#settle()
+    const issued = await readIssuedHeads(this.#sql, stateHeadsMax)
+    if (issued.length === 0) return
+    await refresh()
+    const rows = issued.map(({ head, staple }) => ({ number: ++this.#last, head, staple }))
+    const trees = issued.map(({ tree }) => tree)
+    const batch = { rows, trees }
+    try {
+      await this.#sql.transact([insertHeads(rows), dropIssuedStatement(rows.map(({ head }) => head))])
+    } catch (error) {
+      this.#unsettled = batch
+      if (!(await this.#settle())) throw error
+      return
+    }
+    this.#take(batch)
+  }
+
   get isEmpty(): boolean {
     return this.#heads.length === 0
   }
@@ -76,9 +103,10 @@ export class PendingHeads {
    */
   async add({ heads, tree }: HeadBatch): Promise<void> {
     await this.#settle()
-    const batch = { rows: heads.map((signed) => ({ number: ++this.#last, ...signed })), tree }
+    const rows = heads.map((signed) => ({ number: ++this.#last, ...signed }))
+    const batch = { rows, trees: rows.map((_, i) => (i === rows.length - 1 ? tree : undefined)) }
     try {
-      await this.#sql.transact(batch.rows.map((row) => insertHead(row)))
+      await this.#sql.transact([insertHeads(rows)])
     } catch (error) {
       this.#unsettled = batch
       if (!(await this.#settle())) throw error
@@ -117,18 +145,25 @@ export class PendingHeads {
   }
 
   // A new array each time: a state that is being made keeps the heads that it began with.
-  #take({ rows, tree }: NumberedBatch): void {
-    const last = rows.length - 1
-    const taken = rows.map(({ number, head }, i) => ({ number, head, tree: i === last ? tree : undefined }))
+  #take({ rows, trees }: NumberedBatch): void {
+    const taken = rows.map(({ number, head }, i) => ({ number, head, tree: trees[i] }))
     this.#heads = [...this.#heads, ...taken]
   }
 }
 
-function insertHead({ number, head, staple }: NumberedHead): SqlStatement {
+function insertHeads(rows: readonly NumberedHead[]): SqlStatement {
   // Encoding first checks the record: what cannot be listed must not be stored.
-  encodeHead(head)
+  for (const { head } of rows) encodeHead(head)
   return {
     sql: 'INSERT INTO heads (number, origin, start_index, end_index, hash, exp, staple) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    params: [number, head.origin, head.start, head.end, head.hash, head.exp, staple],
+    each: rows.map(({ number, head, staple }) => [
+      number,
+      head.origin,
+      head.start,
+      head.end,
+      head.hash,
+      head.exp,
+      staple,
+    ]),
   }
 }

@@ -1,4 +1,4 @@
-import { base64url, type Clock, parseBase64url, parseJson, type TrustDomain } from '@quantum-ip/base'
+import type { Clock, TrustDomain } from '@quantum-ip/base'
 import { formatEnvelope, type Signer } from '@quantum-ip/crypto'
 import {
   type Bundle,
@@ -15,10 +15,12 @@ import { AuthorityError } from '../authority-errors.ts'
 import type { HeldKey, KeyRing } from '../keys/key-ring.ts'
 import type { RootInForce } from '../keys/root-chain.ts'
 import { moveMetaStatement, readMeta } from '../store/meta.ts'
-import type { Sql } from '../store/sql.ts'
+import type { Sql, SqlStatement } from '../store/sql.ts'
 import { baseStatements } from './history.ts'
 import { type HeadBatch, type PendingHead, PendingHeads } from './pending-heads.ts'
+import { listedStatement, publicationStatements, readListed } from './publications.ts'
 import type { Revocations } from './revocations.ts'
+import { type ChainPosition, formatPosition, parsePosition } from './state-position.ts'
 import { lastBundleSequence, makeBundle, type SignedBundle } from './signed-bundle.ts'
 
 /** One step of the trust state, as the feed carries it. */
@@ -55,6 +57,11 @@ export interface PublisherOptions {
    * does not exist.
    */
   readonly logs: (listed: ReadonlyMap<string, LogHead>) => ReadonlyMap<string, LogHead>
+  /**
+   * Other instances issue, too, and pass on what is published here. Called to have their keys as they are now: what they issue is
+   * listed as issued by a key in use.
+   */
+  readonly shared?: (() => Promise<void>) | undefined
   /** Milliseconds between states while heads appear. Default 500. */
   readonly headIntervalMs?: number
   /** Milliseconds after which a state is signed though nothing changed. Default 4,500. */
@@ -67,13 +74,6 @@ interface SignedState {
   readonly text: string
   readonly position: ChainPosition
   readonly taken: readonly PendingHead[]
-}
-
-interface ChainPosition {
-  seq: number
-  timeMs: number
-  head: number
-  chain: Uint8Array
 }
 
 const baseIntervalMs = 60_000
@@ -110,6 +110,7 @@ export class Publisher {
     this.#stored = restored.stored
     this.#pending = restored.pending
     this.#bundle = restored.bundle
+    for (const [origin, tree] of restored.listed) this.#listed.set(origin, tree)
   }
 
   /** Takes up where the last process stopped, signs a bundle and a first state, and goes on by itself. */
@@ -191,25 +192,40 @@ export class Publisher {
   }
 
   #tick(): void {
-    const { headIntervalMs = 500, heartbeatMs = 4_500, clock } = this.#options
+    const { headIntervalMs = 500 } = this.#options
     this.#timer = setTimeout(() => {
-      const age = clock.now() - this.current.timeMs
-      const old =
-        clock.now() / 1_000 - this.#bundle.document.issued >
-        Math.min(bundleRefreshS, this.#options.lifetimeS / 2)
-      const work = old
-        ? this.publishKeys()
-        : !this.#pending.isEmpty || age >= heartbeatMs
-          ? this.publish()
-          : undefined
-      // A failed heartbeat is tried again by the next tick; readiness tells that the state grows old.
-      void Promise.resolve(work)
-        .catch(() => undefined)
-        .finally(() => {
-          if (!this.#closed) this.#tick()
-        })
+      void this.#adopt().finally(() => this.#tickNow())
     }, headIntervalMs)
     this.#timer.unref()
+  }
+
+  /** What cannot be read now is taken in by the next tick. */
+  async #adopt(): Promise<void> {
+    const { shared } = this.#options
+    if (shared === undefined) return
+    const adopted = this.#publishing.catch(() => undefined).then(() => this.#pending.adopt(shared))
+    this.#publishing = adopted
+    await adopted.catch(() => undefined)
+  }
+
+  #tickNow(): void {
+    if (this.#closed) return
+    const { heartbeatMs = 4_500, clock } = this.#options
+    const age = clock.now() - this.current.timeMs
+    const old =
+      clock.now() / 1_000 - this.#bundle.document.issued >
+      Math.min(bundleRefreshS, this.#options.lifetimeS / 2)
+    const work = old
+      ? this.publishKeys()
+      : !this.#pending.isEmpty || age >= heartbeatMs
+        ? this.publish()
+        : undefined
+    // A failed heartbeat is tried again by the next tick; readiness tells that the state grows old.
+    void Promise.resolve(work)
+      .catch(() => undefined)
+      .finally(() => {
+        if (!this.#closed) this.#tick()
+      })
   }
 
   async #renewBundle(): Promise<void> {
@@ -241,6 +257,7 @@ export class Publisher {
         moveMetaStatement('state-position', this.#stored, formatPosition(position)),
         { sql: 'DELETE FROM heads WHERE number = ?', each: unlisted.map((number) => [number]) },
         ...(isBase ? baseStatements({ ...position, epoch: state.epoch, envelope: text }) : []),
+        ...this.#sharedStatements(signed),
       ])
     } catch (error) {
       this.#unsettledState = signed
@@ -248,6 +265,17 @@ export class Publisher {
       return this.current
     }
     return this.#show(signed)
+  }
+
+  #sharedStatements({ state, text, position, taken }: SignedState): readonly SqlStatement[] {
+    if (this.#options.shared === undefined) return []
+    const { seq, timeMs, head } = position
+    const bundle = this.#bundleIsNew ? this.#bundle.text : undefined
+    const publication = { seq, timeMs, head, epoch: state.epoch, state: text, bundle }
+    const trees = new Map(
+      taken.flatMap(({ head, tree }) => (tree === undefined ? [] : [[head.origin, tree]])),
+    )
+    return [...publicationStatements(publication), listedStatement(trees)]
   }
 
   /** Finds out what became of a state that could not be kept: if the store has it, it is the last one. @returns whether it has */
@@ -335,6 +363,7 @@ interface Restored {
   readonly position: ChainPosition
   readonly pending: PendingHeads
   readonly bundle: SignedBundle
+  readonly listed: ReadonlyMap<string, LogHead>
 }
 
 async function restore(options: PublisherOptions): Promise<Restored> {
@@ -346,21 +375,7 @@ async function restore(options: PublisherOptions): Promise<Restored> {
     stored,
     position,
     pending: await PendingHeads.open(sql, position.head),
+    listed: options.shared !== undefined ? await readListed(sql) : new Map(),
     bundle: await makeBundle({ ...options, root: options.root() }, await lastBundleSequence(sql)),
   }
-}
-
-/** When the last state was signed, milliseconds; 0 if none was. */
-export async function lastStateMs(sql: Sql): Promise<number> {
-  const stored = await readMeta(sql, 'state-position')
-  return stored === undefined ? 0 : parsePosition(stored).timeMs
-}
-
-function formatPosition({ seq, timeMs, head, chain }: ChainPosition): string {
-  return JSON.stringify([seq, timeMs, head, base64url(chain)])
-}
-
-function parsePosition(text: string): ChainPosition {
-  const [seq, timeMs, head, chain] = parseJson(text) as [number, number, number, string]
-  return { seq, timeMs, head, chain: parseBase64url(chain) }
 }

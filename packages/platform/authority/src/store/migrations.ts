@@ -1,4 +1,5 @@
 import { detectionSchema } from './detection-schema.ts'
+import { instancesSchema } from './instances-schema.ts'
 import { recordsSchema } from './records-schema.ts'
 import { metaSchema, schemaOfVersion1 } from './schema.ts'
 import type { Sql, SqlStatement } from './sql.ts'
@@ -49,6 +50,10 @@ export const migrations: readonly Migration[] = [
   {
     summary: 'sealed records of issuance and admission, and where closed logs ended',
     statements: recordsSchema,
+  },
+  {
+    summary: 'several authorities on one store',
+    statements: instancesSchema,
   },
 ]
 

@@ -23,6 +23,9 @@ export interface PostgresPlace extends PostgresOptions {
 /** Told of what an operator must hear of while a store is opened. */
 export type StoreListener = (event: string, detail: Readonly<Record<string, string>>) => void
 
+/** The event that says that the server would acknowledge what no standby has. */
+export const notSynchronous = 'store_not_synchronous'
+
 /** Where a database is. */
 export interface DatabasePlace {
   readonly folder: string
@@ -64,7 +67,7 @@ async function openServer(postgres: PostgresPlace, onEvent: StoreListener): Prom
   const sql = await openPostgres(postgres, metaSchema)
   try {
     const lack = await checkDurability(sql, postgres.requireSynchronous ?? false)
-    if (lack !== undefined) onEvent('store_not_synchronous', { reason: lack })
+    if (lack !== undefined) onEvent(notSynchronous, { reason: lack })
     return sql
   } catch (error) {
     await sql.close()

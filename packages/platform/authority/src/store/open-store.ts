@@ -6,12 +6,14 @@ import { type KeyCustody, keyCustody } from '../custody.ts'
 import { type DurableFile, openDurableFile } from './durable-file.ts'
 import { lockFolder } from './folder-lock.ts'
 import { type HighWater, openHighWater } from './high-water.ts'
-import { openDatabase, type PostgresPlace, type StoreListener } from './open-database.ts'
+import { notSynchronous, openDatabase, type PostgresPlace, type StoreListener } from './open-database.ts'
 import type { Sql } from './sql.ts'
 
 /** All that the authority keeps: the database, the keys, and what is kept outside the database. */
 export interface Store {
   readonly folder: string
+  /** Whether what the database acknowledges is known to outlive its server. */
+  readonly isSynchronous: boolean
   readonly sql: Sql
   readonly custody: KeyCustody
   readonly highWater: HighWater
@@ -53,7 +55,11 @@ export async function openStore(
   }
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const sql = await openDatabase(places, trustDomain, onEvent)
+    let isSynchronous = true
+    const sql = await openDatabase(places, trustDomain, (event, detail) => {
+      if (event === notSynchronous) isSynchronous = false
+      onEvent(event, detail)
+    })
     opened.push(() => sql.close())
     const lock = await lockFolder(highWaterFolder)
     opened.push(() => lock.release())
@@ -63,7 +69,7 @@ export async function openStore(
     opened.push(() => highWater.close())
     const revocations = await openDurableFile(join(highWaterFolder, 'revocations'))
     opened.push(() => revocations.close())
-    return { folder, sql, custody, highWater, revocations, close }
+    return { folder, isSynchronous, sql, custody, highWater, revocations, close }
   } catch (error) {
     await close()
     throw error

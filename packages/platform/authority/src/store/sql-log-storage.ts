@@ -44,6 +44,12 @@ export function createLogStatement(origin: string): SqlStatement {
   }
 }
 
+/** Whether a log takes nothing more. */
+export async function isLogClosed(sql: Sql, origin: string): Promise<boolean> {
+  const [row] = await sql.query('SELECT state FROM log_heads WHERE origin = ?', [origin])
+  return row?.['state'] === 'closed'
+}
+
 async function readHead(sql: Sql, origin: string): Promise<LogHead> {
   const [row] = await sql.query('SELECT size, root FROM log_heads WHERE origin = ?', [origin])
   if (row === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: `log \`${origin}\`` })

@@ -210,6 +210,7 @@ export class SimulatedProcess {
     const { highWater, revocations } = this.#machine.files()
     return {
       folder: '/nowhere',
+      isSynchronous: true,
       sql: this.#sql(),
       custody: this.#machine.custody(() => this.step()),
       highWater: this.#withBug(await readHighWater(this.#file('high-water', highWater))),

@@ -142,13 +142,21 @@ function checkExempt({ match, exempt }: RouteConfig, path: Path): ConfigFault[] 
   )
 }
 
-function checkListeners({ authority, gateway }: Config): ConfigFault[] {
+function checkListeners({ authority, gateway, store }: Config): ConfigFault[] {
   const faults: ConfigFault[] = []
   if (authority.tls === undefined && !isLoopback(authority.listen.host)) {
     faults.push({
       path: ['authority', 'listen'],
       reason: 'credentials and tokens would travel unencrypted',
       next: 'listen on `127.0.0.1`, or give `authority.tls` a certificateFile and keyFile, or selfSigned: true',
+    })
+  }
+  const instance = store.kind === 'postgres' ? store.instance : undefined
+  if (instance !== undefined && authority.tls === undefined && !isLoopback(instance.listen.host)) {
+    faults.push({
+      path: ['store', 'postgres', 'instance', 'listen'],
+      reason: 'credentials would travel unencrypted between instances',
+      next: 'give `authority.tls` a certificateFile and keyFile, and `instance.caFile` their authority',
     })
   }
   if ((authority.socketMode & 0o007) !== 0) {

@@ -54,8 +54,20 @@ export interface PostgresStoreConfig extends StoreBase {
   readonly connectionsMax: number
   /** Whether a server is refused whose commits do not wait for a standby. */
   readonly requireSynchronous: boolean
+  /** How it is one of several on the database; absent: it is alone. */
+  readonly instance: InstanceConfig | undefined
   /** What is the process's own beside the database. */
   readonly directory: string
+}
+
+/** One of several authorities on a database. */
+export interface InstanceConfig {
+  /** Absent: the name of the host. */
+  readonly name: string | undefined
+  /** Where other instances reach it while it leads. */
+  readonly listen: ListenConfig
+  readonly url: string | undefined
+  readonly caFile: string | undefined
 }
 
 /** How tokens are issued. */

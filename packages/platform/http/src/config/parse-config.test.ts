@@ -207,6 +207,7 @@ describe('parseConfig', () => {
       urlFile: '/srv/secrets/url',
       connectionsMax: 10,
       requireSynchronous: false,
+      instance: undefined,
       directory: '/srv/data',
       highWaterDirectory: '/srv/high-water',
     })

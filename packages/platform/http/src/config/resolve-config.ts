@@ -8,6 +8,7 @@ import type {
   ExemptConfig,
   GatewayConfig,
   GatewayTlsConfig,
+  InstanceConfig,
   IssuanceConfig,
   KeysConfig,
   OverloadConfig,
@@ -85,6 +86,17 @@ function deepChecks(at: Section): AttestationsConfig {
   }
 }
 
+function instance(at: Section | undefined): InstanceConfig | undefined {
+  return (
+    at && {
+      name: at.optionalText('name'),
+      listen: at.listen('listen'),
+      url: at.optionalText('url'),
+      caFile: at.optionalPath('caFile'),
+    }
+  )
+}
+
 function store(at: Section, directory: string): StoreConfig {
   const highWaterDirectory = at.path('highWater')
   const postgres = at.optionalSection('postgres')
@@ -94,6 +106,7 @@ function store(at: Section, directory: string): StoreConfig {
       urlFile: postgres.path('urlFile'),
       connectionsMax: postgres.integer('connectionsMax'),
       requireSynchronous: postgres.flag('requireSynchronous'),
+      instance: instance(postgres.optionalSection('instance')),
       directory: postgres.path('directory'),
       highWaterDirectory,
     }

@@ -45,6 +45,22 @@ export const store = section('where the authority keeps its ground state; one of
       description: 'refuse to start where a commit does not wait for a standby; else it is only told',
       default: false,
     }),
+    instance: optionalSection('one of several authorities on this database (`qip serve --role authority`)', {
+      name: form({
+        description: 'a name of its own, under which it issues; absent: the name of the host',
+        pattern: '^[a-z0-9][a-z0-9.-]{0,62}$',
+        form: 'a name of lower case letters, digits, `.` and `-`',
+      }),
+      listen: listen({
+        description:
+          'where other instances reach it while it leads; off the loopback it needs `authority.tls`',
+        default: '127.0.0.1:7601',
+      }),
+      url: kind('origin', { description: 'where other instances reach that; absent: where it listens' }),
+      caFile: path({
+        description: 'PEM certificates that instances trust for each other; absent: those of the system',
+      }),
+    }),
     directory: path({
       description:
         'what is this process’s own beside the database: the first admin credential, new root keys',
