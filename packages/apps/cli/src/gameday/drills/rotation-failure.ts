@@ -38,7 +38,7 @@ export const rotationFailure: Drill = {
     })
     let number = 0
     await run.detected(
-      'the rotation is held: `qip keys rotate` names the member that it waits for',
+      'the rotation is held, and names the member that it waits for (`qip keys rotations`, `qip fleet`)',
       async () => {
         const held = (await keys.rotations()).find(
           ({ phase, heldMs }) => phase === 'waiting' && heldMs !== undefined,
@@ -51,8 +51,8 @@ export const rotationFailure: Drill = {
     await run.works('the key before goes on signing, and both gateways take its tokens', async () => {
       return (await passes()) && (await keys.activeLog()) === before
     })
-    await run.remedy('`rollback`: the new key is withdrawn', () => {
-      return authority.post('/v1/keys/rollback', { use: 'qip-token', reason: 'drill' })
+    await run.remedy('`qip keys rollback`: the new key is withdrawn', () => {
+      return lab.qip(['keys', 'rollback', '--reason', 'drill', '--authority', `unix:${authority.socket}`])
     })
     await run.recovered('the rotation has ended, and nothing changed for anybody', async () => {
       const ended = (await keys.rotations()).find((rotation) => rotation['number'] === number)
