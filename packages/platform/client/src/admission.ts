@@ -1,15 +1,18 @@
 import {
+  type Clock,
   isServiceId,
   type Json,
   type JsonObject,
   parseBase64url,
   type ServiceId,
+  systemClock,
   utf8,
 } from '@quantum-ip/base'
 import { generateKemKey, kemJwk, type KemPrivateKey, openField } from '@quantum-ip/crypto'
 import { ClientError } from './client-errors.ts'
 import { type AnswerReader, requestObject } from './read-answer.ts'
 import type { Requester } from './request.ts'
+import { formatSessionProof } from './session-proof.ts'
 
 /** What a session may do: draw tokens, or follow the trust state as an enforcement point. */
 export type SessionRole = 'workload' | 'verifier'
@@ -75,6 +78,29 @@ export async function admit(requester: Requester, request: AdmissionRequest): Pr
     ...(builds !== undefined && { builds: [...builds] }),
   }
   const answer = await requestObject(requester, { operation, method: 'POST', target: '/v1/workloads', json })
+  return readAdmission(answer, key)
+}
+
+/**
+ * Goes on as who has a session: `POST /v1/workloads/renew`, proved by that session, needs no new evidence. The authority asks again
+ * what it asked at admission.
+ *
+ * @throws {ClientError} as {@link admit}
+ */
+export async function renewAdmission(
+  requester: Requester,
+  admission: Admission,
+  clock: Clock = systemClock,
+): Promise<Admission> {
+  const key = generateKemKey()
+  const json: JsonObject = { key: { ...kemJwk(key.publicKey) } }
+  const proved = { method: 'POST', target: '/v1/workloads/renew' } as const
+  const authorize = (): string => formatSessionProof(admission, clock.now(), proved)
+  const answer = await requestObject(requester, { operation: 'renewal', ...proved, json, authorize })
+  return readAdmission(answer, key)
+}
+
+async function readAdmission(answer: AnswerReader, key: KemPrivateKey): Promise<Admission> {
   const id = answer.text('session')
   if (!/^[A-Za-z0-9_-]{22}$/.test(id)) throw answer.malformed('`session` is no session ID')
   const sid = answer.text('sid')

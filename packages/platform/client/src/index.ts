@@ -6,6 +6,7 @@ export {
   type BuildEvidence,
   createAdmission,
   type SessionRole,
+  renewAdmission,
 } from './admission.ts'
 export { type RegisteredAttestation, submitAttestation } from './attestations.ts'
 export { bearer } from './bearer.ts'

@@ -1,5 +1,5 @@
 import { type Clock, isQipError, systemClock } from '@quantum-ip/base'
-import { type Admission, createAdmission } from './admission.ts'
+import { type Admission, createAdmission, renewAdmission } from './admission.ts'
 import { ClientError } from './client-errors.ts'
 import { backoffMs } from './lib/backoff.ts'
 import type { AuthorityAnswer, AuthorityRequest, AuthorityStream, Requester } from './request.ts'
@@ -11,8 +11,9 @@ export interface SessionOptions {
   readonly transport: Transport
   readonly admission: Admission
   /**
-   * Admits again, when the session is about to end or the authority no longer knows it. Without it, a session just ends. What it
-   * throws reaches whoever sent the request that needed it.
+   * Admits again, when the session is about to end or the authority no longer knows it. What it throws reaches whoever sent the
+   * request that needed it. Without it, a session that is about to end is renewed by itself ({@link renewAdmission}), and one that
+   * the authority no longer knows is over.
    */
   readonly readmit?: () => Promise<Admission>
   /** Default: the system's. The authority takes proofs that are at most 30 s off its own clock. */
@@ -109,7 +110,6 @@ class ProvedSession implements Session {
   /** The admission to prove with; one that has ended is renewed first, one that soon will be on the side. */
   async #current(): Promise<Admission> {
     const admission = this.#admission
-    if (this.#readmit === undefined) return admission
     const leftMs = admission.expiresS * 1_000 - this.#clock.now()
     const aheadMs = Math.min(renewAheadMaxS * 1_000, this.#lifeMs() / 10)
     if (leftMs > aheadMs) return admission
@@ -117,7 +117,7 @@ class ProvedSession implements Session {
       this.#renew(admission).catch(() => undefined)
       return admission
     }
-    return this.#renew(admission)
+    return this.#readmit === undefined ? admission : this.#renew(admission)
   }
 
   #lifeMs(): number {
@@ -142,10 +142,9 @@ class ProvedSession implements Session {
   }
 
   async #renewOnce(): Promise<Admission> {
-    const readmit = this.#readmit
-    if (readmit === undefined) return this.#admission
+    const renew = this.#readmit ?? (() => renewAdmission(this.transport, this.#admission, this.#clock))
     try {
-      this.#admission = await readmit()
+      this.#admission = await renew()
       this.#admittedMs = this.#clock.now()
       this.#failures = 0
       this.#notBeforeMs = 0

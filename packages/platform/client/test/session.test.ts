@@ -6,6 +6,7 @@ import { admit, openSession, requestJson, type Admission } from '../src/index.ts
 import { TestAuthority } from './support/authority.ts'
 import { admitted, connect } from './support/client.ts'
 import { RecordedDomain } from './support/domain.ts'
+import { until } from './support/until.ts'
 
 // The authority of these tests is a small HTTP server over a real trust domain in memory.
 
@@ -183,4 +184,14 @@ test('passes on a refusal for another reason', async () => {
   authority.fault('/v1/decisions', authority.problem(403, 'QIP_HTTP_ROLE', 'a workload uploads no decisions'))
   await assert.rejects(requestJson(session, decisions), /uploads no decisions/)
   assert.equal(admissions, 0)
+})
+
+test('renews itself before it ends, without evidence', async () => {
+  const admission = admitted(authority, 'workload', 30)
+  using session = openSession({ transport, admission, clock: domain.clock })
+  await requestJson(session, decisions)
+  await until('the session was renewed', () => session.admission.id !== admission.id)
+  await requestJson(session, decisions)
+  assert.equal(authority.received.at(-1)?.session?.id, session.admission.id)
+  assert.equal(session.admission.expiresS, domain.nowS() + 3_600)
 })

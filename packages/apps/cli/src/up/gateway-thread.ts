@@ -6,6 +6,7 @@ import type { Config } from '@quantum-ip/http'
 import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
 import type { RootPins } from '@quantum-ip/trust'
 import type { JsonObject } from '@quantum-ip/base'
+import { CliError } from '../cli-errors.ts'
 import { type GatewayPart, openGatewayPart } from './gateway-part.ts'
 import { readPolicies } from './read-policies.ts'
 import { registerMetrics } from './register-metrics.ts'
@@ -37,6 +38,11 @@ export type ThreadCall =
   | { readonly id: number; readonly kind: 'status' }
   | { readonly id: number; readonly kind: 'close' }
 
+/** What became of the wish to be admitted again. */
+type Readmission =
+  | (CarriedAdmission & { readonly kind: 'admitted' })
+  | { readonly kind: 'refused'; readonly reason: string }
+
 /** What a thread says. */
 export type ThreadWord =
   | { readonly kind: 'ready'; readonly url: string; readonly cells: Float64Array }
@@ -58,7 +64,10 @@ if (parentPort === null) throw new TypeError('a gateway thread runs as a worker'
 const port = parentPort
 const say = (word: ThreadWord): void => port.postMessage(word)
 const data = workerData as GatewayThreadData
-let readmitted: ((admission: Admission) => void)[] = []
+let readmitted: {
+  readonly resolve: (admission: Admission) => void
+  readonly reject: (error: Error) => void
+}[] = []
 
 function arrived({ admission, key }: CarriedAdmission): Admission {
   return createAdmission({ ...admission, key })
@@ -74,8 +83,8 @@ async function open(): Promise<GatewayPart> {
     transport,
     admission: arrived(data.admitted),
     readmit: () =>
-      new Promise((resolve) => {
-        readmitted.push(resolve)
+      new Promise((resolve, reject) => {
+        readmitted.push({ resolve, reject })
         say({ kind: 'readmit' })
       }),
   })
@@ -119,10 +128,14 @@ const opening = open()
 opening.catch((error: unknown) =>
   say({ kind: 'failed', reason: error instanceof Error ? error.message : 'unknown' }),
 )
-port.on('message', (message: ThreadCall | (CarriedAdmission & { readonly kind: 'admitted' })) => {
-  if (message.kind === 'admitted') {
-    for (const resolve of readmitted) resolve(arrived(message))
+port.on('message', (message: ThreadCall | Readmission) => {
+  if (message.kind === 'admitted' || message.kind === 'refused') {
+    const waiting = readmitted
     readmitted = []
+    for (const { resolve, reject } of waiting) {
+      if (message.kind === 'admitted') resolve(arrived(message))
+      else reject(new CliError('QIP_CLI_UNREACHABLE', { what: 'the authority', reason: message.reason }))
+    }
     return
   }
   void opening.then((part) => answer(part, message))

@@ -135,8 +135,11 @@ class GatewayThread {
     if (word.kind !== 'readmit' || readmit === undefined) return
     readmit().then(
       (admission) => this.#worker.postMessage({ kind: 'admitted', ...carried(admission) }),
-      (error: unknown) =>
-        onEvent(`gateway: not admitted again: ${error instanceof Error ? error.message : 'unknown'}`),
+      (error: unknown) => {
+        const reason = error instanceof Error ? error.message : 'unknown'
+        onEvent(`gateway: not admitted again: ${reason}`)
+        this.#worker.postMessage({ kind: 'refused', reason })
+      },
     )
   }
 }

@@ -7,6 +7,7 @@ import {
   createAdmission,
   openSession,
   openTransport,
+  renewAdmission,
   type Transport,
 } from '@quantum-ip/client'
 import type { Config } from '@quantum-ip/http'
@@ -19,8 +20,8 @@ export interface MemberLink extends GatewayLink {
 }
 
 /**
- * Connects an enforcement point that runs apart from its authority. It is admitted once, by a join token; the session is kept in a 0600
- * file beside the snapshot, so that a restart needs no other token.
+ * Connects an enforcement point that runs apart from its authority. It is admitted once, by a join token; the session is renewed
+ * before it ends and kept in a 0600 file beside the snapshot, so that a restart needs no other token.
  *
  * @throws {CliError} `QIP_CLI_USAGE` where configuration or token are missing
  */
@@ -42,12 +43,12 @@ export async function openMemberLink(config: Config, joinToken: string | undefin
   const file = join(config.trust.snapshotDirectory, `${config.gateway.name}.session`)
   const admission = (await readAdmission(file)) ?? (await joinBy(transport, joinToken))
   await keepAdmission(file, admission)
-  const session = openSession({ transport, admission })
+  const renew = renewal({ transport, file, admission })
+  const session = openSession({ transport, admission, readmit: renew })
   return {
     session,
     authority: { url, ca },
-    // A session that was lost takes another join token: an operator decides.
-    readmit: undefined,
+    readmit: renew,
     pins: { thumbprints: config.trust.rootThumbprints, threshold: config.trust.rootThreshold },
     async close() {
       session.close()
@@ -55,6 +56,38 @@ export async function openMemberLink(config: Config, joinToken: string | undefin
     },
   }
 }
+
+interface KeptAdmission {
+  readonly transport: Transport
+  readonly file: string
+  readonly admission: Admission
+}
+
+/**
+ * Renews the session of this process before it ends, once for all of its threads, and keeps what it got for a restart. A session that
+ * the authority no longer knows takes another join token: an operator decides.
+ */
+function renewal({ transport, file, admission }: KeptAdmission): () => Promise<Admission> {
+  let current = admission
+  let renewedMs = Number.NEGATIVE_INFINITY
+  let underWay: Promise<Admission> | undefined
+  const renew = async (): Promise<Admission> => {
+    current = await renewAdmission(transport, current)
+    renewedMs = Date.now()
+    await keepAdmission(file, current)
+    return current
+  }
+  return () => {
+    // Another thread asked a moment ago.
+    if (Date.now() - renewedMs < sharedMs) return Promise.resolve(current)
+    underWay ??= renew().finally(() => {
+      underWay = undefined
+    })
+    return underWay
+  }
+}
+
+const sharedMs = 10_000
 
 async function joinBy(transport: Transport, token: string | undefined): Promise<Admission> {
   if (token !== undefined) return admit(transport, { method: 'join-token', evidence: { token } })

@@ -25,6 +25,8 @@ export interface Admitted {
 export interface AdmissionMethod {
   /** What callers write in `method`. */
   readonly name: string
+  /** Whether a session may be renewed by itself: not where the evidence itself has an end that must be heeded. */
+  readonly renewable: boolean
   /** @throws {AuthorityError} `QIP_AUTHORITY_ADMISSION_REFUSED` */
   admit(evidence: Json): Promise<Admitted>
 }

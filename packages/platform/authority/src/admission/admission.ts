@@ -60,13 +60,42 @@ export class AdmissionDesk {
 
   /** @throws {AuthorityError} `QIP_AUTHORITY_ADMISSION_REFUSED` with the reason and the way out */
   async admit(request: AdmissionRequest): Promise<Admission> {
-    const { methods, sessions, clock, sessionTtlS } = this.#options
+    const { methods } = this.#options
     const method = methods.find(({ name }) => name === request.method)
     if (method === undefined) {
       const known = methods.map(({ name }) => `\`${name}\``).join(', ')
       throw refused(`no admission method is called \`${request.method.slice(0, 64)}\``, `use one of ${known}`)
     }
     const admitted = await method.admit(request.evidence)
+    return this.#open(admitted, { ...request, method: method.name })
+  }
+
+  /**
+   * Opens the next session of who has one: before it ends, a workload or enforcement point goes on without new evidence. All is
+   * asked again that was asked at admission, as it is now: revocations, rules, attestations. The session before ends by itself.
+   *
+   * @throws {AuthorityError} `QIP_AUTHORITY_ADMISSION_REFUSED`
+   */
+  async renew({ id, sid, role, builds, method }: Session, clientKey: KemKey): Promise<Admission> {
+    if (this.#options.methods.find(({ name }) => name === method)?.renewable !== true) {
+      throw refused(
+        `a session by \`${method}\` is not renewed`,
+        'show fresh evidence with `POST /v1/workloads`',
+      )
+    }
+    const admitted: Admitted = {
+      sid,
+      role,
+      builds: builds.map(({ digest }) => digest),
+      binding: builds[0]?.evidence ?? 0,
+      consume: [],
+    }
+    // The record of this session leads to that of the one before, and so to the evidence.
+    return this.#open(admitted, { method, clientKey, evidence: { session: id } })
+  }
+
+  async #open(admitted: Admitted, request: AdmissionRequest): Promise<Admission> {
+    const { sessions, clock, sessionTtlS } = this.#options
     const builds = chosenBuilds(admitted, request.builds)
     this.#checkRevocation(admitted.sid, builds)
     const warnings: string[] = []
@@ -79,7 +108,7 @@ export class AdmissionDesk {
         sid: admitted.sid,
         role: admitted.role,
         builds: checked,
-        method: method.name,
+        method: request.method,
         expiresS: Math.min(expiresS, admitted.expiresS ?? expiresS),
       },
       request.clientKey,

@@ -72,6 +72,8 @@ export async function createJoinToken(
 export function joinTokenMethod({ sql, clock }: JoinTokenOptions): AdmissionMethod {
   return {
     name: 'join-token',
+    // It is used up: there will be no other evidence.
+    renewable: true,
     async admit(evidence) {
       const hash = sha256(utf8(tokenOf(evidence)))
       const [row] = await sql.query('SELECT * FROM join_tokens WHERE secret_hash = ?', [hash])

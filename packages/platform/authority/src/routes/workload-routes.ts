@@ -1,9 +1,10 @@
-import { base64url } from '@quantum-ip/base'
+import { base64url, type JsonObject } from '@quantum-ip/base'
 import { parseKemJwk } from '@quantum-ip/crypto'
 import { type App, requireRole } from '@quantum-ip/http'
 import { Type } from 'typebox'
+import type { Admission } from '../admission/admission.ts'
 import { createJoinToken } from '../admission/join-token.ts'
-import { actorOf, type RouteContext } from './route-context.ts'
+import { actorOf, type RouteContext, sessionOf } from './route-context.ts'
 import { closed, digestSchema, sidSchema } from './schemas.ts'
 
 const kemJwkSchema = closed({
@@ -31,27 +32,28 @@ export function addWorkloadRoutes(app: App, { authority }: RouteContext): void {
     },
     async (request) => {
       const { method, evidence, key, builds } = request.body
-      const { session, sealedKey, warnings } = await authority.admission.admit({
+      const admission = await authority.admission.admit({
         method,
         evidence,
         clientKey: parseKemJwk(key),
         ...(builds !== undefined && { builds }),
       })
+      const { session } = admission
       for (const { bytes } of session.builds) await authority.identifiers.bind(session.sid, bytes)
       await authority.identifiers.bind(session.sid, undefined)
-      return {
-        session: session.id,
-        sealedKey: base64url(sealedKey),
-        sid: session.sid,
-        role: session.role,
-        builds: session.builds.map(({ digest, evidence: bev, attestation }) => ({
-          digest,
-          evidence: bev,
-          ...(attestation !== undefined && { attestation: [...attestation] }),
-        })),
-        expires: session.expiresS,
-        warnings: [...warnings],
-      }
+      return admissionJson(admission)
+    },
+  )
+
+  app.post(
+    '/v1/workloads/renew',
+    {
+      config: { access: 'session', postQuantum: true },
+      schema: { body: closed({ key: kemJwkSchema }) },
+    },
+    async (request) => {
+      const session = sessionOf(request)
+      return admissionJson(await authority.admission.renew(session, parseKemJwk(request.body.key)))
     },
   )
 
@@ -83,4 +85,20 @@ export function addWorkloadRoutes(app: App, { authority }: RouteContext): void {
       return { token, expires: expiresS }
     },
   )
+}
+
+function admissionJson({ session, sealedKey, warnings }: Admission): JsonObject {
+  return {
+    session: session.id,
+    sealedKey: base64url(sealedKey),
+    sid: session.sid,
+    role: session.role,
+    builds: session.builds.map(({ digest, evidence, attestation }) => ({
+      digest,
+      evidence,
+      ...(attestation !== undefined && { attestation: [...attestation] }),
+    })),
+    expires: session.expiresS,
+    warnings: [...warnings],
+  }
 }

@@ -246,6 +246,8 @@ export class TestAuthority {
     switch (`${method} ${path}`) {
       case 'GET /v1/history':
         return { json: this.#history(Number(query.get('lifetime'))) }
+      case 'POST /v1/workloads/renew':
+        return this.#open((JSON.parse(body) as { key: object }).key, session?.role)
       case 'POST /v1/tokens':
         return { json: await issueTokens(this.domain, JSON.parse(body) as TokenBody, session?.sid ?? '') }
       case 'POST /v1/fleet/acknowledgements':
@@ -268,7 +270,11 @@ export class TestAuthority {
     if (method !== 'join-token' || evidence.token === 'wrong') {
       return problem(403, 'QIP_AUTHORITY_ADMISSION_REFUSED', 'not admitted: the join token is unknown')
     }
-    const session = this.addSession(evidence.role ?? 'workload')
+    return this.#open(key, evidence.role)
+  }
+
+  async #open(key: object, role: 'workload' | 'verifier' = 'workload'): Promise<Answer> {
+    const session = this.addSession(role)
     const aad = utf8(session.id)
     const sealed = await sealField({ key: parseKemJwk(key), plaintext: session.key, aad })
     return {
