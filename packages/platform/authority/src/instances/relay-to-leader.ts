@@ -67,7 +67,7 @@ function isProtected(request: IncomingMessage, path: string): boolean {
   const address = request.socket.remoteAddress ?? ''
   if (address === '::1' || /^(?:::ffff:)?127\./.test(address)) return true
   const group = tlsGroupOf(request.socket)
-  return path === '/v1/workloads' ? group === 'X25519MLKEM768' : group !== undefined
+  return path.startsWith('/v1/workloads') ? group === 'X25519MLKEM768' : group !== undefined
 }
 
 interface Relayed {
