@@ -68,6 +68,7 @@ export function allocateReplayMemory(options: { bytes?: number; startedMs: numbe
  */
 export class ReplayFilter implements ReplayGuard {
   readonly scope: 'shared' | 'instance'
+  readonly waits = false
   readonly #at: ReplayLayout
   readonly #logs: ReplayLogs
   readonly #retries: RetryWindow

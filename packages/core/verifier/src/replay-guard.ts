@@ -29,6 +29,11 @@ export type ReplayOutcome = 'fresh' | 'fresh_here' | 'replayed' | 'retry' | 'una
 export interface ReplayGuard {
   /** What is promised: once in everything that shares this guard, or once in this instance. */
   readonly scope: 'shared' | 'instance'
+  /**
+   * Whether its answers may have to be waited for: then it is not asked where too many wait already, and the token is not used
+   * up by a request that is shed. Default true.
+   */
+  readonly waits?: boolean
   /** Uses the token. Synchronous where the memory is local. */
   consume(use: OneTimeUse): ReplayOutcome | Promise<ReplayOutcome>
   /**

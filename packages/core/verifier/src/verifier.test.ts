@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createTestDomain } from '../test/fixture.ts'
 import { silentObserver } from './observer.ts'
+import type { ReplayGuard } from './replay-guard.ts'
 
 test('tells the observer of each verification once, with what took its time', async () => {
   const domain = await createTestDomain()
@@ -48,6 +49,30 @@ test('sheds only what would have to wait', async () => {
   assert.equal((await verifier.verify(domain.input(held.text))).reason, 'ok')
   const { reason, authenticated } = await verifier.verify(domain.input(text, { staple }))
   assert.deepEqual([reason, authenticated], ['overloaded', false])
+})
+
+test('uses up no token of a request that is shed', async () => {
+  const domain = await createTestDomain()
+  const local = domain.replay()
+  let asked = 0
+  const replay: ReplayGuard = {
+    scope: 'shared',
+    consume(use) {
+      asked++
+      return Promise.resolve(local.consume(use))
+    },
+    observe: (state) => local.observe(state),
+    ready: () => true,
+  }
+  const full = domain.verifier({ replay, pendingMax: 0 })
+  const next = domain.verifier({ replay })
+  const { text } = await domain.issueOne({ use: 1 })
+  assert.deepEqual([(await full.verify(domain.input(text))).reason, asked], ['overloaded', 0])
+  assert.deepEqual([(await next.verify(domain.input(text))).reason, asked], ['ok', 1])
+  // A guard that answers at once lets nobody wait.
+  const other = await domain.issueOne({ use: 1 })
+  const atOnce = domain.verifier({ replay: local, pendingMax: 0 })
+  assert.equal((await atOnce.verify(domain.input(other.text))).reason, 'ok')
 })
 
 test('follows the epoch of the trust state', async () => {

@@ -313,6 +313,7 @@ export class Engine implements Verifier {
     if (!facts.oneTime) return this.#finish(check)
     const { replay } = this.#options
     if (replay === undefined) return this.#finish(check, 'unavailable')
+    if (replay.waits !== false && !check.isPending && this.#pending >= this.#pendingMax) return 'overloaded'
     const { requestId, proxy } = check.input
     const outcome = replay.consume({
       log: facts.log,
