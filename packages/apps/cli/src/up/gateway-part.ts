@@ -69,25 +69,31 @@ const flushMs = 1_000
 
 /** Opens the gateway of a configuration: follows the trust state, loads the policies, listens. */
 export async function openGatewayPart(options: GatewayPartOptions): Promise<GatewayPart> {
-  const replay = await openReplayPart(options)
-  try {
-    return await openWith(options, replay)
-  } catch (error) {
-    replay.close()
-    throw error
-  }
+  // What was opened before something fails is closed again: a follower would go on acknowledging for a point that is not there.
+  await using opened = new AsyncDisposableStack()
+  const part = await openWith(options, opened)
+  const closing = opened.move()
+  return { ...part, close: () => closing.disposeAsync() }
 }
 
-async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promise<GatewayPart> {
+async function openWith(
+  options: GatewayPartOptions,
+  opened: AsyncDisposableStack,
+): Promise<Omit<GatewayPart, 'close'>> {
   const { config, session, metrics, onEvent } = options
+  const replay = await openReplayPart(options)
+  opened.defer(() => replay.close())
   const point = config.gateway.name
   const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
   const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
+  opened.use(reports)
   const alertness = new Alertness(config)
   const links = await openMirrorLinks(config.trust.mirrors)
+  opened.defer(() => links.close())
   const { mirrors } = links
   const parts = { trust: store, reports, replay: replay.guard, mirrors }
   const verifier = openVerifier({ ...options, alertness }, parts)
+  opened.defer(() => verifier.close())
   const follower = await openTrustFollower({
     session,
     store,
@@ -101,19 +107,25 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
     onSampling: (raised) => alertness.take(raised),
     onEvent: (event) => tellFollower(event, onEvent),
   })
+  opened.use(follower)
   const upload = openDecisionUpload(session)
+  opened.defer(() => upload.close(2_000))
   const place = { metrics, point }
   const decisions = decisionLogOf(config, upload, metrics)
-  const unwatch = watchPropagation(metrics, store)
-  const deferred = openDeferredPart({ ...place, verifier, reports, onEvent })
+  opened.defer(() => decisions.flush())
+  opened.defer(watchPropagation(metrics, store))
+  const deferred = opened.use(openDeferredPart({ ...place, verifier, reports, onEvent }))
   const load = openLoadPart(options)
+  opened.defer(() => load.close())
   const gateway = await openGateway({
     ...(await gatewayOptions(options, { store, verifier, decisions })),
     ...load.gateway,
     deferred: (request) => deferred.add(request),
     incident: () => alertness.incident,
   })
+  opened.defer(() => gateway.close())
   const flushing = setInterval(() => decisions.flush(), flushMs).unref()
+  opened.defer(() => clearInterval(flushing))
   return {
     gateway,
     verifier,
@@ -127,20 +139,6 @@ async function openWith(options: GatewayPartOptions, replay: ReplayPart): Promis
       metrics.gauge('deferred_backlog').set(0, deferred.backlog)
       metrics.gauge('sampling_ratio').set(0, samplingRatio(config, alertness))
       load.refresh()
-    },
-    async close() {
-      clearInterval(flushing)
-      await gateway.close()
-      load.close()
-      deferred[Symbol.dispose]()
-      decisions.flush()
-      await upload.close(2_000)
-      await reports.close()
-      unwatch()
-      verifier.close()
-      replay.close()
-      await follower.close()
-      await links.close()
     },
   }
 }
