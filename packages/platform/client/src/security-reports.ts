@@ -4,7 +4,7 @@ import { ClientError } from './client-errors.ts'
 import { backoffMs, jittered } from './lib/backoff.ts'
 import { Doorbell } from './lib/doorbell.ts'
 import { wait } from './lib/wait.ts'
-import { requestJson } from './read-answer.ts'
+import { requestObject } from './read-answer.ts'
 import type { Requester } from './request.ts'
 
 /** How security reports are sent. */
@@ -136,20 +136,24 @@ class QueuedReports implements SecurityReports {
   /** @returns whether the authority has them, or will never take them */
   async #send(signal: AbortSignal): Promise<boolean> {
     const reports = this.#queue.slice(0, perRequestMax)
+    let shed: readonly JsonObject[] = []
     try {
-      await requestJson(this.#requester, {
+      const answer = await requestObject(this.#requester, {
         operation: 'security reports',
         method: 'POST',
         target: '/v1/reports',
         json: { point: this.#options.point, reports },
         signal,
       })
+      // Nobody looked at these: this member had told too much.
+      const outcomes = answer.texts('outcomes', perRequestMax)
+      shed = reports.filter((_, index) => outcomes[index] === 'shed')
     } catch (error) {
       if (!signal.aborted) this.#options.onFailed?.(error)
       if (!isMalformed(error)) return false
     }
-    this.#queue = this.#queue.slice(reports.length)
-    return true
+    this.#queue = [...shed, ...this.#queue.slice(reports.length)]
+    return shed.length === 0
   }
 }
 
