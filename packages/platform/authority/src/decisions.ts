@@ -1,6 +1,6 @@
 import type { Clock, Json, JsonObject } from '@quantum-ip/base'
 import { parseJson } from '@quantum-ip/base'
-import type { Sql, SqlStatement } from './store/sql.ts'
+import type { Sql, SqlRow, SqlStatement } from './store/sql.ts'
 
 /** What decisions are looked up by. */
 export interface DecisionQuery {
@@ -54,29 +54,33 @@ export class Decisions {
   }
 
   async find(id: string): Promise<Json | undefined> {
-    const [row] = await this.#sql.query('SELECT record FROM decisions WHERE id = ?', [id])
-    return row && parseJson(row['record'] as string)
+    const [row] = await this.#sql.query(
+      `SELECT record, head FROM decisions LEFT JOIN decision_tokens ON decision = id WHERE id = ?`,
+      [id],
+    )
+    return row && recordOf(row)
   }
 
   /** The newest first. */
   async list({ reason, sinceMs = 0, limit }: DecisionQuery): Promise<readonly Json[]> {
     const rows = await this.#sql.query(
-      'SELECT record FROM decisions WHERE time_ms >= ? AND (? IS NULL OR reason = ?) ORDER BY time_ms DESC LIMIT ?',
+      `SELECT record, head FROM decisions LEFT JOIN decision_tokens ON decision = id
+       WHERE decisions.time_ms >= ? AND (? IS NULL OR reason = ?) ORDER BY decisions.time_ms DESC LIMIT ?`,
       [sinceMs, reason ?? null, reason ?? null, limit],
     )
-    return rows.map((row) => parseJson(row['record'] as string))
+    return rows.map((row) => recordOf(row))
   }
 
   /** Decisions about tokens of one log, the newest first. */
   async listOf({ log, head, sinceMs = 0, limit }: TokenDecisionQuery): Promise<readonly Json[]> {
     const only = head === undefined ? '' : ' AND decision_tokens.head = ?'
     const rows = await this.#sql.query(
-      `SELECT record FROM decision_tokens JOIN decisions ON decisions.id = decision_tokens.decision
+      `SELECT record, head FROM decision_tokens JOIN decisions ON decisions.id = decision_tokens.decision
        WHERE decision_tokens.log = ? AND decision_tokens.time_ms >= ?${only}
        ORDER BY decision_tokens.time_ms DESC LIMIT ?`,
       [log, sinceMs, ...(head === undefined ? [] : [head]), limit],
     )
-    return rows.map((row) => parseJson(row['record'] as string))
+    return rows.map((row) => recordOf(row))
   }
 
   /** Decisions by which requests passed on an attestation that had not been checked, the newest first. */
@@ -91,10 +95,11 @@ export class Decisions {
   }): Promise<readonly Json[]> {
     // Rare, and asked by a person: a walk over the records of one reason, not an index more on each of them.
     const rows = await this.#sql.query(
-      "SELECT record FROM decisions WHERE reason IN ('ok_shallow', 'ok_retry') AND record LIKE ? ORDER BY time_ms DESC LIMIT ?",
+      `SELECT record, head FROM decisions LEFT JOIN decision_tokens ON decision = id
+       WHERE reason IN ('ok_shallow', 'ok_retry') AND record LIKE ? ORDER BY decisions.time_ms DESC LIMIT ?`,
       [`%"attestation":{"log":${JSON.stringify(log)},"index":${index}}%`, limit],
     )
-    return rows.map((row) => parseJson(row['record'] as string))
+    return rows.map((row) => recordOf(row))
   }
 
   #prune(): readonly { readonly sql: string; readonly params: readonly number[] }[] {
@@ -109,6 +114,12 @@ export class Decisions {
   }
 }
 
+/** A record as it was reported first, with what was found out about its head since. */
+function recordOf({ record, head }: SqlRow): Json {
+  const reported = parseJson(record as string) as JsonObject
+  return head === 'unlogged' ? { ...reported, head } : reported
+}
+
 /** What a record says of its token. Records are kept as members write them, so nothing of them is sure to be there. */
 function tokenOf({ record }: ReportedDecision): { log: string; index: number; head: string } | undefined {
   const { token, head } = record as { token?: { log?: unknown; index?: unknown } | null; head?: unknown }
@@ -117,7 +128,10 @@ function tokenOf({ record }: ReportedDecision): { log: string; index: number; he
   return { log, index, head: typeof head === 'string' ? head : '' }
 }
 
-/** A decision that turned out to rest on a head which is in no log takes the place of what was said of it before. */
+/**
+ * That a decision turned out to rest on a head which is in no log is noted beside its record. INVARIANT: what was reported once is
+ * not written over: any session may report, and could else erase what others did.
+ */
 function tokenStatements(decisions: readonly ReportedDecision[]): readonly SqlStatement[] {
   const named = decisions.flatMap((decision) => {
     const token = tokenOf(decision)
@@ -139,10 +153,6 @@ function tokenStatements(decisions: readonly ReportedDecision[]): readonly SqlSt
     {
       sql: "UPDATE decision_tokens SET head = 'unlogged' WHERE decision = ?",
       each: unlogged.map(({ decision }) => [decision.id]),
-    },
-    {
-      sql: 'UPDATE decisions SET record = ? WHERE id = ?',
-      each: unlogged.map(({ decision }) => [JSON.stringify(decision.record), decision.id]),
     },
   ]
 }

@@ -84,6 +84,20 @@ test('knows its own heads, listed or not, and does nothing about them', async ()
   assert.equal(await newest(), undefined)
 })
 
+test('writes over no decision that was reported before, and notes beside it that its head is in no log', async () => {
+  const record = { token: { log: 'acme.example/tokens/1', index: 4 }, head: 'provisional', caller: 'shop' }
+  const decision = { id: 'edge-1/once', timeMs: authority.clock.now(), reason: 'ok', record }
+  await authority.decisions.add([decision])
+  const other = { ...record, head: 'unlogged', caller: 'somebody else' }
+  await authority.decisions.add([{ ...decision, record: other }])
+  const noted = JSON.stringify({ ...record, head: 'unlogged' })
+  assert.equal(JSON.stringify(await authority.decisions.find('edge-1/once')), noted)
+  const query = { log: 'acme.example/tokens/1', head: 'unlogged', limit: 10 } as const
+  assert.equal(JSON.stringify(await authority.decisions.listOf(query)), `[${noted}]`)
+  const listed = await authority.decisions.list({ limit: 10 })
+  assert.ok(listed.some((each) => JSON.stringify(each) === noted))
+})
+
 test('takes nothing that is not signed by its keys for anything but junk', async () => {
   const forged = parseStaple(await forge({ start: 4_096, end: 4_097 }))[0]
   assert.ok(forged)
