@@ -7,6 +7,8 @@ import { findStaple } from './state/staples.ts'
 /** Verification as a service: an engine of the authority's own, behind `/v1/verify`. */
 export interface LocalVerifier {
   readonly verifier: Verifier
+  /** Whether it goes by the keys that the authority published last: what it refuses is no proof where it does not. */
+  isCurrent(): boolean
   close(): void
 }
 
@@ -57,6 +59,9 @@ export async function openLocalVerifier(authority: Authority): Promise<LocalVeri
   })
   return {
     verifier,
+    isCurrent: () =>
+      trust.root?.sequence === authority.root.sequence &&
+      trust.bundle?.sequence === publisher.bundle.sequence,
     close() {
       unsubscribe()
       verifier.close()

@@ -89,9 +89,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   const unsubscribe = authority.publisher.subscribe((publication) => feed.publish(feedEvent(publication)))
   const local = await openLocalVerifier(authority)
   const { registry } = authority
-  authority.watch.reports.recheckBy((place) =>
-    recheckAttestation(place, { registry, verifier: local.verifier }),
-  )
+  authority.watch.reports.recheckBy((place) => recheckAttestation(place, { registry, local }))
   const sampling = await Sampling.open({ sql: authority.store.sql, clock: authority.clock }, (state) =>
     feed.publish(samplingEvent(state)),
   )
