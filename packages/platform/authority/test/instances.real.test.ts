@@ -6,6 +6,7 @@ import { afterEach, beforeEach, suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { openPostgresServer, type PostgresServer, postgresSkip } from '../../../../scripts/real-postgres.ts'
 import { AuthorityInstance } from '../src/index.ts'
+import { AbsentInstances } from '../src/instances/absent-instances.ts'
 import { Follower, optionsFor, orderOf, td } from './support.ts'
 
 let folder = ''
@@ -79,6 +80,24 @@ suite('several authorities on one PostgreSQL', { skip: postgresSkip }, () => {
     ])
     assert.equal(new Set(logs).size, 8)
     assert.ok(others.every(({ isLeading }) => !isLeading))
+  })
+
+  test('the issuing keys of an instance that is gone for good are retired, and nobody else’s', async () => {
+    const [a, b] = [await open('a'), await open('b')]
+    const { leading } = a
+    assert.ok(leading)
+    const log = b.issuing.issuer.log.origin
+    await opened.pop()?.close()
+    const absent = new AbsentInstances()
+    const { keys, store } = leading
+    await keys.refresh()
+    const nowMs = Date.now()
+    assert.equal(await absent.retire({ sql: store.sql, keys }, nowMs), 0)
+    await a.issuing.maintain()
+    assert.equal(await absent.retire({ sql: store.sql, keys }, nowMs + 3 * 3_600_000), 2)
+    assert.equal(keys.list().find(({ record }) => record.log === log)?.record.state, 'retired')
+    await a.issuing.maintain()
+    await issue(a)
   })
 
   test('what the leader revokes ends the sessions and the keys of all', async () => {

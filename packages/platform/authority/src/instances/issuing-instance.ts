@@ -19,6 +19,7 @@ import { KeyLifecycle } from '../keys/lifecycle.ts'
 import { gatePolicyDefault } from '../keys/rotation-gate.ts'
 import { Rotations } from '../keys/rotations.ts'
 import type { Store } from '../store/open-store.ts'
+import { presentStatement } from './absent-instances.ts'
 import type { PublicationFollower } from './publication-follower.ts'
 import type { RevocationView } from './revocation-view.ts'
 
@@ -143,7 +144,10 @@ export class IssuingInstance {
 
   /** What time demands of the issuing keys. */
   async maintain(): Promise<void> {
+    await this.store.sql.transact([presentStatement(this.#name)])
     await this.#inTurn(async () => {
+      // It was away for so long that its keys were taken for abandoned.
+      if (this.keys.find('qip-token', 'active') === undefined) await this.#lifecycle.ensure()
       await this.#lifecycle.compromiseRevoked()
       await this.#lifecycle.retireEnded(this.issuer.log.kid)
       const { changedMs } = this.#lifecycle.active('qip-token')

@@ -5,6 +5,7 @@ import type { AuthorityOptions } from '../authority-options.ts'
 import { type AuthorityServer, type AuthorityServerOptions, serveAuthority } from '../server.ts'
 import { closeStatement } from '../issuance/token-log.ts'
 import type { Store } from '../store/open-store.ts'
+import { AbsentInstances } from './absent-instances.ts'
 import { beat, FencedSql, type Leadership, resign } from './leadership.ts'
 import { leaderName } from './issuing-instance.ts'
 import { matterOf, type RevocationView } from './revocation-view.ts'
@@ -27,6 +28,8 @@ export interface LeadingOptions {
 
 /** How often a leader shows that it is alive. */
 const beatMs = 300
+/** How often is looked who is gone for good. */
+const watchMs = 60_000
 
 /**
  * What one instance at a time has beside its issuing: the whole authority, over a store that takes its writes only while it leads.
@@ -62,6 +65,7 @@ export class LeadingPart {
       await revokeAgain(authority, orphans)
       const part = new LeadingPart(options, sql, { authority, server })
       part.#beating = beating
+      part.#watch()
       await part.#announce()
       return part
     } catch (error) {
@@ -72,6 +76,7 @@ export class LeadingPart {
   }
 
   #beating: NodeJS.Timeout | undefined
+  #watching: NodeJS.Timeout | undefined
 
   /** The attestation log that it appends to. */
   get attestations(): string {
@@ -81,10 +86,20 @@ export class LeadingPart {
   /** @param hands whether another instance may take over at once */
   async close(hands: boolean): Promise<void> {
     clearInterval(this.#beating)
+    clearInterval(this.#watching)
     await this.#server.close()
     await this.authority.close().catch(() => undefined)
     if (hands) await resign(this.#options.store.sql, this.#options.leadership).catch(() => undefined)
     await this.#options.revocations.resume().catch(() => undefined)
+  }
+
+  #watch(): void {
+    const absent = new AbsentInstances()
+    const { keys, clock } = this.authority
+    this.#watching = setInterval(() => {
+      void absent.retire({ sql: this.#sql, keys }, clock.now()).catch(() => undefined)
+    }, watchMs)
+    this.#watching.unref()
   }
 
   async #announce(): Promise<void> {

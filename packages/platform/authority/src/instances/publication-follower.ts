@@ -104,7 +104,7 @@ export class PublicationFollower {
       if (performance.now() > deadlineMs) {
         throw new AuthorityError('QIP_AUTHORITY_STORE_UNAVAILABLE', {
           reason: 'no leader has published the issuing key of this instance',
-          next: 'look whether another instance leads: `qip status`',
+          next: 'look whether an instance leads: its event `instance_leads`, or the row in `leadership`',
         })
       }
       await pause(50)
