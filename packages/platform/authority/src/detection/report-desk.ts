@@ -2,7 +2,6 @@ import { base64url, type Clock, type JsonObject } from '@quantum-ip/base'
 import type { StapledHead } from '@quantum-ip/token'
 import { type HeadFinding, type HeadGrounds, judgeHead, readSignedHead } from './judge-head.ts'
 import { MemberLimits } from './member-limits.ts'
-import { AuthorityError } from '../authority-errors.ts'
 import type { SecurityEvent, SecurityEvents, Sighting } from './security-events.ts'
 
 /** A member that reports something. */
@@ -38,7 +37,8 @@ export type Report =
 
 /**
  * What became of a report: `proven` (an event with proof), `known` (it is in our log), `noted` (an event without proof), `junk`
- * (nothing is signed by us), `ignored` (too few to matter), `shed` (this member reports too much).
+ * (nothing is signed by us), `ignored` (too few to matter), `shed` (nobody looked: this member reports too much, or it cannot be looked at
+ * now; it is told again).
  */
 export type ReportOutcome = 'proven' | 'known' | 'noted' | 'junk' | 'ignored' | 'shed'
 
@@ -117,17 +117,12 @@ export class ReportDesk {
 
   /**
    * The member's word counts for nothing: the attestation is checked again here, from our own registry. That it cannot be looked
-   * at now is no proof, and the member tells it again.
-   *
-   * @throws {AuthorityError} `QIP_AUTHORITY_OVERLOADED`
+   * at now is no proof, and the member tells it again; what it tells beside it is judged all the same.
    */
   async #judgeAttestation({ sid, point }: Reporter, found: AttestationFinding): Promise<ReportOutcome> {
     const { log, index, decisions, more } = found
     const now = await this.#recheck({ log, index })
-    if (now.state === 'unavailable')
-      throw new AuthorityError('QIP_AUTHORITY_OVERLOADED', {
-        what: 'the attestation cannot be looked at now',
-      })
+    if (now.state === 'unavailable') return 'shed'
     if (now.state !== 'fails') return now.state === 'holds' ? 'known' : 'junk'
     const { event } = await this.#options.events.raise({
       kind: 'attestation_invalid',
