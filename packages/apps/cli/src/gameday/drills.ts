@@ -1,5 +1,6 @@
 import type { Drill } from './drill.ts'
 import { authorityCrash } from './drills/authority-crash.ts'
+import { authorityFailover } from './drills/authority-failover.ts'
 import { clockSkew } from './drills/clock-skew.ts'
 import { diskFull } from './drills/disk-full.ts'
 import { feedPartition } from './drills/feed-partition.ts'
@@ -26,6 +27,7 @@ export const drills: readonly Drill[] = [
   stolenIssuingKey,
   clockSkew,
   authorityCrash,
+  authorityFailover,
   diskFull,
   redisLoss,
   postgresFailover,
