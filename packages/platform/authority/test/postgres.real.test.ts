@@ -216,7 +216,7 @@ if (postgresSkip === false) {
       storage: sqlLogStorage(sql, origin),
       async reopen() {
         await sql.close()
-        sql = await openPostgres({ url }, logTables)
+        sql = await openPostgres({ url }, [])
         return sqlLogStorage(sql, origin)
       },
       close: () => sql.close(),
