@@ -29,11 +29,16 @@ export const witnessLoss: Drill = {
     const gateway = await lab.startGateway(authority)
     const checkout = await lab.admit(authority)
     const attest = await openPipeline(lab, authority)
-    await attest('a build of before')
+    // The first ones may come before the witness knows the log: the same attestation again gets its evidence.
+    await run.works(
+      'what is attested is shown, cosigned by the witness',
+      async () => {
+        await attest('a build of before')
+        return (await sizeOf(authority)) >= 2 && isCosigned(authority)
+      },
+      { withinMs: 30_000 },
+    )
     const before = await sizeOf(authority)
-    await run.works('what is attested is shown, cosigned by the witness', async () => {
-      return (await sizeOf(authority)) >= 2 && (await isCosigned(authority))
-    })
     const told = (): number => authority.process?.written().split('witness_unavailable').length ?? 0
     // It was told of already, before the witness was started for the first time.
     const toldBefore = told()
@@ -45,13 +50,13 @@ export const witnessLoss: Drill = {
       return (await lab.call(gateway.url, await lab.fields(checkout))).status === 200
     })
     await run.works('what was cosigned before is shown, and nothing else', async () => {
-      return (await sizeOf(authority)) <= Math.max(2, before) && isCosigned(authority)
+      return (await sizeOf(authority)) === before && isCosigned(authority)
     })
     await run.remedy('the witness is started', async () => {
       witness = await startWitness(authority, place)
     })
     await run.recovered('what was attested meanwhile is shown, cosigned', async () => {
-      return (await sizeOf(authority)) >= 3 && isCosigned(authority)
+      return (await sizeOf(authority)) > before && isCosigned(authority)
     })
     await attesting
   },
