@@ -12,7 +12,10 @@ const verdictOf = (index: number): Verdict =>
   }) as unknown as Verdict
 
 /** Checks whose outcomes are decided one by one. */
-function scene(options: { backlogMax?: number; atOnce?: number; patienceMs?: number } = {}) {
+function scene(
+  options: { backlogMax?: number; atOnce?: number; patienceMs?: number; failing?: string } = {},
+) {
+  const { failing, ...rest } = options
   const asked: number[] = []
   const open: ((outcome: DeepOutcome) => void)[] = []
   const proofs: DeferredProof[] = []
@@ -24,17 +27,19 @@ function scene(options: { backlogMax?: number; atOnce?: number; patienceMs?: num
         asked.push(verdict.attestation?.index ?? -1)
         return new Promise((resolve) => open.push(resolve))
       },
+      recheckAttestation: ({ origin, index }) =>
+        Promise.resolve(`${origin}/${index}` === failing ? 'failed' : 'passed'),
     },
     onProven: (proof) => proofs.push(proof),
     observer: { deepCheck: (outcome) => outcomes.push(outcome) },
     clock: { now: () => nowMs },
     retryMs: 1,
     atOnce: 1,
-    ...options,
+    ...rest,
   })
   const answer = async (outcome: DeepOutcome): Promise<void> => {
     open.shift()?.(outcome)
-    for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+    for (let turn = 0; turn < 12; turn++) await Promise.resolve()
   }
   const pass = (ms: number): void => {
     nowMs += ms
@@ -53,6 +58,39 @@ test('checks an attestation once for all requests that passed on it, and names e
   assert.deepEqual([proofs.length, proof?.index, proof?.decisions.length, proof?.more], [1, 7, 1_000, 4])
   assert.deepEqual([proof?.decisions[0], proof?.build], ['edge-1/0', '07'.repeat(32)])
   assert.deepEqual([checks.backlog, checks.proven], [0, proofs])
+})
+
+const hop = (sid: string, attestationLog: number, attestationIndex: number) =>
+  ({ sid: `spiffe://acme.example/${sid}`, attestationLog, attestationIndex, log: 1, index: 1 }) as const
+
+test('checks a token that only its hops attest, and names the hop that does not hold', async () => {
+  const { checks, proofs, answer } = scene({ failing: 'acme.example/attestations/2/9' })
+  const chain = [hop('edge', 0, 0), hop('cart', 2, 9), hop('shop', 2, 4)]
+  const verdict = { ...verdictOf(1), attestation: undefined, build: undefined, chain } as Verdict
+  checks.add({ verdict, id: 'edge-1/1', priority: 1 })
+  assert.equal(checks.backlog, 1)
+  await answer('failed')
+  assert.deepEqual(
+    proofs.map(({ log, index, subject, build }) => [log, index, subject, build]),
+    [['acme.example/attestations/2', 9, 'spiffe://acme.example/cart', undefined]],
+  )
+})
+
+test('names the own attestation where each holds by itself: it is of another build', async () => {
+  const { checks, proofs, answer } = scene()
+  checks.add({ verdict: { ...verdictOf(1), chain: [hop('cart', 2, 9)] } as Verdict, id: 'a', priority: 1 })
+  await answer('failed')
+  assert.deepEqual(
+    proofs.map(({ index, subject }) => [index, subject]),
+    [[1, 'spiffe://acme.example/web']],
+  )
+})
+
+test('waits for nothing where the token names no attestation', () => {
+  const { checks } = scene()
+  const bare = { ...verdictOf(1), attestation: undefined, chain: [hop('edge', 0, 0)] } as Verdict
+  checks.add({ verdict: bare, id: 'a', priority: 1 })
+  assert.equal(checks.backlog, 0)
 })
 
 test('says nothing about what holds', async () => {

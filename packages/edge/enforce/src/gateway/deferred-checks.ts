@@ -1,14 +1,14 @@
-import { type Clock, hex, systemClock } from '@quantum-ip/base'
+import { type Clock, hex, systemClock, trustDomainName, trustDomainOf } from '@quantum-ip/base'
 import type { DeepCheckOutcome, DeepOutcome, Verdict, Verifier } from '@quantum-ip/verifier'
 
 /** An attestation that did not hold, found out after requests had passed on it. */
 export interface DeferredProof {
-  /** Origin and index of the attestation that the tokens name. */
+  /** Origin and index of an attestation that the tokens name: their own, or that of a hop of their chain. */
   readonly log: string
   readonly index: number
-  /** The build, SHA-256 in hexadecimal; absent where the token names none. */
+  /** The build, SHA-256 in hexadecimal; absent where the token names none, and for hops. */
   readonly build: string | undefined
-  /** Who called. */
+  /** Whose attestation it is: who called, or who did before. */
   readonly subject: string
   /** Decision IDs of the requests that had passed meanwhile, oldest first. */
   readonly decisions: readonly string[]
@@ -21,7 +21,7 @@ export interface DeferredProof {
 
 /** What {@link openDeferredChecks} works with. */
 export interface DeferredChecksOptions {
-  readonly verifier: Pick<Verifier, 'checkDeferred'>
+  readonly verifier: Pick<Verifier, 'checkDeferred' | 'recheckAttestation'>
   /** Told of proof, once for each attestation and caller. */
   readonly onProven: (proof: DeferredProof) => void
   /** Counts what is dropped; the verifier counts the rest. */
@@ -104,8 +104,7 @@ class Backlog implements DeferredChecks {
   }
 
   add({ verdict, id, priority }: DeferredRequest): void {
-    const { attestation } = verdict
-    if (attestation === undefined || this.#closed) return
+    if (this.#closed || !isAttested(verdict)) return
     const key = keyOf(verdict)
     const known = this.#waiting.get(key)
     if (known === undefined && !this.#makeRoom(priority)) return
@@ -185,12 +184,13 @@ class Backlog implements DeferredChecks {
     } catch {
       // A defect of ours is no proof against anybody.
     }
+    const failed = outcome === 'failed' ? await this.#failedOf(waiting.verdict) : []
     this.#running--
     waiting.running = false
     if (outcome === 'unavailable') this.#postpone(waiting)
     else {
       this.#waiting.delete(waiting.key)
-      if (outcome === 'failed') this.#prove(waiting)
+      for (const named of failed) this.#prove(waiting, named)
     }
     this.#schedule()
   }
@@ -206,23 +206,58 @@ class Backlog implements DeferredChecks {
     waiting.attempts++
   }
 
-  #prove({ verdict, decisions, more, firstMs }: Waiting): void {
-    const { attestation, build, identity = '' } = verdict
-    if (attestation === undefined) return
-    const proof: DeferredProof = {
-      log: attestation.log,
-      index: attestation.index,
-      build: build && hex(build.digest),
-      subject: identity,
-      decisions,
-      more,
-      firstMs,
-      provenMs: this.#clock.now(),
-    }
+  /** Which of the attestations that a token names do not hold. Where each holds by itself, its own is not for what calls. */
+  async #failedOf(verdict: Verdict): Promise<readonly NamedAttestation[]> {
+    const named = namedBy(verdict)
+    if (named.length === 1) return named
+    const outcomes = await Promise.all(
+      named.map(({ log, index }) =>
+        this.#options.verifier
+          .recheckAttestation({ origin: log, index })
+          .catch((): DeepOutcome => 'unavailable'),
+      ),
+    )
+    const failed = named.filter((_one, at) => outcomes[at] === 'failed')
+    return failed.length > 0 ? failed : named.slice(0, 1)
+  }
+
+  #prove({ decisions, more, firstMs }: Waiting, named: NamedAttestation): void {
+    const proof: DeferredProof = { ...named, decisions, more, firstMs, provenMs: this.#clock.now() }
     this.proven.push(proof)
     if (this.proven.length > provenMax) this.proven.shift()
     this.#options.onProven(proof)
   }
+}
+
+type NamedAttestation = Pick<DeferredProof, 'log' | 'index' | 'build' | 'subject'>
+
+/** Whether a verdict names an attestation at all: its own, or that of a hop. */
+export function isAttested({ attestation, chain = [] }: Pick<Verdict, 'attestation' | 'chain'>): boolean {
+  return attestation !== undefined || chain.some(({ attestationLog }) => attestationLog > 0)
+}
+
+function namedBy({ attestation, build, identity = '', chain = [] }: Verdict): readonly NamedAttestation[] {
+  const hops = chain.filter(({ attestationLog }) => attestationLog > 0)
+  return [
+    ...(attestation === undefined
+      ? []
+      : [
+          {
+            ...place(attestation.log, attestation.index),
+            build: build && hex(build.digest),
+            subject: identity,
+          },
+        ]),
+    ...hops.map(({ sid, attestationLog, attestationIndex }) => ({
+      ...place(`${trustDomainName(trustDomainOf(sid))}/attestations/${attestationLog}`, attestationIndex),
+      build: undefined,
+      subject: sid,
+    })),
+  ]
+}
+
+function place(log: string, index: number): { readonly log: string; readonly index: number } {
+  return { log, index }
 }
 
 function keyOf({ attestation, build, identity, chain = [] }: Verdict): string {

@@ -18,6 +18,7 @@ import { canonicalAuthority, metadataNames, removeTracestateHint } from '@quantu
 import type { Verdict, VerifyInput } from '@quantum-ip/verifier'
 import { type Carried, readCarried } from './carried.ts'
 import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
+import { isAttested } from './deferred-checks.ts'
 import type { GatewayOptions } from './gateway-options.ts'
 import type { LoadGate } from './load-gate.ts'
 import { problemAnswer, relayProblem } from './problem.ts'
@@ -173,8 +174,7 @@ export class GatewayGuard {
 
   // Where deep checks are deferred, one follows for everything that passes without; where they are not, the policy may ask for it.
   #isPutOff(route: ReadyRoute, verdict: Verdict, decision: PolicyDecision): boolean {
-    const { deep, attestation } = verdict
-    if (route.options.deep !== 'deferred' || deep || attestation === undefined) return false
+    if (route.options.deep !== 'deferred' || verdict.deep || !isAttested(verdict)) return false
     return decision.action !== 'reject' && !decision.deferred
   }
 
