@@ -238,26 +238,13 @@ export function isAttested({ attestation, chain = [] }: Pick<Verdict, 'attestati
 
 function namedBy({ attestation, build, identity = '', chain = [] }: Verdict): readonly NamedAttestation[] {
   const hops = chain.filter(({ attestationLog }) => attestationLog > 0)
-  return [
-    ...(attestation === undefined
-      ? []
-      : [
-          {
-            ...place(attestation.log, attestation.index),
-            build: build && hex(build.digest),
-            subject: identity,
-          },
-        ]),
-    ...hops.map(({ sid, attestationLog, attestationIndex }) => ({
-      ...place(`${trustDomainName(trustDomainOf(sid))}/attestations/${attestationLog}`, attestationIndex),
-      build: undefined,
-      subject: sid,
-    })),
-  ]
-}
-
-function place(log: string, index: number): { readonly log: string; readonly index: number } {
-  return { log, index }
+  const ofHops = hops.map(({ sid, attestationLog, attestationIndex }) => {
+    const log = `${trustDomainName(trustDomainOf(sid))}/attestations/${attestationLog}`
+    return { log, index: attestationIndex, build: undefined, subject: sid }
+  })
+  if (attestation === undefined) return ofHops
+  const { log, index } = attestation
+  return [{ log, index, build: build && hex(build.digest), subject: identity }, ...ofHops]
 }
 
 function keyOf({ attestation, build, identity, chain = [] }: Verdict): string {
