@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
@@ -91,6 +93,27 @@ test(`${at}, a request that is not answered ends in time`, async () => {
   await hasty.publicKey(kid)
   vault.store.trouble = 'silent'
   await assert.rejects(hasty.sign(kid, message), { code: 'QIP_CUSTODY_SERVICE_UNAVAILABLE' })
+})
+
+test('an answer that never ends is read up to the limit and no further', async () => {
+  let sent = 0
+  const closed = Promise.withResolvers<void>()
+  const endless = createServer((_request, reply) => {
+    const send = () => {
+      while (!reply.destroyed && reply.write(Buffer.alloc(65_536, 0x20))) sent += 65_536
+    }
+    reply.on('drain', send).on('close', closed.resolve)
+    send()
+  })
+  await new Promise<void>((listening) => endless.listen(0, '127.0.0.1', listening))
+  const url = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`
+  const misled = await openVaultTransit({ url, tokenFile: join(folder, 'token') })
+  await assert.rejects(misled.list(), { code: 'QIP_CUSTODY_SERVICE_FAULTY', message: /too long/ })
+  await closed.promise
+  // What the kernel holds on the way is sent and never read.
+  assert.ok(sent < 64 * 1_048_576, `${sent} bytes`)
+  await misled.close()
+  await new Promise((done) => endless.close(done))
 })
 
 test(`${at}, a key that it swaps is not found, for its thumbprint is another`, async () => {

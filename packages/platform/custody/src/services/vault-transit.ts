@@ -165,8 +165,8 @@ class VaultTransit implements KeyService {
         },
         ...(json !== undefined && { body: JSON.stringify(json) }),
       })
-      const text = await answer.body.text()
-      if (text.length > answerBytesMax) throw serviceFailure('faulty', about, 'the answer is too long')
+      const text = await readUpTo(answerBytesMax, answer.body)
+      if (text === undefined) throw serviceFailure('faulty', about, 'the answer is too long')
       return { status: answer.statusCode, body: text === '' ? null : parseJson(text) }
     } catch (cause) {
       if (isQipError(cause)) throw cause
@@ -193,6 +193,19 @@ interface AskOptions {
 interface Answer {
   readonly status: number
   readonly body: Json
+}
+
+/** `undefined` if there is more: it is not read, and the connection ends. */
+async function readUpTo(bytesMax: number, body: AsyncIterable<Uint8Array>): Promise<string | undefined> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    // Leaving the loop destroys the body.
+    if (size > bytesMax) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function kindOf(status: number, body: Json): FailureKind {
