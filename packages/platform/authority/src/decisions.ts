@@ -26,6 +26,8 @@ export interface TokenDecisionQuery {
   readonly limit: number
 }
 
+/** How far the clock of a member may be ahead of the authority's. */
+const aheadMaxMs = 60_000
 const keepDefaultMs = 30 * 24 * 3_600_000
 
 /** The decisions that the fleet reported: what forensics read. */
@@ -41,8 +43,15 @@ export class Decisions {
     this.#keepMs = keepMs
   }
 
-  /** Keeps decisions; one that is known already is not written twice. */
-  async add(decisions: readonly ReportedDecision[]): Promise<void> {
+  /**
+   * Keeps decisions; one that is known already is not written twice. One that claims a time of the future is kept under the
+   * authority's time: it would else never be old enough to go. Its record stays as it was reported.
+   */
+  async add(reported: readonly ReportedDecision[]): Promise<void> {
+    const now = this.#clock.now()
+    const decisions = reported.map((decision) =>
+      decision.timeMs > now + aheadMaxMs ? { ...decision, timeMs: now } : decision,
+    )
     await this.#sql.transact([
       {
         sql: 'INSERT INTO decisions (id, time_ms, reason, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',

@@ -8,6 +8,7 @@ import { custodySigner, openFileCustody } from '@quantum-ip/custody'
 import { signSubtree } from '@quantum-ip/log'
 import { formatStaple, parseMerkleToken, parseStaple } from '@quantum-ip/token'
 import { type Authority, type AuthorityServer, createJoinToken, serveAuthority } from '../src/index.ts'
+import { Decisions } from '../src/decisions.ts'
 import { admit, type ClientSession, issue, issuing, openIn, placesIn, post, td } from './support.ts'
 
 let folder = ''
@@ -96,6 +97,25 @@ test('writes over no decision that was reported before, and notes beside it that
   assert.equal(JSON.stringify(await authority.decisions.listOf(query)), `[${noted}]`)
   const listed = await authority.decisions.list({ limit: 10 })
   assert.ok(listed.some((each) => JSON.stringify(each) === noted))
+})
+
+test('keeps a decision that claims to be of the future no longer than others', async () => {
+  let nowMs = authority.clock.now()
+  const decisions = new Decisions(authority.store.sql, { now: () => nowMs }, 3_600_000)
+  const record = { token: { log: 'acme.example/tokens/1', index: 5 }, head: 'unlogged' }
+  const add = (id: string, aheadMs: number) =>
+    decisions.add([{ id, timeMs: nowMs + aheadMs, reason: 'future', record }])
+  const listed = (sinceMs: number) => decisions.list({ reason: 'future', sinceMs, limit: 10 })
+  await add('edge-1/soon', 1_000)
+  assert.equal((await listed(nowMs + 1_000)).length, 1, 'clocks differ a little')
+  await add('edge-1/late', 10 * 365 * 24 * 3_600_000)
+  assert.equal((await listed(nowMs)).length, 2)
+  assert.equal((await listed(nowMs + 60_001)).length, 0)
+  nowMs += 3_661_000
+  await add('edge-1/next', 0)
+  assert.equal((await listed(0)).length, 1)
+  const of = { log: 'acme.example/tokens/1', head: 'unlogged', limit: 10, sinceMs: nowMs } as const
+  assert.equal((await decisions.listOf(of)).length, 1)
 })
 
 test('takes nothing that is not signed by its keys for anything but junk', async () => {
@@ -217,6 +237,36 @@ test('leaves the key to an operator where configuration says so', async () => {
     assert.equal(other.issuer.log.kid, kid)
     const [event] = await other.watch.events.list({ limit: 1 })
     assert.deepEqual([event?.severity, event?.action], ['critical', 'none'])
+  } finally {
+    await other.close()
+    await rm(place, { recursive: true })
+  }
+})
+
+test('revokes on a proof that is told again once configuration says so, and not what is revoked already', async () => {
+  const place = await mkdtemp(join(tmpdir(), 'qip-detection-'))
+  let other = await openIn(place, { detection: { onProof: 'event' } })
+  try {
+    const { origin, cosigner, kid, signers } = other.issuer.log
+    const at = { origin, start: 512, end: 513, hash: sha256(new Uint8Array(2)) }
+    const sig = await signSubtree(at, { name: cosigner, signer: signers[0] as Signer })
+    const head = formatStaple([{ ...at, sigs: [sig] }])
+    const tell = () =>
+      other.watch.reports.take({ sid: 'a', point: 'b' }, [{ kind: 'head_unlogged', head, decisions: 0 }])
+    const again = async (onProof: 'event' | 'revoke') => {
+      await other.close()
+      other = await openIn(place, { detection: { onProof } })
+      assert.deepEqual(await tell(), ['proven'])
+      const [event] = await other.watch.events.list({ limit: 1 })
+      return [event?.action, other.revocations.epoch]
+    }
+    await tell()
+    assert.deepEqual(await again('event'), ['none', 0])
+    assert.deepEqual(await again('revoke'), ['done', 1])
+    assert.equal(other.revocations.list()[0]?.value, kid)
+    await other.store.sql.transact([{ sql: "UPDATE security_events SET action = 'none'", params: [] }])
+    assert.deepEqual(await again('revoke'), ['done', 1])
+    assert.match((await other.watch.events.steps(1)).at(-1)?.note ?? '', /is revoked already/)
   } finally {
     await other.close()
     await rm(place, { recursive: true })

@@ -24,8 +24,15 @@ export class MemberLimits {
     const bucket = this.#buckets.get(member) ?? { left: this.#burst, sinceMs: nowMs }
     const refilled = bucket.left + (Math.max(0, nowMs - bucket.sinceMs) / 60_000) * this.#burst
     const left = Math.min(this.#burst, refilled)
-    if (this.#buckets.size >= membersMax) this.#buckets.clear()
+    // The map is in the order of use: what was forgotten too early would be a new burst, and the longest unused one has most of its back.
+    this.#buckets.delete(member)
+    if (this.#buckets.size >= membersMax) this.#forgetLongestUnused()
     this.#buckets.set(member, { left: left < 1 ? left : left - 1, sinceMs: nowMs })
     return left >= 1
+  }
+
+  #forgetLongestUnused(): void {
+    const [longest] = this.#buckets.keys()
+    if (longest !== undefined) this.#buckets.delete(longest)
   }
 }

@@ -62,8 +62,8 @@ export interface ReportDeskOptions extends HeadGrounds {
   readonly clock: Clock
   /** What is done on proof: revoke the key, or leave it to an operator. */
   readonly onProof: 'revoke' | 'event'
-  /** Revokes a key, or a build. */
-  readonly revoke: (event: SecurityEvent) => Promise<void>
+  /** Revokes a key, or a build. @returns whether it was not revoked before */
+  readonly revoke: (event: SecurityEvent) => Promise<boolean>
 }
 
 /** Reports of one member per minute. */
@@ -258,9 +258,9 @@ export class ReportDesk {
   async #act(event: SecurityEvent): Promise<void> {
     const { events, revoke } = this.#options
     try {
-      await revoke(event)
-      const what = event.kind === 'attestation_invalid' ? 'build' : 'key'
-      const note = `revoked the ${what} ${event.subject}`
+      const isNew = await revoke(event)
+      const what = `the ${event.kind === 'attestation_invalid' ? 'build' : 'key'} ${event.subject}`
+      const note = isNew ? `revoked ${what}` : `${what} is revoked already`
       await events.acted(event.number, { actor: 'authority', act: 'revoked', note }, 'done')
     } catch (error) {
       // It stays due, and is tried again with the next maintenance.

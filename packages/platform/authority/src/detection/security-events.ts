@@ -86,7 +86,7 @@ export class SecurityEvents {
 
   async #raise(sighting: Sighting) {
     const known = await this.#findBy('dedupe', sighting.dedupe)
-    if (known !== undefined) return { event: await this.#count(known), isNew: false }
+    if (known !== undefined) return { event: await this.#count(known, sighting.action), isNew: false }
     await this.#retrying(() => this.#insert(sighting))
     const event = await this.#findBy('dedupe', sighting.dedupe)
     if (event === undefined)
@@ -122,15 +122,25 @@ export class SecurityEvents {
     ])
   }
 
-  async #count(event: SecurityEvent): Promise<SecurityEvent> {
+  // What was left to an operator is due once it is seen again under rules that act; what is done, or due, stays that.
+  async #count(event: SecurityEvent, wanted: EventAction): Promise<SecurityEvent> {
     const lastMs = this.#clock.now()
+    const isDue = event.action === 'none' && wanted === 'due'
     await this.#sql.transact([
       {
         sql: 'UPDATE security_events SET reports = reports + 1, last_ms = ? WHERE number = ?',
         params: [lastMs, event.number],
       },
+      ...(isDue
+        ? [
+            {
+              sql: "UPDATE security_events SET action = 'due' WHERE number = ? AND action = 'none'",
+              params: [event.number],
+            },
+          ]
+        : []),
     ])
-    return { ...event, reports: event.reports + 1, lastMs }
+    return { ...event, ...(isDue && { action: 'due' }), reports: event.reports + 1, lastMs }
   }
 
   /** Records what was done about an event, and whether that is all. */

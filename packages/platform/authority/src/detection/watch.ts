@@ -32,13 +32,14 @@ export function openWatch(
   { detection: { onProof = 'revoke' } = {}, keepEventsMs = yearMs }: AuthorityOptions,
   { acts, revoke }: WatchActions,
 ): Watch {
-  const revokeOn = async ({ number, kind, subject }: SecurityEvent): Promise<void> => {
+  const revokeOn = async ({ number, kind, subject }: SecurityEvent): Promise<boolean> => {
     const isBuild = kind === 'attestation_invalid'
     const nowS = Math.floor(clock.now() / 1_000)
-    if (isBuild ? index.isBuildRevoked(parseHex(subject), nowS) : index.isKeyRevoked(subject)) return
+    if (isBuild ? index.isBuildRevoked(parseHex(subject), nowS) : index.isKeyRevoked(subject)) return false
     const aim = { kind: isBuild ? 'build' : 'key', value: subject } as const
     const { record } = await revoke({ ...aim, reason: `${kind}, event ${number}` })
     await acts.record('authority', 'revoke', { ...aim, epoch: record.epoch, event: number })
+    return true
   }
   const reports = new ReportDesk({ store, keys, clock, events, onProof, revoke: revokeOn })
   return {
