@@ -457,6 +457,30 @@ describe('of a mirror that means ill', () => {
     await until(() => both.store.epoch === 1)
   })
 
+  test('a mirror passes no flood of questions about heads on, and says when to ask again', async () => {
+    await using of = await running()
+    const token = parseMerkleToken((await issue(of.authority)).tokens[0] ?? '')
+    const held: (() => void)[] = []
+    let isHeld = false
+    await using slow = await between(`unix:${of.socket}`, async (target) => {
+      if (isHeld && target.startsWith('/v1/heads/'))
+        await new Promise<void>((resolve) => held.push(() => resolve()))
+    })
+    await using mirror = await mirrorOf(of, slow.url)
+    const key = token.keyId.toString(16).padStart(8, '0')
+    const ask = (start: number, end: number) => fetch(`${mirror.url}/v1/heads/${key}/${start}-${end}`)
+    assert.equal((await ask(token.start, token.end)).status, 200)
+    isHeld = true
+    const waiting = Array.from({ length: 40 }, (_, nth) => ask(70_000 + (nth % 16), 80_000))
+    await until(() => held.length === 16)
+    const refused = await ask(70_016, 80_000)
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '1'])
+    assert.equal((await ask(token.start, token.end)).status, 200, 'what it holds it gives out')
+    isHeld = false
+    for (const go of held) go()
+    assert.deepEqual(new Set((await Promise.all(waiting)).map(({ status }) => status)), new Set([503]))
+  })
+
   test('a forged head is as good as none', async () => {
     await using of = await running()
     const token = parseMerkleToken((await issue(of.authority)).tokens[0] ?? '')
