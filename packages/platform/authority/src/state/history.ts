@@ -1,14 +1,14 @@
-import type { HeadRecord, RevocationRecord } from '@quantum-ip/trust'
+import type { HeadRecord, LogHead, RevocationRecord } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Sql, SqlStatement } from '../store/sql.ts'
 import type { Publisher } from './publisher.ts'
 import type { Revocations } from './revocations.ts'
 
-/** Heads after number `after`, in order. */
+/** Heads after number `after`, in order; with the last one of a batch the tree after it. */
 export async function readHeads(
   sql: Sql,
   after: number,
-): Promise<{ readonly number: number; readonly head: HeadRecord }[]> {
+): Promise<{ readonly number: number; readonly head: HeadRecord; readonly tree: LogHead | undefined }[]> {
   const rows = await sql.query('SELECT * FROM heads WHERE number > ? ORDER BY number', [after])
   return rows.map((row) => ({
     number: row['number'] as number,
@@ -19,6 +19,10 @@ export async function readHeads(
       hash: row['hash'] as Uint8Array,
       exp: row['exp'] as number,
     },
+    tree:
+      row['tree_size'] === null
+        ? undefined
+        : { size: row['tree_size'] as number, hash: row['tree_root'] as Uint8Array },
   }))
 }
 

@@ -3,7 +3,7 @@ import { encodeHead, type HeadRecord, type LogHead } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Sql, SqlStatement } from '../store/sql.ts'
 import { readHeads } from './history.ts'
-import { dropIssuedStatement, readIssuedHeads } from './issued-heads.ts'
+import { dropIssuedStatement, type IssuedHead, readIssuedHeads } from './issued-heads.ts'
 
 /** A head as the issuer hands it over, with what signed it. */
 export interface SignedHead {
@@ -22,7 +22,7 @@ export interface HeadBatch {
 export interface PendingHead {
   readonly number: number
   readonly head: HeadRecord
-  /** With the last head of a batch: the tree after the batch. Unknown after a restart. */
+  /** With the last head of a batch: the tree after the batch. */
   readonly tree: LogHead | undefined
 }
 
@@ -61,8 +61,7 @@ export class PendingHeads {
 
   /** Those after number `listed`, which the last state listed. */
   static async open(sql: Sql, listed: number): Promise<PendingHeads> {
-    const rows = await readHeads(sql, listed)
-    const heads = rows.map(({ number, head }) => ({ number, head, tree: undefined }))
+    const heads = await readHeads(sql, listed)
     return new PendingHeads(sql, heads, heads.at(-1)?.number ?? listed)
   }
 
@@ -70,19 +69,18 @@ export class PendingHeads {
    * Takes in the heads that other instances have issued, in the order in which each of them did.
    *
    * @param refresh called when there are some, to know the keys under which they were issued
-
    * @throws {AuthorityError} `QIP_AUTHORITY_STORE_UNAVAILABLE`: they are taken in the next time, or were
    */
   async adopt(refresh: () => Promise<void>): Promise<void> {
     await this.#settle()
-    const issued = await readIssuedHeads(this.#sql, stateHeadsMax)
+    const issued = wholeBatches(await readIssuedHeads(this.#sql, stateHeadsMax))
     if (issued.length === 0) return
     await refresh()
     const rows = issued.map(({ head, staple }) => ({ number: ++this.#last, head, staple }))
     const trees = issued.map(({ tree }) => tree)
     const batch = { rows, trees }
     try {
-      await this.#sql.transact([insertHeads(rows), dropIssuedStatement(rows.map(({ head }) => head))])
+      await this.#sql.transact([insertHeads(batch), dropIssuedStatement(rows.map(({ head }) => head))])
     } catch (error) {
       this.#unsettled = batch
       if (!(await this.#settle())) throw error
@@ -106,7 +104,7 @@ export class PendingHeads {
     const rows = heads.map((signed) => ({ number: ++this.#last, ...signed }))
     const batch = { rows, trees: rows.map((_, i) => (i === rows.length - 1 ? tree : undefined)) }
     try {
-      await this.#sql.transact([insertHeads(rows)])
+      await this.#sql.transact([insertHeads(batch)])
     } catch (error) {
       this.#unsettled = batch
       if (!(await this.#settle())) throw error
@@ -151,12 +149,18 @@ export class PendingHeads {
   }
 }
 
-function insertHeads(rows: readonly NumberedHead[]): SqlStatement {
+/** Without the beginning of a batch whose end was not read: a state could not say how far its log goes. */
+function wholeBatches(heads: readonly IssuedHead[]): readonly IssuedHead[] {
+  return heads.slice(0, heads.findLastIndex(({ tree }) => tree !== undefined) + 1)
+}
+
+function insertHeads({ rows, trees }: NumberedBatch): SqlStatement {
   // Encoding first checks the record: what cannot be listed must not be stored.
   for (const { head } of rows) encodeHead(head)
   return {
-    sql: 'INSERT INTO heads (number, origin, start_index, end_index, hash, exp, staple) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    each: rows.map(({ number, head, staple }) => [
+    sql: `INSERT INTO heads (number, origin, start_index, end_index, hash, exp, staple, tree_size, tree_root)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    each: rows.map(({ number, head, staple }, i) => [
       number,
       head.origin,
       head.start,
@@ -164,6 +168,8 @@ function insertHeads(rows: readonly NumberedHead[]): SqlStatement {
       head.hash,
       head.exp,
       staple,
+      trees[i]?.size ?? null,
+      trees[i]?.hash ?? null,
     ]),
   }
 }

@@ -9,6 +9,10 @@ export const instancesSchema: readonly string[] = [
      name TEXT PRIMARY KEY, term INTEGER NOT NULL, holder TEXT NOT NULL, instance TEXT NOT NULL, url TEXT NOT NULL,
      beat INTEGER NOT NULL, writes INTEGER NOT NULL)`,
   `CREATE TABLE instances (name TEXT PRIMARY KEY, beat INTEGER NOT NULL)`,
+  // With the last head of a batch: the tree after it. Whoever leads next must list what was numbered and not listed yet, and for the logs
+  // of others nothing else says how far they go.
+  `ALTER TABLE heads ADD COLUMN tree_size INTEGER`,
+  `ALTER TABLE heads ADD COLUMN tree_root BLOB`,
   // Signed heads of token logs that the leader has not numbered yet. The tree stands with the last head of a batch.
   `CREATE TABLE issued_heads (
      origin TEXT NOT NULL, start_index INTEGER NOT NULL, end_index INTEGER NOT NULL, hash BLOB NOT NULL, exp INTEGER NOT NULL,
