@@ -17,6 +17,7 @@ import { CliError } from '../cli-errors.ts'
 import { readText } from '../lib/files.ts'
 import { openCustody, type TellEvent } from '../lib/open-custody.ts'
 import type { Metrics } from '@quantum-ip/telemetry'
+import { eventText } from './event-text.ts'
 import { ledgerOptions } from './ledger-options.ts'
 
 /** A running authority with its server. */
@@ -93,7 +94,7 @@ export async function authorityOptions(
   shared: SharedParts,
 ): Promise<AuthorityOptions> {
   const { store, custody, issuance, keys, admission, trust } = config
-  const tell: TellEvent = (event, detail) => shared.onEvent(`authority: ${event} ${JSON.stringify(detail)}`)
+  const tell: TellEvent = (event, detail) => shared.onEvent(eventText(event, detail))
   return {
     trustDomain: config.trustDomain,
     places: {
