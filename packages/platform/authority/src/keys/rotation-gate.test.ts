@@ -93,6 +93,21 @@ test('lets as many be behind as the threshold says', () => {
   assert.equal(decideGate(waiting, [...three, member('d')], { policy, nowMs: 0 }).decision, 'activate')
 })
 
+test('one refusal ends a rotation whatever the threshold, and names who refused', () => {
+  const policy = { ...gatePolicyDefault, threshold: 0.5 }
+  for (const [phase, decision] of [
+    ['waiting', 'withdraw'],
+    ['settling', 'roll-back'],
+  ] as const) {
+    const fleet = [member('a'), member('b'), member('c'), proving(`7/${phase}`, 'key_unknown')]
+    const gate = decideGate({ ...waiting, phase }, fleet, { policy, nowMs: 0 })
+    assert.deepEqual(
+      [gate.decision, gate.detail],
+      [decision, 'refused by proving (spiffe://acme.example/gateway)'],
+    )
+  }
+})
+
 test('names who is waited for', () => {
   const many = Array.from({ length: 10 }, (_, nth) => member(`g${nth}`, { bundleSequence: 0 }))
   const { detail } = decide([...many, member('fine')])

@@ -61,7 +61,8 @@ export function probeIdOf({ number, phase }: Pick<Rotation, 'number' | 'phase'>)
 
 /**
  * Whether the new key of a rotation may sign, or must not any more. Only what enrolled members say in their sessions counts: junk in
- * the traffic could else bring back a key that was stolen.
+ * the traffic could else bring back a key that was stolen. The threshold is about acknowledgements: one refusal is enough to withdraw, or
+ * while the rotation settles to roll back. A compromise is no rotation that comes by here.
  */
 export function decideGate(
   rotation: Rotation,
