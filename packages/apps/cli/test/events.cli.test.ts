@@ -68,8 +68,8 @@ test('acknowledges an event, closes it, and does neither twice', async () => {
 })
 
 test('follows: tells of what is raised from now on, not of what was', async () => {
-  const following = asAdmin('events', 'follow', '--for', '1500ms', '--json')
-  setTimeout(() => void raise('0badcaff'), 300)
+  const following = asAdmin('events', 'follow', '--for', '5000ms', '--json')
+  setTimeout(() => void raise('0badcaff'), 2_500)
   const { stdout } = await following
   assert.deepEqual(
     stdout

@@ -11,6 +11,7 @@ import { TestAuthority } from './support/authority.ts'
 import { makeCertificate } from './support/certificate.ts'
 import { connect } from './support/client.ts'
 import { RecordedDomain } from './support/domain.ts'
+import { until } from './support/until.ts'
 
 // The authority of these tests is a small HTTP server over a real trust domain in memory.
 
@@ -158,7 +159,7 @@ test('waits for an answer only so long', async (t) => {
   )
   // One that may be repeated has its time for each attempt.
   authority.fault('/v1/state', 'hang')
-  assert.equal((await transport.request({ ...get, timeoutMs: 100 })).status, 200)
+  assert.equal((await transport.request({ ...get, timeoutMs: 1_000 })).status, 200)
 })
 
 test('takes answers up to a limit', async (t) => {
@@ -223,7 +224,7 @@ test('fails requests when it is closed, and those that come afterwards', async (
   const { authority, transport } = await open(t)
   authority.fault('/v1/state', 'hang')
   const under = assert.rejects(transport.request(get), refusedAs('QIP_CLIENT_CLOSED'))
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await until('it was asked', () => authority.count('/v1/state') === 1)
   await transport.close()
   await under
   await assert.rejects(transport.request(get), refusedAs('QIP_CLIENT_CLOSED'))
@@ -232,11 +233,14 @@ test('fails requests when it is closed, and those that come afterwards', async (
 test('ends a request when its caller gives it up', async (t) => {
   const { authority, transport } = await open(t)
   authority.fault('/v1/state', 'hang')
-  const signal = AbortSignal.timeout(20)
-  await assert.rejects(
-    transport.request({ ...get, signal }),
+  const caller = new AbortController()
+  const ended = assert.rejects(
+    transport.request({ ...get, signal: caller.signal }),
     refusedAs('QIP_CLIENT_AUTHORITY_UNAVAILABLE', /given up/),
   )
+  await until('it was asked', () => authority.count('/v1/state') === 1)
+  caller.abort()
+  await ended
   assert.equal(authority.count('/v1/state'), 1)
 })
 

@@ -117,7 +117,7 @@ test(
   async () => {
     await using server = await openRedis(redis)
     const told = tell()
-    const guard = await openGuard(server.url, { observer: told, timeoutMs: 50, watchMs: 60_000 })
+    const guard = await openGuard(server.url, { observer: told, timeoutMs: 500, watchMs: 60_000 })
     await opens(guard)
     server.signal('SIGSTOP')
     for (const index of [16, 32, 48, 64, 80]) assert.equal(await guard.consume(useOf(index)), 'unavailable')

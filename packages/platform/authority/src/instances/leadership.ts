@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AuthorityError } from '../authority-errors.ts'
+import { AuthorityError } from '../authority-errors.ts'
 import { isQipError } from '@quantum-ip/base'
 import type { Sql, SqlSnapshot, SqlStatement } from '../store/sql.ts'
 
@@ -121,6 +121,13 @@ export class FencedSql implements Sql {
         const { what } = (error as AuthorityError<'QIP_AUTHORITY_CONFLICT'>).details
         // The position of the state moves by the leader's hand alone: the store went back, or somebody else leads.
         if (what === leadershipName || what === 'state-position') this.#onLost(what)
+        // Whoever asked is not in conflict with anybody: the next leader does what they ask for.
+        if (what === leadershipName)
+          throw new AuthorityError(
+            'QIP_AUTHORITY_NO_LEADER',
+            { what: 'another one took over' },
+            { cause: error },
+          )
       }
       throw error
     }

@@ -1,5 +1,12 @@
 import { concatBytes, isQipError } from '@quantum-ip/base'
-import { emptyRoot, type LogCommit, type LogHead, type LogStorage, sliceEntryBundle } from '@quantum-ip/log'
+import {
+  emptyRoot,
+  type LogCommit,
+  LogError,
+  type LogHead,
+  type LogStorage,
+  sliceEntryBundle,
+} from '@quantum-ip/log'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Sql, SqlStatement } from './sql.ts'
 
@@ -22,6 +29,9 @@ export function sqlLogStorage(
         return 'committed'
       } catch (error) {
         if (isQipError(error, 'QIP_AUTHORITY_CONFLICT')) return 'conflict'
+        // Nothing was written, and nobody moved the log: whoever leads now takes the entries.
+        if (isQipError(error, 'QIP_AUTHORITY_NO_LEADER'))
+          throw new LogError('QIP_LOG_STORAGE_UNAVAILABLE', { origin }, { cause: error })
         throw error
       }
     },

@@ -39,13 +39,25 @@ export class Load {
     await this.#running
   }
 
+  /**
+   * Draws one token now.
+   *
+   * @returns whether there was an answer, and it was a token
+   */
+  drawOne(url: string, session: ClientSession): Promise<boolean> {
+    return this.#drawOnce(url, session, 1).then(
+      (status) => status === 200,
+      (error: unknown) => {
+        if (!(error instanceof TypeError)) throw error
+        return false
+      },
+    )
+  }
+
   async #draw(url: string, session: ClientSession, count: () => number): Promise<void> {
     while (!this.#stopped) {
       try {
-        const body = { audience: shop, count: count(), ttl: 3_600 }
-        const answer = await post(url, '/v1/tokens', { body, session })
-        if (answer.status !== 200) this.refusals.push(answer.text)
-        else this.#take(answer.body as { tokens: string[]; heads: string[] })
+        await this.#drawOnce(url, session, count())
       } catch (error) {
         // Killed in the middle: nobody knows what became of the request.
         if (!(error instanceof TypeError)) throw error
@@ -53,6 +65,14 @@ export class Load {
       }
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
+  }
+
+  async #drawOnce(url: string, session: ClientSession, count: number): Promise<number> {
+    const body = { audience: shop, count, ttl: 3_600 }
+    const answer = await post(url, '/v1/tokens', { body, session })
+    if (answer.status !== 200) this.refusals.push(answer.text)
+    else this.#take(answer.body as { tokens: string[]; heads: string[] })
+    return answer.status
   }
 
   #take({ tokens, heads }: { readonly tokens: readonly string[]; readonly heads: readonly string[] }): void {
