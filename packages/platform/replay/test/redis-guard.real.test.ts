@@ -5,7 +5,7 @@ import { after, test } from 'node:test'
 import { needComponent } from '../../../../scripts/real-components.ts'
 import { makeCertificate } from '../../../edge/enforce/test/support/certificates.ts'
 import { openRedisGuard, type RedisGuard, type RedisGuardOptions } from '../src/index.ts'
-import { openAddress, openRedis, until } from './support/real-redis.ts'
+import { freePort, openAddress, openRedis, until } from './support/real-redis.ts'
 import { emptyState, origin, tell, useOf } from './support/told.ts'
 
 const redis = await needComponent('redis-server')
@@ -265,7 +265,7 @@ test('speaks TLS with a private authority, and not with a stranger', { skip }, a
   await using plain = await openRedis(redis)
   await writeFile(join(plain.folder, 'cert.pem'), certificate)
   await writeFile(join(plain.folder, 'key.pem'), key)
-  const tlsPort = plain.port + 1
+  const tlsPort = await freePort()
   await plain.command(
     'CONFIG',
     'SET',

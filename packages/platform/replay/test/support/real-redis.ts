@@ -162,7 +162,7 @@ export async function until(holds: () => boolean | Promise<boolean>): Promise<vo
   throw new Error('it did not come to hold within 20 s')
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
