@@ -36,6 +36,7 @@ export {
 } from './note.ts'
 export { type PackedProof, packProof, type Proof, unpackProof } from './proof.ts'
 export { consistencyRanges, inclusionRanges } from './prove.ts'
+export { readLogPart } from './read-log-part.ts'
 export {
   type CheckpointToVerify,
   type LogSignature,

@@ -1,12 +1,5 @@
-import {
-  type Clock,
-  limits,
-  type Random,
-  systemClock,
-  systemRandom,
-  type TrustDomain,
-} from '@quantum-ip/base'
-import type { PublicKey, Signer } from '@quantum-ip/crypto'
+import { type Clock, type Random, systemClock, systemRandom, type TrustDomain } from '@quantum-ip/base'
+import type { PublicKey } from '@quantum-ip/crypto'
 import type { RevocationRecord, RootDocument } from '@quantum-ip/trust'
 import { Acts } from './acts.ts'
 import { AdmissionDesk } from './admission/admission.ts'
@@ -19,6 +12,7 @@ import { Decisions } from './decisions.ts'
 import type { Acknowledgement, Fleet, MemberSession } from './fleet.ts'
 import { openWatch, type Watch } from './detection/watch.ts'
 import type { ExchangeOptions } from './issuance/exchange.ts'
+import { batchSettingsOf, issuanceRulesOf } from './issuance/issuance-settings.ts'
 import { Issuer } from './issuance/issuer.ts'
 import { References } from './issuance/references.ts'
 import { closeLog, type TokenLog } from './issuance/token-log.ts'
@@ -94,12 +88,7 @@ export class Authority {
     const { store, clock, random } = parts
     this.#parts = parts
     this.trustDomain = options.trustDomain
-    this.issuanceRules = {
-      td: options.trustDomain,
-      ttlDefaultS: options.tokenTtlS ?? limits.tokenTtlDefaultS,
-      oneTimeTtlDefaultS: options.oneTimeTtlS ?? 60,
-      jwt: options.jwt ?? false,
-    }
+    this.issuanceRules = issuanceRulesOf(options)
     this.joinTokenTtlS = options.joinTokenTtlS ?? 600
     this.clock = clock
     this.random = random
@@ -359,18 +348,14 @@ export class Authority {
       publisher: this.publisher,
       highWater: this.store.highWater,
       records: this.records,
-      jwtSigner: () => this.#jwtSigner(),
+      jwtSigner: () => this.keys.activeSigner('qip-jwt'),
       admits: (order) => this.#admits(order),
       refer: (tokens, keyId) => this.references.refer(tokens, keyId),
-      onBatch: (batch) => options.onBatch?.(batch),
       onLogLost: (log) => {
         options.onEvent?.('log_lost', { origin: log.origin })
         void this.#replaceLost(log).catch(() => undefined)
       },
-      ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
-      ...(options.tokenCharsMax !== undefined && { tokenCharsMax: options.tokenCharsMax }),
-      ...(options.batchMax !== undefined && { batchMax: options.batchMax }),
-      ...(options.batchIntervalMs !== undefined && { batchIntervalMs: options.batchIntervalMs }),
+      ...batchSettingsOf(options),
     })
   }
 
@@ -387,12 +372,5 @@ export class Authority {
 
   #admits({ session, build }: TokenOrder): boolean {
     return !isRevoked(this.#parts, session.sid, build?.bytes)
-  }
-
-  async #jwtSigner(): Promise<Signer> {
-    const held = this.keys.find('qip-jwt', 'active')
-    if (held === undefined)
-      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no JWT key is active' })
-    return this.keys.signer(held.record.key.kid)
   }
 }

@@ -13,7 +13,7 @@ import { Issuer } from '../src/issuance/issuer.ts'
 import { closeLog } from '../src/issuance/token-log.ts'
 import { KeyRing } from '../src/keys/key-ring.ts'
 import { KeyLifecycle } from '../src/keys/lifecycle.ts'
-import type { SignedHead } from '../src/state/pending-heads.ts'
+import type { SignedHead } from '../src/state/head-rows.ts'
 import { FlakySql, writes } from './flaky-sql.ts'
 import { checkout, Follower, issue, issuing, openIn, openStoreIn, orderOf, td } from './support.ts'
 

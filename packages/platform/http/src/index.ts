@@ -36,6 +36,7 @@ export {
   principalOf,
   requireRole,
 } from './guard.ts'
+export { type FolderLock, takeFolder } from './folder-lock.ts'
 export type { HealthCheck } from './health.ts'
 export { HttpError, type HttpErrorDetails } from './http-errors.ts'
 export type { Bound, ConnectionLimits, Listener, ListenerTls, TcpListener, UnixListener } from './listener.ts'

@@ -1,4 +1,5 @@
-export { type FolderLock, lockFolder } from './lib/folder-lock.ts'
+export type { FolderLock } from '@quantum-ip/http'
+export { lockFolder } from './lib/folder-lock.ts'
 export { type HeldLog, LogMirror, type LogMirrorOptions } from './mirror/log-mirror.ts'
 export { Mirror, type MirrorEvent, type MirrorOptions, openMirror } from './mirror/mirror.ts'
 export { type MirrorServer, type MirrorServerOptions, serveMirror } from './mirror/mirror-server.ts'

@@ -1,13 +1,13 @@
-import { type Clock, limits, type Random, type TrustDomain } from '@quantum-ip/base'
-import { parseEnvelope, type Signer } from '@quantum-ip/crypto'
+import { type Clock, type Random, type TrustDomain } from '@quantum-ip/base'
+import { parseEnvelope } from '@quantum-ip/crypto'
 import { parseRootDocument, RevocationIndex, type RootDocument } from '@quantum-ip/trust'
 import { Sessions } from '../admission/sessions.ts'
-import { AuthorityError } from '../authority-errors.ts'
 import type { AuthorityOptions } from '../authority-options.ts'
 import { isRevoked, isSessionRevoked, openRecords } from '../authority-parts.ts'
 import type { IssuanceRecords } from '../records/issuance-records.ts'
 import { Fleet } from '../fleet.ts'
 import type { ExchangeOptions } from '../issuance/exchange.ts'
+import { batchSettingsOf, issuanceRulesOf } from '../issuance/issuance-settings.ts'
 import { Issuer } from '../issuance/issuer.ts'
 import { References } from '../issuance/references.ts'
 import { closeLog, type TokenLog } from '../issuance/token-log.ts'
@@ -82,12 +82,7 @@ export class IssuingInstance {
     this.references = new References(store.sql, clock, random)
     const { references } = this
     this.exchange = { sql: store.sql, keys: parts.keys, references, revocations: parts.index, clock }
-    this.issuanceRules = {
-      td: authority.trustDomain,
-      ttlDefaultS: authority.tokenTtlS ?? limits.tokenTtlDefaultS,
-      oneTimeTtlDefaultS: authority.oneTimeTtlS ?? 60,
-      jwt: authority.jwt ?? false,
-    }
+    this.issuanceRules = issuanceRulesOf(authority)
     this.#rotations = this.#createRotations(random)
     this.issuer = this.#createIssuer(parts, random)
   }
@@ -258,27 +253,16 @@ export class IssuingInstance {
       publisher: this.publisher,
       highWater: this.store.highWater,
       records,
-      jwtSigner: () => this.#jwtSigner(),
+      jwtSigner: () => this.keys.activeSigner('qip-jwt'),
       admits: ({ session, build }) =>
         !isRevoked({ index: this.#index, clock: this.clock }, session.sid, build?.bytes),
       refer: (tokens, keyId) => this.references.refer(tokens, keyId),
-      onBatch: (batch) => options.onBatch?.(batch),
       onLogLost: (log) => {
         options.onEvent?.('log_lost', { origin: log.origin })
         void this.#replaceLost(log).catch(() => undefined)
       },
-      ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
-      ...(options.tokenCharsMax !== undefined && { tokenCharsMax: options.tokenCharsMax }),
-      ...(options.batchMax !== undefined && { batchMax: options.batchMax }),
-      ...(options.batchIntervalMs !== undefined && { batchIntervalMs: options.batchIntervalMs }),
+      ...batchSettingsOf(options),
     })
-  }
-
-  async #jwtSigner(): Promise<Signer> {
-    const held = this.keys.find('qip-jwt', 'active')
-    if (held === undefined)
-      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'no JWT key is active' })
-    return this.keys.signer(held.record.key.kid)
   }
 }
 

@@ -4,7 +4,7 @@ import { type Log, LogError, openLog, signSubtree, type Subtree, subtreeVerifier
 import { formatStaple } from '@quantum-ip/token'
 import { AuthorityError } from '../authority-errors.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
-import type { SignedHead } from '../state/pending-heads.ts'
+import type { SignedHead } from '../state/head-rows.ts'
 import { createLogStatement, sqlLogStorage } from '../store/sql-log-storage.ts'
 import type { Store } from '../store/open-store.ts'
 import type { SqlStatement } from '../store/sql.ts'

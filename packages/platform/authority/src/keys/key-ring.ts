@@ -155,6 +155,14 @@ export class KeyRing {
     return this.#custody.open(kid)
   }
 
+  /** Signs with the active key of a use. @throws {AuthorityError} `QIP_AUTHORITY_INVARIANT` if there is none */
+  async activeSigner(use: SigningUse): Promise<Signer> {
+    const held = this.find(use, 'active')
+    if (held === undefined)
+      throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: `no key of use ${use} is active` })
+    return this.signer(held.record.key.kid)
+  }
+
   /** Destroys the private halves of a key that never signs again; what cannot be destroyed now stays where it is. */
   async destroy({ record, companion }: HeldKey): Promise<void> {
     const kids = [record.key.kid, ...(companion === undefined ? [] : [companion.kid])]

@@ -1,6 +1,6 @@
 import { isQipError, trustDomainName } from '@quantum-ip/base'
 import type { App } from '@quantum-ip/http'
-import { formatEntryBundle, parseTilePath } from '@quantum-ip/log'
+import { readLogPart } from '@quantum-ip/log'
 import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
 import type { LogReader } from '../ledger/log-reader.ts'
@@ -43,11 +43,8 @@ export function addLedgerRoutes(app: App, context: RouteContext): void {
 
 async function readPart(reader: LogReader, origin: string, path: string): Promise<Uint8Array> {
   const log = await reader.log(origin)
-  const tile = parseTilePath(path)
   try {
-    if ('level' in tile) return await log.tile(tile.level, tile.index, tile.width)
-    const start = tile.index * 256
-    return formatEntryBundle(await log.entries(start, start + tile.width))
+    return await readLogPart(log, path)
   } catch (error) {
     if (!isQipError(error, 'QIP_LOG_OUT_OF_RANGE')) throw error
     throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: 'tile of this log yet' }, { cause: error })

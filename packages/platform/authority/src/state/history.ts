@@ -1,6 +1,7 @@
-import type { HeadRecord, LogHead, RevocationRecord } from '@quantum-ip/trust'
+import type { HeadRecord, RevocationRecord } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Sql, SqlStatement } from '../store/sql.ts'
+import { headOf, type StoredHead } from './head-rows.ts'
 import type { Publisher } from './publisher.ts'
 import type { Revocations } from './revocations.ts'
 
@@ -8,22 +9,9 @@ import type { Revocations } from './revocations.ts'
 export async function readHeads(
   sql: Sql,
   after: number,
-): Promise<{ readonly number: number; readonly head: HeadRecord; readonly tree: LogHead | undefined }[]> {
+): Promise<(StoredHead & { readonly number: number })[]> {
   const rows = await sql.query('SELECT * FROM heads WHERE number > ? ORDER BY number', [after])
-  return rows.map((row) => ({
-    number: row['number'] as number,
-    head: {
-      origin: row['origin'] as string,
-      start: row['start_index'] as number,
-      end: row['end_index'] as number,
-      hash: row['hash'] as Uint8Array,
-      exp: row['exp'] as number,
-    },
-    tree:
-      row['tree_size'] === null
-        ? undefined
-        : { size: row['tree_size'] as number, hash: row['tree_root'] as Uint8Array },
-  }))
+  return rows.map((row) => Object.assign(headOf(row), { number: row['number'] as number }))
 }
 
 /** A state that verifiers may start from. */

@@ -1,11 +1,10 @@
-import { encodeHead, type HeadRecord, type LogHead } from '@quantum-ip/trust'
+import type { HeadRecord } from '@quantum-ip/trust'
 import type { Sql, SqlStatement } from '../store/sql.ts'
-import type { HeadBatch, SignedHead } from './pending-heads.ts'
+import { headColumns, headOf, headValues, type SignedHead, type StoredHead } from './head-rows.ts'
+import type { HeadBatch } from './pending-heads.ts'
 
 /** A head of another instance, and with the last one of a batch the tree after it. */
-export interface IssuedHead extends SignedHead {
-  readonly tree: LogHead | undefined
-}
+export type IssuedHead = SignedHead & StoredHead
 
 /**
  * Makes the heads of an instance durable: whoever leads numbers them and lists them. Tokens under them need not wait for that.
@@ -13,22 +12,11 @@ export interface IssuedHead extends SignedHead {
  * The same heads a second time (the answer of the first time was lost) change nothing: a head is made once for its place.
  */
 export async function addIssuedHeads(sql: Sql, { heads, tree }: HeadBatch): Promise<void> {
-  // What cannot be listed must not be stored.
-  for (const { head } of heads) encodeHead(head)
   await sql.transact([
     {
-      sql: `INSERT INTO issued_heads (origin, start_index, end_index, hash, exp, staple, tree_size, tree_root)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (origin, start_index, end_index) DO NOTHING`,
-      each: heads.map(({ head, staple }, i) => [
-        head.origin,
-        head.start,
-        head.end,
-        head.hash,
-        head.exp,
-        staple,
-        i === heads.length - 1 ? tree.size : null,
-        i === heads.length - 1 ? tree.hash : null,
-      ]),
+      sql: `INSERT INTO issued_heads (${headColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (origin, start_index, end_index) DO NOTHING`,
+      each: heads.map((signed, i) => headValues(signed, i === heads.length - 1 ? tree : undefined)),
     },
   ])
 }
@@ -38,20 +26,7 @@ export async function readIssuedHeads(sql: Sql, limit: number): Promise<readonly
   const rows = await sql.query('SELECT * FROM issued_heads ORDER BY origin, end_index, start_index LIMIT ?', [
     limit,
   ])
-  return rows.map((row) => ({
-    head: {
-      origin: row['origin'] as string,
-      start: row['start_index'] as number,
-      end: row['end_index'] as number,
-      hash: row['hash'] as Uint8Array,
-      exp: row['exp'] as number,
-    },
-    staple: row['staple'] as string,
-    tree:
-      row['tree_size'] === null
-        ? undefined
-        : { size: row['tree_size'] as number, hash: row['tree_root'] as Uint8Array },
-  }))
+  return rows.map((row) => Object.assign(headOf(row), { staple: row['staple'] as string }))
 }
 
 /** Takes heads out of those that are not numbered; all or none of them must be there. */

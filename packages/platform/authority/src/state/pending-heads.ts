@@ -1,16 +1,10 @@
 import { equalBytes } from '@quantum-ip/base'
-import { encodeHead, type HeadRecord, type LogHead } from '@quantum-ip/trust'
+import type { LogHead } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
 import type { Sql, SqlStatement } from '../store/sql.ts'
+import { headColumns, headValues, type SignedHead, type StoredHead } from './head-rows.ts'
 import { readHeads } from './history.ts'
 import { dropIssuedStatement, type IssuedHead, readIssuedHeads } from './issued-heads.ts'
-
-/** A head as the issuer hands it over, with what signed it. */
-export interface SignedHead {
-  readonly head: HeadRecord
-  /** The signed head as a `Quantum-IP-Head` value. */
-  readonly staple: string
-}
 
 /** Heads of one batch, and the tree that the log had after it. */
 export interface HeadBatch {
@@ -19,11 +13,8 @@ export interface HeadBatch {
 }
 
 /** A head that no state has listed yet. */
-export interface PendingHead {
+export interface PendingHead extends StoredHead {
   readonly number: number
-  readonly head: HeadRecord
-  /** With the last head of a batch: the tree after the batch. */
-  readonly tree: LogHead | undefined
 }
 
 /** Heads of one batch with their numbers, as they are written. */
@@ -155,21 +146,8 @@ function wholeBatches(heads: readonly IssuedHead[]): readonly IssuedHead[] {
 }
 
 function insertHeads({ rows, trees }: NumberedBatch): SqlStatement {
-  // Encoding first checks the record: what cannot be listed must not be stored.
-  for (const { head } of rows) encodeHead(head)
   return {
-    sql: `INSERT INTO heads (number, origin, start_index, end_index, hash, exp, staple, tree_size, tree_root)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    each: rows.map(({ number, head, staple }, i) => [
-      number,
-      head.origin,
-      head.start,
-      head.end,
-      head.hash,
-      head.exp,
-      staple,
-      trees[i]?.size ?? null,
-      trees[i]?.hash ?? null,
-    ]),
+    sql: `INSERT INTO heads (number, ${headColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    each: rows.map((row, i) => [row.number, ...headValues(row, trees[i])]),
   }
 }

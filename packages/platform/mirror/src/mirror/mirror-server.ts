@@ -3,7 +3,7 @@ import { isQipError, trustDomainName, utf8 } from '@quantum-ip/base'
 import { headSource } from '@quantum-ip/client'
 import { sha256 } from '@quantum-ip/crypto'
 import { type App, type Bound, type Listener, openServer, type ServerObserver } from '@quantum-ip/http'
-import { formatEntryBundle, parseTilePath } from '@quantum-ip/log'
+import { readLogPart } from '@quantum-ip/log'
 import { buildHead, buildRevocation } from '@quantum-ip/trust'
 import type { FastifyReply } from 'fastify'
 import { type TObject, type TProperties, Type } from 'typebox'
@@ -182,11 +182,8 @@ function addLogRoutes(app: App, mirror: Mirror): void {
 
 /** A tile or bundle, checked against the checkpoint that is held: a damaged file is an error, never an answer. */
 async function readPart({ log }: HeldLog, path: string, reply: FastifyReply): Promise<Uint8Array> {
-  const tile = parseTilePath(path)
   try {
-    if ('level' in tile) return await log.tile(tile.level, tile.index, tile.width)
-    const start = tile.index * 256
-    return formatEntryBundle(await log.entries(start, start + tile.width))
+    return await readLogPart(log, path)
   } catch (error) {
     if (!isQipError(error, 'QIP_LOG_OUT_OF_RANGE')) throw error
     void reply.code(404)
