@@ -50,7 +50,10 @@ function metricsPage(): string {
     ([name, { type, help, dimensions }]) =>
       `| \`${metricPrefix}${name}\` | ${type} | ${dimensions.map((dimension) => `\`${dimension}\``).join(' ')} | ${cell(help)} |`,
   )
-  const intro = '`outcome` stands for the two labels `status` and `reason`, which belong together.\n\n'
+  const intro = [
+    '`outcome` stands for the two labels `status` and `reason`, which belong together, and `service_info` for the labels',
+    '`service`, `owner`, `tier` and `stage`; `incident_severity` is the label `severity`.\n\n',
+  ].join('\n')
   return `# Metrics\n\n${generated}${intro}| metric | type | labels | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }
 

@@ -231,3 +231,21 @@ export const replayFloorPlaces: Places<ReplayFloorCause> = {
   evicted: 3,
   clock: 4,
 }
+
+/** How bad an incident is. */
+export type IncidentSeverity = 'critical' | 'major' | 'minor'
+
+/** Place of each of them. */
+export const incidentSeverityPlaces: Places<IncidentSeverity> = { critical: 0, major: 1, minor: 2 }
+
+/** The severities, the worst first. */
+export const incidentSeverities = Object.keys(incidentSeverityPlaces) as readonly IncidentSeverity[]
+
+/** Why alerts are not wanted for a while. */
+export type WindowKind = 'maintenance' | 'rotation'
+
+/** Place of each of them. */
+export const windowKindPlaces: Places<WindowKind> = { maintenance: 0, rotation: 1 }
+
+/** The kinds, in order. */
+export const windowKinds = Object.keys(windowKindPlaces) as readonly WindowKind[]

@@ -4,6 +4,7 @@ import {
   eventPlaces,
   failOpenPlaces,
   headFetchPlaces,
+  incidentSeverityPlaces,
   modePlaces,
   operationPlaces,
   pathPlaces,
@@ -17,6 +18,7 @@ import {
   sourcePlaces,
   statusByReason,
   tiers,
+  windowKindPlaces,
 } from './closed-sets.ts'
 import { TelemetryError } from './telemetry-errors.ts'
 
@@ -41,6 +43,17 @@ export interface ConfiguredSets {
   readonly region?: string | null
   /** Names of policies. */
   readonly policy?: readonly string[]
+  /** Who owns each service, and how much depends on it: what alerts are routed by. One row for each service. */
+  readonly service_info?: readonly ServiceInfo[]
+}
+
+/** A service as configuration declares it. */
+export interface ServiceInfo {
+  readonly service: string
+  /** Empty where nobody is named. */
+  readonly owner: string
+  readonly tier: string
+  readonly stage: string
 }
 
 function one(label: string, values: readonly string[]): Dimension {
@@ -90,11 +103,13 @@ const fixed = {
   key: one('key', keyUses),
   key_state: one('state', keyStates),
   key_operation: one('operation', ['sign', 'open']),
+  incident_severity: one('severity', Object.keys(incidentSeverityPlaces)),
+  window_kind: one('window_kind', Object.keys(windowKindPlaces)),
   form: one('form', ['compact', 'standalone', 'reference', 'jwt']),
 } satisfies Record<string, Dimension>
 
 /** Names of the sets that configuration gives. */
-export type ConfiguredDimension = 'service' | 'enforcement_point' | 'region' | 'policy'
+export type ConfiguredDimension = 'service' | 'enforcement_point' | 'region' | 'policy' | 'service_info'
 
 /** Name of a dimension. */
 export type DimensionName = keyof typeof fixed | ConfiguredDimension
@@ -115,7 +130,20 @@ export function dimensionOf(name: DimensionName, sets: ConfiguredSets): Dimensio
   if (name === 'service' || name === 'policy') {
     return one(name, [...configured(name, sets[name] ?? []), otherValue])
   }
+  if (name === 'service_info') return serviceInfo(sets.service_info ?? [])
   return fixed[name]
+}
+
+/** Owner, tier and stage follow from the service: a series for each service, not for each combination. */
+function serviceInfo(infos: readonly ServiceInfo[]): Dimension {
+  configured(
+    'service_info',
+    infos.map(({ service }) => service),
+  )
+  // An owner may be called `other`, unlike a service: nothing lands under an owner that was not counted there.
+  for (const { owner } of infos) if (owner !== otherValue) configured('service_info', [owner])
+  const rows = infos.map(({ service, owner, tier, stage }) => [service, owner, tier, stage])
+  return { labels: ['service', 'owner', 'tier', 'stage'], rows }
 }
 
 function configured(label: ConfiguredDimension, values: readonly string[]): readonly string[] {

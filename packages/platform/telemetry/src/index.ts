@@ -1,9 +1,13 @@
 export {
   type FailOpen,
+  type IncidentSeverity,
   type MeasuredOperation,
   type SecurityEventKind,
   type ShedCause,
+  type WindowKind,
+  incidentSeverities,
   securityEventKinds,
+  windowKinds,
 } from './closed-sets.ts'
 export { type DecisionIdParts, formatDecisionId, parseDecisionId, parsePoint } from './decision-id.ts'
 export {
@@ -21,7 +25,14 @@ export {
   formatRecord,
 } from './decision-record.ts'
 export { DecisionRing, type RecentDecision } from './decision-ring.ts'
-export { type ConfiguredSets, type Dimension, type DimensionName, keyUses, otherValue } from './dimensions.ts'
+export {
+  type ConfiguredSets,
+  type Dimension,
+  type DimensionName,
+  type ServiceInfo,
+  keyUses,
+  otherValue,
+} from './dimensions.ts'
 export { formatMetrics, metricPrefix, metricsMediaType } from './exposition.ts'
 export {
   type MetricName,

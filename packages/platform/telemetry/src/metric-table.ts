@@ -236,6 +236,24 @@ export const metricTable = {
     help: 'Security events that the authority raised, by kind; `qip events` lists them with their proofs.',
     dimensions: ['security_event'],
   },
+  service_info: {
+    type: 'gauge',
+    help: 'Always 1: who owns each declared service, and its tier and stage. Every process with the service in its configuration says so; take one of them, `topk by (service) (1, …)`.',
+    dimensions: ['service_info'],
+    across: 'max',
+  },
+  incident_open: {
+    type: 'gauge',
+    help: 'Incidents that are open, by severity; `qip incident list` names them.',
+    dimensions: ['incident_severity'],
+    across: 'max',
+  },
+  window_open: {
+    type: 'gauge',
+    help: 'Whether a declared window is open for a service: 1, else 0. `other` is a window for all services. Alerts of that service are silent meanwhile.',
+    dimensions: ['service', 'window_kind'],
+    across: 'max',
+  },
   unlogged_decisions_total: {
     type: 'counter',
     help: 'Decisions that relied on a signed head which no signed state listed.',
@@ -301,6 +319,7 @@ export const enforcementMetrics = [
   'unlogged_decisions_total',
   'decision_records_suppressed_total',
   'decision_records_lost_total',
+  'service_info',
 ] as const satisfies readonly MetricName[]
 
 /** What a process registers, too, that asks a shared replay store. */
@@ -326,4 +345,7 @@ export const authorityMetrics = [
   'issuance_batch_size',
   'key_use_total',
   'security_events_total',
+  'service_info',
+  'incident_open',
+  'window_open',
 ] as const satisfies readonly MetricName[]

@@ -97,6 +97,24 @@ test('registers everything of a role within the budget', () => {
   assert.doesNotThrow(() => new Metrics({ metrics: metricNames, sets }))
 })
 
+test('says of each declared service who owns it in one series, and refuses a service twice', () => {
+  const row = { service: 'a', owner: 'team "shop"', tier: 'critical', stage: 'enforced' }
+  const info = [row, { ...row, service: 'b', owner: 'other' }, { ...row, service: 'c', owner: '' }]
+  const metrics = new Metrics({ metrics: ['service_info'], sets: { service_info: info } })
+  info.forEach((_, place) => metrics.gauge('service_info').set(place, 1))
+  assert.deepEqual(lines(metrics), [
+    String.raw`quantum_ip_service_info{service="a",owner="team \"shop\"",tier="critical",stage="enforced"} 1`,
+    'quantum_ip_service_info{service="b",owner="other",tier="critical",stage="enforced"} 1',
+    'quantum_ip_service_info{service="c",owner="",tier="critical",stage="enforced"} 1',
+  ])
+  for (const wrong of [[row, row], [{ ...row, owner: 'x'.repeat(513) }]]) {
+    assert.throws(
+      () => new Metrics({ metrics: ['service_info'], sets: { service_info: wrong } }),
+      (error) => isQipError(error, 'QIP_TELEMETRY_LABEL_MALFORMED'),
+    )
+  }
+})
+
 test('refuses at registration what would be over the budget', () => {
   const service = Array.from({ length: 80 }, (_, n) => `s${n}`)
   assert.throws(

@@ -4,7 +4,7 @@ import { authorityMetrics, enforcementMetrics, Metrics, replayStoreMetrics } fro
 /** The metrics of a process with authority and gateway: the same layout in each of its threads. */
 export function registerMetrics(config: Config): Metrics {
   const policies = config.gateway.routes.flatMap(({ policy }) => (policy === undefined ? [] : [policy]))
-  return new Metrics({
+  const metrics = new Metrics({
     metrics: [
       ...authorityMetrics,
       ...enforcementMetrics,
@@ -15,6 +15,15 @@ export function registerMetrics(config: Config): Metrics {
       enforcement_point: [config.gateway.name],
       region: config.region,
       policy: [...new Set(policies)],
+      service_info: config.services.map(({ id, owner = '', tier, stage }) => ({
+        service: id,
+        owner,
+        tier,
+        stage,
+      })),
     },
   })
+  const info = metrics.gauge('service_info')
+  config.services.forEach((_, place) => info.set(place, 1))
+  return metrics
 }
