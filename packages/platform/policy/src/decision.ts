@@ -5,16 +5,18 @@ import type { Facts } from './facts.ts'
 /**
  * What decided.
  *
+ * - `exception`: an exception held that has not ended
  * - `rule`: a rule's condition held
  * - `default`: no rule did
  * - `policy_error`: a rule's condition failed; its own action holds, or reject where that was allow
  * - `not_accepted`: the default would let through what has to be accepted by name
  * - `overloaded`: the verifier shed the request, which is always refused
  */
-export type DecisionReason = 'rule' | 'default' | 'policy_error' | 'not_accepted' | 'overloaded'
+export type DecisionReason = 'exception' | 'rule' | 'default' | 'policy_error' | 'not_accepted' | 'overloaded'
 
 /** The reasons of decisions, in a fixed order. */
 export const decisionReasons = [
+  'exception',
   'rule',
   'default',
   'policy_error',
@@ -22,12 +24,20 @@ export const decisionReasons = [
   'overloaded',
 ] as const satisfies readonly DecisionReason[]
 
+/** Which exception decided, and who answers for it. */
+export interface ExceptionUse {
+  readonly name: string
+  readonly owner: string
+}
+
 /** What a policy says about one request: a value. */
 export interface Decision {
   /** What is to be done. `allow` wherever the decision isn't carried out. */
   readonly action: Action
-  /** Name of the rule that decided; `null` for the defaults. */
+  /** Name of the rule that decided; `null` for the defaults and for exceptions. */
   readonly rule: string | null
+  /** The exception that decided before any rule, else `null`. */
+  readonly exception: ExceptionUse | null
   readonly reason: DecisionReason
   readonly mode: PolicyMode
   /** Whether the decision is carried out. */

@@ -46,6 +46,22 @@ export interface Rule extends Consequence {
   readonly anonymous: boolean
 }
 
+/**
+ * Breaks the glass: decides before the rules, until its end, for what the rules would refuse. It may do what a rule of its action may
+ * do, and no more: what a rule has to name, an exception has to name.
+ */
+export interface PolicyException extends Rule {
+  /** Always with a condition: an exception for everything would be another policy. */
+  readonly when: string
+  readonly action: 'allow' | 'quarantine'
+  /** Who answers for it: a person or a team. */
+  readonly owner: string
+  /** Why it is there. */
+  readonly reason: string
+  /** From then on it holds no more, milliseconds since 1970, a whole second. */
+  readonly expiresMs: number
+}
+
 /** What happens where no rule decides: by reason where one is named, else by status. */
 export interface Defaults {
   readonly byStatus: Readonly<Record<Status, Consequence>>
@@ -64,6 +80,7 @@ export interface PolicyDocument {
   /** Whether the defaults may let callers without a proven identity through. */
   readonly anonymous: boolean
   readonly quarantine: Quarantine
+  readonly exceptions: readonly PolicyException[]
   readonly rules: readonly Rule[]
   readonly defaults: Defaults
 }

@@ -266,6 +266,11 @@ export const factSchema = {
     values: ['observed', 'onboarding', 'enforced'],
   }),
   'env.incident': always('bool', 'Whether an incident is open.', ({ environment }) => environment.incident),
+  'env.timeS': always(
+    'int',
+    'Time of the decision by the clock of the enforcement point, seconds since 1970: what exceptions end by.',
+    ({ nowMs }) => Math.floor(nowMs / 1000),
+  ),
   'env.mode': always(
     'string',
     'Mode of the policy that is active here.',

@@ -2,6 +2,7 @@ export { builtinPolicy } from './builtin-policy.ts'
 export { inCanary } from './canary.ts'
 export {
   type CompiledConsequence,
+  type CompiledException,
   type CompiledPolicy,
   type CompiledRule,
   type PolicyIdentity,
@@ -9,18 +10,31 @@ export {
 } from './compile-policy.ts'
 export { type Condition, compileCondition } from './condition.ts'
 export { decide } from './decide.ts'
-export { type Decision, type DecisionReason, type PolicyObserver, decisionReasons } from './decision.ts'
+export {
+  type Decision,
+  type DecisionReason,
+  type ExceptionUse,
+  type PolicyObserver,
+  decisionReasons,
+} from './decision.ts'
 export type {
   Action,
   Consequence,
   Defaults,
   Locate,
   PolicyDocument,
+  PolicyException,
   PolicyMode,
   Quarantine,
   Rule,
 } from './document.ts'
-export { type Explanation, type RuleExplanation, type RuleOutcome, explainDecision } from './explain.ts'
+export {
+  type ExceptionExplanation,
+  type Explanation,
+  type RuleExplanation,
+  type RuleOutcome,
+  explainDecision,
+} from './explain.ts'
 export { factsReference } from './facts-reference.ts'
 export {
   type PolicyEnvironment,

@@ -1,6 +1,12 @@
 /** Limits of a policy. Past any of them it is refused at load, so that no decision is ever slow. */
 export const policyLimits = {
   rulesMax: 100,
+  /** Exceptions of a policy, those included that have ended: what is not used any more is taken out. */
+  exceptionsMax: 20,
+  /** How long before its end an exception holds: nobody breaks the glass for a year. */
+  exceptionDaysMax: 30,
+  ownerCharsMax: 128,
+  reasonCharsMax: 500,
   nameCharsMax: 63,
   descriptionCharsMax: 500,
   /** Characters of one condition. */

@@ -9,7 +9,8 @@ import type {
   Quarantine,
   Rule,
 } from './document.ts'
-import { parsePercent, readName, readPercent, readQuarantine } from './lib/forms.ts'
+import { parsePercent, readName, readPercent, readQuarantine, readReasons } from './lib/forms.ts'
+import { readExceptions } from './lib/read-exceptions.ts'
 import { checkDefaults, checkRule } from './lib/naming.ts'
 import { Reader, required } from './lib/reader.ts'
 import { policyLimits } from './limits.ts'
@@ -30,11 +31,17 @@ export const defaultQuarantine: Quarantine = { kind: 'share', percent: 1 }
  * a request through that is not plainly verified must be there by name (see `QIP_POLICY_NOT_NAMED`).
  * Conditions are checked by {@link compilePolicy}.
  *
+ * Given `nowMs`, milliseconds since 1970, exceptions whose end is further away than they may last are refused, too; {@link decide}
+ * passes over those in any case.
+ *
  * @throws {PolicyError} `QIP_POLICY_KEY_UNKNOWN`, `QIP_POLICY_KEY_MISSING`, `QIP_POLICY_VALUE_INVALID`,
  * `QIP_POLICY_LIMIT_EXCEEDED`, `QIP_POLICY_NOT_NAMED`; each with the path of the value and, given `locate`,
  * its line and column.
  */
-export function parsePolicy(value: unknown, options: { readonly locate?: Locate } = {}): PolicyDocument {
+export function parsePolicy(
+  value: unknown,
+  options: { readonly locate?: Locate; readonly nowMs?: number } = {},
+): PolicyDocument {
   const reader = new Reader(value, '', options.locate)
   const top = reader.object(['apiVersion', 'kind', 'metadata', 'spec'])
   required(top, { of: reader, key: 'apiVersion', example: `apiVersion: ${policyApiVersion}` }).oneOf([
@@ -47,7 +54,7 @@ export function parsePolicy(value: unknown, options: { readonly locate?: Locate 
     example: 'metadata: { name: default, version: 1 }',
   })
   const spec = required(top, { of: reader, key: 'spec', example: 'spec: { mode: monitor, … }' })
-  return { ...readMetadata(metadata), ...readSpec(spec) }
+  return { ...readMetadata(metadata), ...readSpec(spec, options.nowMs) }
 }
 
 function readMetadata(reader: Reader): Pick<PolicyDocument, 'name' | 'version' | 'description'> {
@@ -62,8 +69,11 @@ function readMetadata(reader: Reader): Pick<PolicyDocument, 'name' | 'version' |
   }
 }
 
-function readSpec(reader: Reader): Omit<PolicyDocument, 'name' | 'version' | 'description'> {
-  const members = reader.object(['mode', 'anonymous', 'quarantine', 'rules', 'default'])
+function readSpec(
+  reader: Reader,
+  nowMs: number | undefined,
+): Omit<PolicyDocument, 'name' | 'version' | 'description'> {
+  const members = reader.object(['mode', 'anonymous', 'quarantine', 'exceptions', 'rules', 'default'])
   const mode = readMode(required(members, { of: reader, key: 'mode', example: 'mode: monitor' }))
   const anonymous = members.get('anonymous')?.bool() ?? false
   const quarantine = members.get('quarantine')
@@ -76,6 +86,7 @@ function readSpec(reader: Reader): Omit<PolicyDocument, 'name' | 'version' | 'de
     ...mode,
     anonymous,
     quarantine: quarantine === undefined ? defaultQuarantine : readQuarantine(quarantine),
+    exceptions: readExceptions(members.get('exceptions'), nowMs),
     rules: readRules(members.get('rules')),
     defaults: readDefaults(defaults, { anonymous, mode: mode.mode }),
   }
@@ -128,13 +139,6 @@ function readRule(reader: Reader): Rule {
   }
   checkRule(rule, reader)
   return rule
-}
-
-function readReasons(reader: Reader | undefined): readonly Reason[] | null {
-  if (reader === undefined) return null
-  const items = reader.list('reasons', allReasons.length)
-  if (items.length === 0) throw reader.invalid('at least one reason')
-  return items.map((item) => item.oneOf(allReasons))
 }
 
 function readConsequence(reader: Reader, members: ReadonlyMap<string, Reader>): Consequence {

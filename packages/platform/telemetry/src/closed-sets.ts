@@ -183,6 +183,7 @@ export type FailOpen =
   | 'unanchored_head'
   | 'replay_per_instance'
   | 'domain_audience'
+  | 'exception'
 
 /** Place of each of them. */
 export const failOpenPlaces: Places<FailOpen> = {
@@ -195,6 +196,7 @@ export const failOpenPlaces: Places<FailOpen> = {
   unanchored_head: 6,
   replay_per_instance: 7,
   domain_audience: 8,
+  exception: 9,
 }
 
 /** Place of each outcome of a check of the shared replay store. */

@@ -78,6 +78,7 @@ test('records a refused request with everything that names it, and nothing that 
       epoch: 7,
       policy: { name: 'builtin', version: 1 },
       rule: null,
+      exception: null,
       decidedBy: 'default',
       action: 'reject',
       wouldBe: 'reject',
@@ -104,6 +105,34 @@ test('records what is not plainly verified and allowed, always', () => {
   assert.ok(log.record(inputOf('ok', { policy: failing })))
   assert.ok(log.record(inputOf('ok', { policy: monitored })))
   assert.equal(log.record(inputOf('ok')), null)
+})
+
+const breaking = policyOf({
+  exceptions: [
+    {
+      name: 'cutover',
+      owner: 'team-payroll',
+      reason: 'CHG-1234',
+      expires: new Date(nowMs + 86_400_000).toISOString().replace('.000Z', 'Z'),
+      when: 'verdict.deep',
+      action: 'allow',
+    },
+  ],
+})
+
+test('records each use of an exception with its owner, whatever else the reason has used up', () => {
+  const { log, written } = setUp({ sampleRatio: 1, perReasonMax: 2 })
+  for (let n = 0; n < 5; n++) log.record(inputOf('ok'))
+  const id = log.record(inputOf('ok', { policy: breaking }))
+  assert.ok(id)
+  const record = written.at(-1)
+  assert.ok(record?.kind === 'decision')
+  assert.deepEqual(record.exception, { name: 'cutover', owner: 'team-payroll' })
+  assert.deepEqual([record.id, record.decidedBy, record.rule], [id, 'exception', null])
+  assert.deepEqual(record.failOpen, ['exception'])
+  log.flush()
+  const counts = written.flatMap((record) => (record.kind === 'suppressed' ? [record.count] : []))
+  assert.deepEqual(counts, [3])
 })
 
 test('samples verified and allowed requests by the ratio', () => {

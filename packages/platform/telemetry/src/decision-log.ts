@@ -71,7 +71,8 @@ export class DecisionLog {
   readonly #sampleBelow: number
   readonly #perReasonMax: number
   readonly #windowMs: number
-  readonly #taken = new Uint32Array(reasons.length)
+  /** By reason; then, by reason too, what exceptions decided: a flood of the same reason must not hide their use. */
+  readonly #taken = new Uint32Array(reasons.length * 2)
   #windowFromMs: number
 
   /** @throws {TelemetryError} `QIP_TELEMETRY_POINT_MALFORMED`. */
@@ -99,6 +100,8 @@ export class DecisionLog {
       verdict.status === 'verified' &&
       decision.wouldBe === 'allow' &&
       decision.reason !== 'policy_error' &&
+      // Whoever breaks the glass is seen, each time.
+      decision.exception === null &&
       // Should its check fail, each request that passed meanwhile is to be named.
       !decision.deferred
     const { reliedOn } = verdict.notes
@@ -110,7 +113,7 @@ export class DecisionLog {
     const id = formatDecisionId(point, timeMs, random)
     if (isRelied) this.#watch(reliedOn, input, { id, timeMs, point })
     if (!isSampled) return null
-    if (this.#mayKeep(verdict.reason, timeMs)) this.#keep(input, { id, timeMs, point })
+    if (this.#mayKeep(input, timeMs)) this.#keep(input, { id, timeMs, point })
     return id
   }
 
@@ -134,7 +137,7 @@ export class DecisionLog {
     const toMs = this.#options.clock.now()
     const { point } = this.#options
     for (const [place, reason] of reasons.entries()) {
-      const count = (this.#taken[place] as number) - this.#perReasonMax
+      const count = this.#over(place) + this.#over(place + reasons.length)
       if (count > 0)
         this.#write({ kind: 'suppressed', point, reason, count, fromMs: this.#windowFromMs, toMs })
     }
@@ -163,11 +166,16 @@ export class DecisionLog {
     this.#unlogged = [...unlogged.toReversed(), ...this.#unlogged].slice(0, unloggedMax)
   }
 
-  #mayKeep(reason: Reason, timeMs: number): boolean {
+  #over(place: number): number {
+    return Math.max(0, (this.#taken[place] as number) - this.#perReasonMax)
+  }
+
+  #mayKeep({ verdict, decision }: DecisionInput, timeMs: number): boolean {
     // A clock that was set back ends the window too: it must not last until the old time comes again.
     const ageMs = timeMs - this.#windowFromMs
     if (ageMs >= this.#windowMs || ageMs < 0) this.flush()
-    const place = reasonPlaces[reason]
+    const { reason } = verdict
+    const place = reasonPlaces[reason] + (decision.exception === null ? 0 : reasons.length)
     const taken = (this.#taken[place] as number) + 1
     this.#taken[place] = taken
     if (taken <= this.#perReasonMax) return true

@@ -39,6 +39,8 @@ export interface DecisionRecord {
   readonly epoch: number
   readonly policy: { readonly name: string; readonly version: number }
   readonly rule: string | null
+  /** The exception that let it through or to quarantine before any rule, and who answers for it. */
+  readonly exception: { readonly name: string; readonly owner: string } | null
   readonly decidedBy: DecisionReason
   readonly action: Action
   readonly wouldBe: Action
@@ -97,6 +99,7 @@ export function decisionRecord(
     epoch: verdict.epoch,
     policy: { name: decision.policy.name, version: decision.policy.version },
     rule: decision.rule,
+    exception: decision.exception,
     decidedBy: decision.reason,
     action: decision.action,
     wouldBe: decision.wouldBe,
@@ -131,6 +134,7 @@ const passed: { readonly [Kind in FailOpen]: (verdict: Verdict, decision: Decisi
   unanchored_head: ({ notes }) => notes.unanchoredHead,
   replay_per_instance: ({ notes, oneTime }) => notes.replayPerInstance && oneTime,
   domain_audience: ({ notes }) => notes.domainAudience,
+  exception: (_, { exception }) => exception !== null,
 }
 
 /** A record as one line of JSON, without the line's end. */

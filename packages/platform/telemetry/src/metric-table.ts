@@ -46,7 +46,7 @@ export const metricTable = {
     type: 'counter',
     help: 'Decisions of policies. `action` is what is done if the decision is carried out; a decision that monitor or a canary did not carry out has mode `monitor`.',
     dimensions: ['service', 'enforcement_point', 'region', 'outcome', 'action', 'mode', 'policy'],
-    liveMax: 24,
+    liveMax: 22,
   },
   verification_duration_seconds: {
     type: 'histogram',
@@ -221,6 +221,11 @@ export const metricTable = {
     help: 'Conditions that failed to evaluate.',
     dimensions: ['policy'],
   },
+  policy_exceptions_total: {
+    type: 'counter',
+    help: 'Decisions that an exception of a policy made before its rules; the decision records name it and its owner.',
+    dimensions: ['policy'],
+  },
   fail_open_total: {
     type: 'counter',
     help: 'Requests that passed because configuration says so by name, by what it says.',
@@ -314,6 +319,7 @@ export const enforcementMetrics = [
   'load_admitted_ratio',
   'requests_in_flight',
   'policy_errors_total',
+  'policy_exceptions_total',
   'fail_open_total',
   'verifier_events_total',
   'unlogged_decisions_total',

@@ -140,6 +140,14 @@ test('counts a condition that failed', () => {
   assert.ok(nonZero(metrics).includes('policy_errors_total{policy="sample"} 1'))
 })
 
+test('counts each use of an exception', () => {
+  const metrics = registered()
+  const facts = factsFor(verdictOf('ok'))
+  const decision = { ...decide(policyIn('enforce'), facts), exception: { name: 'e', owner: 'o' } }
+  policyObserver({ metrics, point: 'edge-1' }).decided(decision, facts)
+  assert.ok(nonZero(metrics).includes('policy_exceptions_total{policy="sample"} 1'))
+})
+
 test('counts what the decision log tells', () => {
   const metrics = registered()
   const observer = decisionLogObserver({ metrics, point: 'edge-1' })

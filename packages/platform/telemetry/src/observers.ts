@@ -71,7 +71,7 @@ export function verifierObserver(
 }
 
 /**
- * The policy's observer: counts decisions, and conditions that failed, into {@link enforcementMetrics}.
+ * The policy's observer: counts decisions, uses of exceptions and conditions that failed, into {@link enforcementMetrics}.
  *
  * @throws {TypeError} if a metric is not registered, or no point of this name.
  */
@@ -83,6 +83,7 @@ export function policyObserver({ metrics, point }: ObserverPlace): PolicyObserve
     decisions.stride(dimension),
   ) as [number, number, number]
   const errors = metrics.counter('policy_errors_total')
+  const exceptions = metrics.counter('policy_exceptions_total')
   return {
     decided(decision, facts) {
       const policy = policyPlace(decision.policy.name)
@@ -94,6 +95,7 @@ export function policyObserver({ metrics, point }: ObserverPlace): PolicyObserve
           policy,
       )
       if (decision.reason === 'policy_error') errors.add(policy)
+      if (decision.exception !== null) exceptions.add(policy)
     },
   }
 }

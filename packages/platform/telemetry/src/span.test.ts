@@ -25,6 +25,15 @@ test('describes a verification and its decision', () => {
   assert.deepEqual([span.context, span.parentSpanId, span.status], [trace.context, null, 'unset'])
 })
 
+test('names the exception that decided, and its owner', () => {
+  const { verdict, decision } = inputOf('ok')
+  const exception = { name: 'cutover', owner: 'team-payroll' }
+  const { attributes } = verifySpan({ ...times, verdict, decision: { ...decision, exception } })
+  assert.equal(attributes['quantum_ip.policy.exception'], 'cutover')
+  assert.equal(attributes['quantum_ip.policy.exception.owner'], 'team-payroll')
+  assert.deepEqual(attributes['quantum_ip.fail_open'], ['exception'])
+})
+
 test('names nobody who is not authenticated', () => {
   const { verdict, decision } = inputOf('signature_invalid')
   const { attributes } = verifySpan({ ...times, verdict, decision })

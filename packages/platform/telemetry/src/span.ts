@@ -72,6 +72,10 @@ function addDecision(attributes: Record<string, AttributeValue>, verdict: Verdic
   attributes['quantum_ip.policy.version'] = decision.policy.version
   attributes['quantum_ip.policy.mode'] = decision.mode
   if (decision.rule !== null) attributes['quantum_ip.policy.rule'] = decision.rule
+  if (decision.exception !== null) {
+    attributes['quantum_ip.policy.exception'] = decision.exception.name
+    attributes['quantum_ip.policy.exception.owner'] = decision.exception.owner
+  }
   const failOpen = failOpensOf(verdict, decision)
   if (failOpen.length > 0) attributes['quantum_ip.fail_open'] = failOpen
 }

@@ -5,6 +5,7 @@ import { CliError } from '../cli-errors.ts'
 import type { Outcome } from '../exit-codes.ts'
 import { answer, newAnswer, newCommand } from '../lib/command.ts'
 import { showCheck } from '../lib/faults.ts'
+import { exceptionWarnings } from '../lib/exception-warnings.ts'
 import { writeText } from '../lib/files.ts'
 import type { Run } from '../lib/io.ts'
 import { type Output, type OutputOptions, tone } from '../lib/output.ts'
@@ -62,12 +63,14 @@ async function checkPolicies(output: Output, files: readonly string[]): Promise<
   const faults: CodedError[] = []
   const policies: JsonObject[] = []
   const good: string[] = []
+  const warnings: string[] = []
   for (const file of files) {
     try {
       const { document } = await readPolicyFile(file)
-      const { name, version, mode, rules } = document
-      policies.push({ file, name, version, mode, rules: rules.length })
+      const { name, version, mode, rules, exceptions } = document
+      policies.push({ file, name, version, mode, rules: rules.length, exceptions: exceptions.length })
       good.push(`${name} version ${version}: ${rules.length} rules, mode ${mode}`)
+      warnings.push(...exceptionWarnings(document, Date.now()))
     } catch (error) {
       if (!isQipError(error) || isQipError(error, 'QIP_CLI_FILE_UNREADABLE')) throw error
       faults.push(inFile(error, file))
@@ -77,6 +80,7 @@ async function checkPolicies(output: Output, files: readonly string[]): Promise<
     what: files.length === 1 ? `\`${files[0] ?? ''}\`` : 'the policies',
     faults,
     good: good.join('\n   '),
+    warnings,
     facts: { policies },
   })
 }

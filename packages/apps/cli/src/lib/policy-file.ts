@@ -4,7 +4,7 @@ import { compilePolicy, type CompiledPolicy, type Locate, parsePolicy } from '@q
 import { readText } from './files.ts'
 
 /**
- * Reads and compiles a policy file.
+ * Reads and compiles a policy file: what ends too far ahead is refused, by this machine's clock.
  *
  * @throws {CliError} `QIP_CLI_FILE_UNREADABLE`
  * @throws {HttpError} `QIP_HTTP_YAML_MALFORMED`
@@ -13,7 +13,7 @@ import { readText } from './files.ts'
 export async function readPolicyFile(path: string): Promise<CompiledPolicy> {
   const yaml = readYaml(await readText({ path, what: 'policy' }), { source: path })
   const locate = locateIn(yaml)
-  return compilePolicy(parsePolicy(yaml.value, { locate }), { locate })
+  return compilePolicy(parsePolicy(yaml.value, { locate, nowMs: Date.now() }), { locate })
 }
 
 // The policy writes `spec.rules[2].when`, the text knows ['spec', 'rules', 2, 'when'].

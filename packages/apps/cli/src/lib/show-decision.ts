@@ -95,11 +95,14 @@ const deciders: Readonly<Record<string, string>> = {
   overloaded: 'overload: such requests are always refused',
 }
 
-function deciderText({ policy, rule, decidedBy }: JsonObject): string {
+function deciderText({ policy, rule, decidedBy, exception = null }: JsonObject): string {
   const named =
     policy !== undefined && isObject(policy)
       ? `policy ${text(policy['name'])} version ${text(policy['version'])}`
       : 'the policy'
+  if (isObject(exception)) {
+    return `${named}: exception ${text(exception['name'])}, owned by ${text(exception['owner'])}`
+  }
   const by = decidedBy === 'rule' ? `rule ${text(rule)}` : (deciders[text(decidedBy)] ?? text(decidedBy))
   return decidedBy === 'policy_error' && typeof rule === 'string'
     ? `${named}: rule ${rule}, which failed`

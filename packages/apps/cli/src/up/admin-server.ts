@@ -63,8 +63,15 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Serv
 function explained(
   { record, facts }: RecentDecision,
   policies: ReadonlyMap<string, CompiledPolicy>,
-): { readonly record: unknown; readonly facts: unknown; readonly rules: unknown } {
+): {
+  readonly record: unknown
+  readonly facts: unknown
+  readonly rules: unknown
+  readonly exceptions: unknown
+} {
   const policy = policies.get(record.policy.name)
   const isSame = policy?.identity.version === record.policy.version
-  return { record, facts, rules: policy !== undefined && isSame ? explainDecision(policy, facts).rules : [] }
+  if (policy === undefined || !isSame) return { record, facts, exceptions: [], rules: [] }
+  const { exceptions, rules } = explainDecision(policy, facts)
+  return { record, facts, exceptions, rules }
 }

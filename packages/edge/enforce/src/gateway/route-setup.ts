@@ -128,9 +128,9 @@ function policyOf(
   return policy
 }
 
-function quarantineNames({ rules, defaults }: CompiledPolicy): Set<string> {
+function quarantineNames({ exceptions, rules, defaults }: CompiledPolicy): Set<string> {
   const names = new Set<string>()
-  for (const { quarantine } of [...rules, ...defaults.values()]) {
+  for (const { quarantine } of [...exceptions, ...rules, ...defaults.values()]) {
     if (quarantine?.kind === 'upstream') names.add(quarantine.upstream)
   }
   return names
@@ -154,8 +154,15 @@ export class QuarantineLimiters {
     const known = byService.get(route.load)
     if (known !== undefined) return known
     // The same in all threads: each has its own copy of the policy.
-    const { policy, rule } = decision
-    const named = [policy.name, policy.version, rule, quarantine, route.options.service]
+    const { policy, rule, exception } = decision
+    const named = [
+      policy.name,
+      policy.version,
+      exception?.name ?? null,
+      rule,
+      quarantine,
+      route.options.service,
+    ]
     const limiter = quarantineLimiter(quarantine, this.#concurrency, {
       shared: this.#shared,
       name: `quarantine ${JSON.stringify(named)}`,

@@ -1,5 +1,7 @@
+import type { Reason } from '@quantum-ip/verifier'
 import type { Quarantine } from '../document.ts'
 import { policyLimits } from '../limits.ts'
+import { allReasons } from '../verdict-reasons.ts'
 import { type Reader, required } from './reader.ts'
 
 const nameForm = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/
@@ -17,6 +19,14 @@ export function readName(reader: Reader): string {
   const text = reader.text(nameExpected, policyLimits.nameCharsMax)
   if (!isName(text)) throw reader.invalid(nameExpected)
   return text
+}
+
+/** The reasons that a rule or an exception is about; `null` without any. */
+export function readReasons(reader: Reader | undefined): readonly Reason[] | null {
+  if (reader === undefined) return null
+  const items = reader.list('reasons', allReasons.length)
+  if (items.length === 0) throw reader.invalid('at least one reason')
+  return items.map((item) => item.oneOf(allReasons))
 }
 
 /** `5%` as 5: above 0, at most 100, in steps of 0.01. */

@@ -9,11 +9,11 @@ import type { Reader } from './reader.ts'
  * Attackers choose what is missing or invalid, and outages what is unverifiable: whatever lets such a
  * request through says so by name.
  */
-export function checkRule(rule: Rule, reader: Reader): void {
+export function checkRule(rule: Rule, reader: Reader, kind: 'rule' | 'exception' = 'rule'): void {
   if (rule.anonymous && rule.action !== 'allow') {
     throw reader.notNamed(
-      `\`anonymous: true\` goes with \`action: allow\` only, in rule \`${rule.name}\``,
-      'name the `reasons` of the rule instead',
+      `\`anonymous: true\` goes with \`action: allow\` only, in ${kind} \`${rule.name}\``,
+      `name the \`reasons\` of the ${kind} instead`,
     )
   }
   if (rule.action === 'reject') return
@@ -21,8 +21,8 @@ export function checkRule(rule: Rule, reader: Reader): void {
     checkOverloaded(reason, rule.action, reader)
     if (rule.action === 'allow' && statusByReason[reason] === 'missing' && !rule.anonymous) {
       throw reader.notNamed(
-        `\`${reason}\` is a caller without a token, which rule \`${rule.name}\` would allow`,
-        'write `anonymous: true` in the rule, or another action',
+        `\`${reason}\` is a caller without a token, which ${kind} \`${rule.name}\` would allow`,
+        `write \`anonymous: true\` in the ${kind}, or another action`,
       )
     }
   }
