@@ -30,6 +30,7 @@ export {
   type Dimension,
   type DimensionName,
   type ServiceInfo,
+  dimensionOf,
   keyUses,
   otherValue,
 } from './dimensions.ts'

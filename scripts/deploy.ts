@@ -1,0 +1,79 @@
+// Writes what stands in deploy/ and docs/reference/alerts.md, out of the tables in scripts/deploy. `scripts/deploy.test.ts` compares the two.
+// `node scripts/deploy.ts` writes them; `--runbooks=<url>` names where your runbooks are, `--out=<folder>` where to write instead.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { stringify } from 'yaml'
+import { alertingGroups, defaultRunbooks, runbooksOf } from './deploy/alert-rules.ts'
+import { alertTable } from './deploy/alert-table.ts'
+import { recordingGroups } from './deploy/recording-rules.ts'
+import { rootCauses } from './deploy/root-causes.ts'
+import { root } from './lib-packages.ts'
+
+const generated = '# Written by `node scripts/deploy.ts`; change the tables in scripts/deploy instead.\n'
+
+function yaml(groups: unknown): string {
+  return `${generated}${stringify({ groups }, { lineWidth: 0 })}`
+}
+
+function severityText(row: (typeof alertTable)[string]): string {
+  const { severity } = row
+  if (typeof severity === 'string')
+    return severity === 'by_tier' ? 'page where critical, else ticket' : severity
+  return `page where ${severity.pageWhere} is ${severity.is.join(', ')}; else ticket`
+}
+
+function causeText({ rootCause }: (typeof alertTable)[string]): string {
+  if (rootCause === 'by_reason') return 'by reason'
+  return typeof rootCause === 'string'
+    ? `\`${rootCause}\``
+    : [...new Set(Object.values(rootCause.of))].map((cause) => `\`${cause}\``).join(' ')
+}
+
+function link(file: string): string {
+  return `[${file}](../runbooks/${file})`
+}
+
+function alertsPage(): string {
+  const rows = Object.entries(alertTable).map(([name, row]) => {
+    const books =
+      row.rootCause === 'by_reason' && row.runbook === undefined
+        ? ['that of the root cause']
+        : runbooksOf(row).map(link)
+    return `| \`${name}\` | ${severityText(row)} | ${causeText(row)} | ${row.for} | ${row.description} | ${books.join(' ')} |`
+  })
+  const causes = Object.entries(rootCauses).map(
+    ([id, { means, runbook }]) => `| \`${id}\` | ${means} | ${link(runbook)} |`,
+  )
+  return [
+    '# Alerts\n',
+    '<!-- Written by `node scripts/deploy.ts`; change the tables in scripts/deploy instead. -->\n',
+    'How they are routed, grouped and silenced: [guide](../guides/alerting.md).\n',
+    '| alert | severity | root cause | after | what it says | runbook |\n|---|---|---|---|---|---|',
+    ...rows,
+    '\n## Root causes\n',
+    '| root cause | meaning | runbook |\n|---|---|---|',
+    ...causes,
+    '',
+  ].join('\n')
+}
+
+/** The files, by their path in the repository. */
+export function deployFiles(runbooks = defaultRunbooks): ReadonlyMap<string, string> {
+  return new Map([
+    ['deploy/prometheus/recording.rules.yaml', yaml(recordingGroups)],
+    ['deploy/prometheus/alerting.rules.yaml', yaml(alertingGroups(runbooks))],
+    ['docs/reference/alerts.md', alertsPage()],
+  ])
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { values } = parseArgs({ options: { runbooks: { type: 'string' }, out: { type: 'string' } } })
+  for (const [file, text] of deployFiles(values.runbooks)) {
+    const path = join(values.out ?? root, file)
+    mkdirSync(join(path, '..'), { recursive: true })
+    writeFileSync(path, text)
+    process.stdout.write(`${file}\n`)
+  }
+}
