@@ -18,6 +18,7 @@ import { openLocalVerifier } from './local-verifier.ts'
 import { sqlCredentialStore } from './operators.ts'
 import { addAttestationRoutes } from './routes/attestation-routes.ts'
 import { addBackupRoutes } from './routes/backup-routes.ts'
+import { addDecisionRoutes } from './routes/decision-routes.ts'
 import { addEventRoutes } from './routes/event-routes.ts'
 import { addLedgerRoutes } from './routes/ledger-routes.ts'
 import { addFleetRoutes } from './routes/fleet-routes.ts'
@@ -105,6 +106,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addRootRoutes(server.app, context)
   addFleetRoutes(server.app, context)
   addRecordRoutes(server.app, context)
+  addDecisionRoutes(server.app, context)
   addBackupRoutes(server.app, context)
   addEventRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)

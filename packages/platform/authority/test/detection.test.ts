@@ -8,7 +8,7 @@ import { custodySigner, openFileCustody } from '@quantum-ip/custody'
 import { signSubtree } from '@quantum-ip/log'
 import { formatStaple, parseMerkleToken, parseStaple } from '@quantum-ip/token'
 import { type Authority, type AuthorityServer, createJoinToken, serveAuthority } from '../src/index.ts'
-import { Decisions } from '../src/decisions.ts'
+import { Decisions } from '../src/decisions/decisions.ts'
 import { admit, type ClientSession, issue, issuing, openIn, placesIn, post, td } from './support.ts'
 
 let folder = ''
@@ -94,9 +94,9 @@ test('writes over no decision that was reported before, and notes beside it that
   const noted = JSON.stringify({ ...record, head: 'unlogged' })
   assert.equal(JSON.stringify(await authority.decisions.find('edge-1/once')), noted)
   const query = { log: 'acme.example/tokens/1', head: 'unlogged', limit: 10 } as const
-  assert.equal(JSON.stringify(await authority.decisions.listOf(query)), `[${noted}]`)
+  assert.equal(JSON.stringify((await authority.decisions.list(query)).decisions), `[${noted}]`)
   const listed = await authority.decisions.list({ limit: 10 })
-  assert.ok(listed.some((each) => JSON.stringify(each) === noted))
+  assert.ok(listed.decisions.some((each) => JSON.stringify(each) === noted))
 })
 
 test('keeps a decision that claims to be of the future no longer than others', async () => {
@@ -105,7 +105,8 @@ test('keeps a decision that claims to be of the future no longer than others', a
   const record = { token: { log: 'acme.example/tokens/1', index: 5 }, head: 'unlogged' }
   const add = (id: string, aheadMs: number) =>
     decisions.add([{ id, timeMs: nowMs + aheadMs, reason: 'future', record }])
-  const listed = (sinceMs: number) => decisions.list({ reason: 'future', sinceMs, limit: 10 })
+  const listed = async (sinceMs: number) =>
+    (await decisions.list({ reasons: ['future'], sinceMs, limit: 10 })).decisions
   await add('edge-1/soon', 1_000)
   assert.equal((await listed(nowMs + 1_000)).length, 1, 'clocks differ a little')
   await add('edge-1/late', 10 * 365 * 24 * 3_600_000)
@@ -115,7 +116,7 @@ test('keeps a decision that claims to be of the future no longer than others', a
   await add('edge-1/next', 0)
   assert.equal((await listed(0)).length, 1)
   const of = { log: 'acme.example/tokens/1', head: 'unlogged', limit: 10, sinceMs: nowMs } as const
-  assert.equal((await decisions.listOf(of)).length, 1)
+  assert.equal((await decisions.list(of)).decisions.length, 1)
 })
 
 test('takes nothing that is not signed by its keys for anything but junk', async () => {

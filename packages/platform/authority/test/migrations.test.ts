@@ -96,6 +96,30 @@ test('data of version 1 is brought to the newest version when it is opened, and 
   }
 })
 
+test('decisions that were there before are found by all that newer ones are found by', async () => {
+  await layOutVersion1(folder)
+  const old = new DatabaseSync(database())
+  const insert = old.prepare('INSERT INTO decisions (id, time_ms, reason, record) VALUES (?, ?, ?, ?)')
+  const token = { log: 'acme.example/tokens/1', index: 4 }
+  const nowMs = Date.now()
+  const record = { reason: 'ok', service: 'spiffe://acme.example/a', token, head: 'provisional' }
+  // More than one page of them.
+  for (let n = 0; n < 2_100; n++) insert.run(`edge-1/${n}`, nowMs, 'ok', JSON.stringify({ ...record, n }))
+  old.close()
+  const authority = await openIn(folder)
+  try {
+    const { decisions } = authority
+    assert.equal(
+      (await decisions.count({ service: record.service, ...token, head: 'provisional' }, [])).count,
+      2_100,
+    )
+    const [found] = (await decisions.list({ service: record.service, limit: 1 })).decisions
+    assert.equal((found as { head?: unknown }).head, 'provisional')
+  } finally {
+    await authority.close()
+  }
+})
+
 test('a backup of the data as it was lies beside it, before the first step is taken', async () => {
   await layOutVersion1(folder)
   await (await openIn(folder)).close()

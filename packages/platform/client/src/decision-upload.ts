@@ -16,6 +16,18 @@ export interface DecisionReport {
   readonly record: JsonObject
 }
 
+/** How many records an enforcement point did not keep, on its way to the authority. */
+export interface SuppressionReport {
+  /** At most 128 characters: one that is sent twice counts once. */
+  readonly id: string
+  readonly point: string
+  readonly reason: string
+  readonly count: number
+  /** Milliseconds since 1970. */
+  readonly fromMs: number
+  readonly toMs: number
+}
+
 /** How decision records are sent. */
 export interface DecisionUploadOptions {
   /** Records that wait at most; more are dropped. Default 10,000. */
@@ -31,7 +43,7 @@ export interface DecisionUploadOptions {
 /** Sends decision records to the authority, on the side. */
 export interface DecisionUpload extends AsyncDisposable {
   /** Takes a record. Returns whether it will be sent: `false` if too many wait. Never throws, never waits. */
-  record(report: DecisionReport): boolean
+  record(report: DecisionReport | SuppressionReport): boolean
   /** Records that wait. */
   readonly waiting: number
   /** Records that were not sent: the queue was full, or the authority does not take them. */
@@ -64,7 +76,7 @@ class QueuedUpload implements DecisionUpload {
   readonly #intervalMs: number
   readonly #onFailed: (error: unknown) => void
   readonly #stop = new AbortController()
-  #queue: DecisionReport[] = []
+  #queue: (DecisionReport | SuppressionReport)[] = []
   #dropped = 0
   #sent = 0
   #sending: Promise<void> | undefined
@@ -90,7 +102,7 @@ class QueuedUpload implements DecisionUpload {
     return this.#sent
   }
 
-  record(report: DecisionReport): boolean {
+  record(report: DecisionReport | SuppressionReport): boolean {
     if (this.#stop.signal.aborted || this.#queue.length >= this.#queueMax) {
       this.#dropped++
       return false
@@ -130,29 +142,38 @@ class QueuedUpload implements DecisionUpload {
   }
 
   async #sendBatch(timeoutMs?: number): Promise<'sent' | 'failed'> {
-    const records = this.#queue.slice(0, this.#batchMax)
+    const reports = this.#queue.slice(0, this.#batchMax)
     try {
       await requestJson(this.#requester, {
         operation: 'decision records',
         method: 'POST',
         target: '/v1/decisions',
-        json: { records },
+        json: batchOf(reports),
         ...(timeoutMs !== undefined && { timeoutMs: Math.max(1, timeoutMs) }),
       })
-      this.#sent += records.length
+      this.#sent += reports.length
     } catch (error) {
       this.#onFailed(error)
-      if (statusOf(error) === 413 && records.length > 1) {
-        this.#batchMax = Math.ceil(records.length / 2)
+      if (statusOf(error) === 413 && reports.length > 1) {
+        this.#batchMax = Math.ceil(reports.length / 2)
         return 'sent'
       }
       // What it does not take now it never takes. Being refused oneself (401, 403) is another matter: that may pass.
       if (![400, 413, 422].includes(statusOf(error))) return 'failed'
-      this.#dropped += records.length
+      this.#dropped += reports.length
     }
-    this.#queue = this.#queue.slice(records.length)
+    this.#queue = this.#queue.slice(reports.length)
     return 'sent'
   }
+}
+
+/** The body of a request with these. */
+function batchOf(reports: readonly (DecisionReport | SuppressionReport)[]): JsonObject {
+  const records: JsonObject[] = []
+  const suppressed: JsonObject[] = []
+  for (const report of reports) ('record' in report ? records : suppressed).push({ ...report })
+  // An authority of the version before knows no `suppressed`: it is not told of any unless there are some.
+  return suppressed.length === 0 ? { records } : { records, suppressed }
 }
 
 function statusOf(error: unknown): number {

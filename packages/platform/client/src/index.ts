@@ -13,6 +13,7 @@ export { bearer } from './bearer.ts'
 export { ClientError, type ClientErrorDetails } from './client-errors.ts'
 export {
   type DecisionReport,
+  type SuppressionReport,
   type DecisionUpload,
   type DecisionUploadOptions,
   openDecisionUpload,

@@ -86,6 +86,15 @@ test('records a refused request with everything that names it, and nothing that 
       enforced: true,
       deferred: false,
       failOpen: [],
+      facts: {
+        'request.method': 'GET',
+        'request.route': 'shop',
+        'env.tier': 'critical',
+        'env.timeS': nowMs / 1_000,
+        'env.stage': 'enforced',
+        'verdict.binding': 'none',
+      },
+      share: 1,
       path: 'cold',
       durationMs: 0.012,
     },
@@ -157,6 +166,7 @@ test('caps each reason for itself and writes down what it suppressed', () => {
   log.record(inputOf('token_malformed'))
   assert.deepEqual(written[4], {
     kind: 'suppressed',
+    id: (written[4] as SuppressionRecord).id,
     point: 'edge-1',
     reason: 'token_malformed',
     count: 2,

@@ -4,6 +4,7 @@ import { type FailOpen, reasonPlaces, reasons } from './closed-sets.ts'
 import { formatDecisionId, parsePoint } from './decision-id.ts'
 import {
   type DecisionInput,
+  type DecisionOrigin,
   type DecisionRecord,
   type SuppressionRecord,
   decisionRecord,
@@ -111,9 +112,10 @@ export class DecisionLog {
     const { point, clock, random } = this.#options
     const timeMs = clock.now()
     const id = formatDecisionId(point, timeMs, random)
-    if (isRelied) this.#watch(reliedOn, input, { id, timeMs, point })
+    if (isRelied) this.#watch(reliedOn, input, { id, timeMs, point, share: 1 })
     if (!isSampled) return null
-    if (this.#mayKeep(input, timeMs)) this.#keep(input, { id, timeMs, point })
+    const share = isPlain ? this.#sampleBelow / 0x1_0000 : 1
+    if (this.#mayKeep(input, timeMs)) this.#keep(input, { id, timeMs, point, share })
     return id
   }
 
@@ -134,23 +136,21 @@ export class DecisionLog {
 
   /** Ends the window: writes down what was suppressed in it. For a timer, and before stopping. */
   flush(): void {
-    const toMs = this.#options.clock.now()
-    const { point } = this.#options
+    const { clock, point, random } = this.#options
+    const toMs = clock.now()
+    const fromMs = this.#windowFromMs
     for (const [place, reason] of reasons.entries()) {
       const count = this.#over(place) + this.#over(place + reasons.length)
-      if (count > 0)
-        this.#write({ kind: 'suppressed', point, reason, count, fromMs: this.#windowFromMs, toMs })
+      if (count <= 0) continue
+      const id = formatDecisionId(point, toMs, random)
+      this.#write({ kind: 'suppressed', id, point, reason, count, fromMs, toMs })
     }
     this.#taken.fill(0)
     this.#windowFromMs = toMs
     this.#settle()
   }
 
-  #watch(
-    head: HeadStanding,
-    input: DecisionInput,
-    origin: { readonly id: string; readonly timeMs: number; readonly point: string },
-  ): void {
+  #watch(head: HeadStanding, input: DecisionInput, origin: DecisionOrigin): void {
     const record = this.#redacted(decisionRecord(input, origin))
     if (record !== null) this.#relied.add(head, record)
   }
@@ -183,10 +183,7 @@ export class DecisionLog {
     return false
   }
 
-  #keep(
-    input: DecisionInput,
-    origin: { readonly id: string; readonly timeMs: number; readonly point: string },
-  ): void {
+  #keep(input: DecisionInput, origin: DecisionOrigin): void {
     const record = this.#redacted(decisionRecord(input, origin))
     if (record === null) return
     this.#ring.add({ record, facts: input.facts })

@@ -2,12 +2,13 @@ import { hex } from '@quantum-ip/base'
 import type { Action, Decision, DecisionReason, Facts, PolicyMode } from '@quantum-ip/policy'
 import type { BindingEvidence, Reason, Status, Verdict, VerificationPath } from '@quantum-ip/verifier'
 import { type FailOpen, failOpenPlaces } from './closed-sets.ts'
+import { type RecordedFacts, recordedFacts } from './recorded-facts.ts'
 
 /**
  * One decision as it is kept: what forensics, policy replay and `qip explain` read.
  *
- * INVARIANT: no token, key, `jti`, host, path or header of the request. A token is named by log, index
- * and digest, which cannot stand in for it.
+ * INVARIANT: no token, key, `jti` or header of the request, and in the open no host, path or name out of a client's certificate or
+ * JWT. A token is named by log, index and digest, which cannot stand in for it.
  */
 export interface DecisionRecord {
   readonly kind: 'decision'
@@ -49,6 +50,10 @@ export interface DecisionRecord {
   readonly deferred: boolean
   /** Why something passed that closed operation would stop. */
   readonly failOpen: readonly FailOpen[]
+  /** The facts that the policy could read, without those that other fields say or that are at their default. */
+  readonly facts: RecordedFacts
+  /** Of such requests, the share that is recorded: 1 where all are. A record stands for `1 / share` requests. */
+  readonly share: number
   readonly path: VerificationPath
   readonly durationMs: number
 }
@@ -56,6 +61,8 @@ export interface DecisionRecord {
 /** How many records of a reason were over its cap, and were not kept. */
 export interface SuppressionRecord {
   readonly kind: 'suppressed'
+  /** Formed like the ID of a decision, so that one that is sent twice counts once. */
+  readonly id: string
   readonly point: string
   readonly reason: Reason
   readonly count: number
@@ -72,10 +79,20 @@ export interface DecisionInput {
   readonly traceId?: string | undefined
 }
 
+/** Where a record comes from. */
+export interface DecisionOrigin {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly timeMs: number
+  readonly point: string
+  /** The share of such requests that is recorded. */
+  readonly share: number
+}
+
 /** The record of a decision. */
 export function decisionRecord(
   { verdict, decision, facts, traceId }: DecisionInput,
-  { id, timeMs, point }: { readonly id: string; readonly timeMs: number; readonly point: string },
+  { id, timeMs, point, share }: DecisionOrigin,
 ): DecisionRecord {
   const { build, attestation, token, timings } = verdict
   return {
@@ -107,6 +124,8 @@ export function decisionRecord(
     enforced: decision.enforced,
     deferred: decision.deferred,
     failOpen: failOpensOf(verdict, decision),
+    facts: recordedFacts(facts),
+    share,
     path: timings.path,
     durationMs: timings.totalMs,
   }

@@ -18,6 +18,7 @@ export {
 } from './decision-log.ts'
 export {
   type DecisionInput,
+  type DecisionOrigin,
   type DecisionRecord,
   type SuppressionRecord,
   decisionRecord,
@@ -77,4 +78,11 @@ export {
   formatTraceparent,
   parseTraceparent,
 } from './trace-context.ts'
+export {
+  type FactsOfRecord,
+  type RecordedFacts,
+  factsOfRecord,
+  personalFacts,
+  personalFactsOf,
+} from './recorded-facts.ts'
 export { type ReplayStoreObserver, replayStoreObserver } from './replay-observer.ts'

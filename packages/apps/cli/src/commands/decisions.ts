@@ -4,18 +4,18 @@ import type { Command } from 'commander'
 import { askAuthority } from '../lib/authority.ts'
 import { type AuthorityOptions, withAuthority } from '../lib/authority-options.ts'
 import { answer, newAnswer } from '../lib/command.ts'
+import {
+  decisionFilterQuery,
+  type DecisionFilterOptions,
+  withDecisionFilter,
+} from '../lib/decision-filter.ts'
 import type { Run } from '../lib/io.ts'
-import { originOf } from '../lib/log-origin.ts'
 import { type Cell, type Output, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { textOf } from '../lib/text-of.ts'
-import { formatTime, parseSince } from '../lib/times.ts'
+import { formatTime } from '../lib/times.ts'
 
-interface DecisionsOptions extends AuthorityOptions {
-  readonly reason?: string
-  readonly log?: string
-  readonly unlogged?: boolean
-  readonly since?: string
+interface DecisionsOptions extends AuthorityOptions, DecisionFilterOptions {
   readonly limit: string
 }
 
@@ -23,26 +23,20 @@ const limitMax = 1_000
 
 /** `qip decisions`: the decisions that the fleet reported to the authority. */
 export function decisionsCommand(run: Run): Command {
-  const command = newAnswer('decisions', 'list decisions that enforcement points reported, the newest first')
-    .option('--reason <reason>', 'only with this reason of the verdict')
-    .option('--log <name>', 'only about tokens of this log, tokens/1')
-    .option('--unlogged', 'with --log: only those that relied on a head which is in no log')
-    .option('--since <time>', 'only from then on: a time, or how long ago, such as 1h')
-    .option('--limit <n>', `at most so many, up to ${limitMax}`, '100')
-  return withAuthority(command).action((options: DecisionsOptions) => {
+  const command = newAnswer(
+    'decisions',
+    'list decisions that enforcement points reported, the newest first',
+  ).option('--limit <n>', `at most so many, up to ${limitMax}`, '100')
+  return withAuthority(withDecisionFilter(command)).action((options: DecisionsOptions) => {
     return answer(run, options, (output) => listDecisions(output, options))
   })
 }
 
 async function listDecisions(output: Output, options: DecisionsOptions): Promise<void> {
-  const { reason, log, unlogged = false, since, limit } = options
   await using asked = await askAuthority(options)
   const query = new URLSearchParams({
-    limit,
-    ...(reason !== undefined && { reason }),
-    ...(log !== undefined && { log: await originOf(asked.requester, log) }),
-    ...(unlogged && { head: 'unlogged' }),
-    ...(since !== undefined && { since: String(parseSince(since, Date.now())) }),
+    limit: options.limit,
+    ...(await decisionFilterQuery(asked.requester, options)),
   })
   const operation = 'the decisions'
   const target = `/v1/decisions?${query.toString()}`

@@ -2,11 +2,13 @@ import { join } from 'node:path'
 import type { JsonObject } from '@quantum-ip/base'
 import { systemClock, systemRandom } from '@quantum-ip/base'
 import {
+  type DecisionReport,
   type DecisionUpload,
   openDecisionUpload,
   openSecurityReports,
   openTrustFollower,
   type Session,
+  type SuppressionReport,
   type TrustFollower,
 } from '@quantum-ip/client'
 import {
@@ -20,7 +22,14 @@ import {
 } from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type GatewayTlsConfig, type RouteConfig } from '@quantum-ip/http'
 import { type CompiledPolicy } from '@quantum-ip/policy'
-import { DecisionLog, decisionLogObserver, type Metrics, policyObserver } from '@quantum-ip/telemetry'
+import {
+  DecisionLog,
+  decisionLogObserver,
+  type DecisionRecord,
+  type Metrics,
+  policyObserver,
+  type SuppressionRecord,
+} from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
@@ -155,9 +164,7 @@ function decisionLogOf(
     random: systemRandom,
     sink: {
       write(record) {
-        if (record.kind !== 'decision') return
-        const { id, timeMs, reason } = record
-        upload.record({ id, timeMs, reason, record: record as unknown as JsonObject })
+        upload.record(reportOf(record))
       },
     },
     observer: decisionLogObserver({ metrics, point }),
@@ -165,6 +172,14 @@ function decisionLogOf(
     perReasonMax: telemetry.decisions.perReasonPerSecond,
     windowMs: 1_000,
   })
+}
+
+function reportOf(record: DecisionRecord | SuppressionRecord): DecisionReport | SuppressionReport {
+  const { id, reason } = record
+  if (record.kind === 'decision')
+    return { id, timeMs: record.timeMs, reason, record: record as unknown as JsonObject }
+  const { point, count, fromMs, toMs } = record
+  return { id, point, reason, count, fromMs, toMs }
 }
 
 /** The parts that a gateway is opened from. */

@@ -2,7 +2,8 @@ import type { Json, JsonObject } from '@quantum-ip/base'
 import { type App, requireRole } from '@quantum-ip/http'
 import { securityEventKinds } from '@quantum-ip/telemetry'
 import { Type } from 'typebox'
-import type { Decisions } from '../decisions.ts'
+import type { DecisionFilter } from '../decisions/decision-filter.ts'
+import type { Decisions } from '../decisions/decisions.ts'
 import type { EventQuery, SecurityEvent } from '../detection/security-events.ts'
 import { actorOf, type RouteContext, sessionOf } from './route-context.ts'
 import { closed } from './schemas.ts'
@@ -152,9 +153,15 @@ async function affectedBy(event: SecurityEvent, decisions: Decisions): Promise<r
   const limit = 1_000
   if (event.log === null) return []
   if (event.kind !== 'attestation_invalid')
-    return decisions.listOf({ log: event.log, head: 'unlogged', limit })
+    return (await decisions.list({ log: event.log, head: 'unlogged', limit })).decisions
   const { index } = event.proof
-  return typeof index === 'number' ? decisions.listPassedOn({ log: event.log, index, limit }) : []
+  if (typeof index !== 'number') return []
+  return (await decisions.list({ ...passedOn(event.log, index), limit })).decisions
+}
+
+/** By these, requests passed on an attestation that had not been checked. */
+function passedOn(attestationLog: string, attestationIndex: number): DecisionFilter {
+  return { attestationLog, attestationIndex, reasons: ['ok_shallow', 'ok_retry'] }
 }
 
 function eventJson(event: SecurityEvent): JsonObject {

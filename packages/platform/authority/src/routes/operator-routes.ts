@@ -4,7 +4,6 @@ import { type App, requireRole } from '@quantum-ip/http'
 import { buildRevocation } from '@quantum-ip/trust'
 import { Type } from 'typebox'
 import { AuthorityError } from '../authority-errors.ts'
-import type { ReportedDecision } from '../decisions.ts'
 import type { HeldKey } from '../keys/key-ring.ts'
 import type { RevocationOrder } from '../state/revocations.ts'
 import { actorOf, type RouteContext } from './route-context.ts'
@@ -103,17 +102,7 @@ export function addKeyRoutes(app: App, { authority }: RouteContext): void {
   )
 }
 
-const decisionSchema = Type.Object(
-  {
-    id: Type.String({ maxLength: 128 }),
-    timeMs: Type.Integer({ minimum: 0 }),
-    reason: Type.String({ maxLength: 64 }),
-    record: Type.Object({}, { 'x-open': 'a decision record of the enforcement point, kept as it is' }),
-  },
-  { additionalProperties: false },
-)
-
-/** Services, identifiers, decisions and the record of acts. */
+/** Services, identifiers and the record of acts. */
 export function addRecordRoutes(app: App, { authority, services }: RouteContext): void {
   app.get('/v1/services', { config: requireRole('viewer') }, () => ({ services }))
 
@@ -130,66 +119,4 @@ export function addRecordRoutes(app: App, { authority, services }: RouteContext)
   app.get('/v1/acts', { config: requireRole('viewer') }, async () => ({
     acts: await authority.acts.list(100),
   }))
-  addDecisionRoutes(app, authority)
-}
-
-function addDecisionRoutes(app: App, authority: RouteContext['authority']): void {
-  app.post(
-    '/v1/decisions',
-    {
-      config: { access: 'session' },
-      schema: { body: closed({ records: Type.Array(decisionSchema, { maxItems: 1_000 }) }) },
-    },
-    async (request) => {
-      const records = request.body.records as unknown as readonly ReportedDecision[]
-      await authority.decisions.add(records)
-      return { accepted: records.length }
-    },
-  )
-  app.get(
-    '/v1/decisions',
-    {
-      config: requireRole('viewer'),
-      schema: {
-        querystring: closed({
-          reason: Type.Optional(Type.String({ maxLength: 64 })),
-          log: Type.Optional(Type.String({ maxLength: 255, description: 'about tokens of this log' })),
-          head: Type.Optional(
-            Type.Union([Type.Literal('provisional'), Type.Literal('unlogged')], {
-              description: 'with `log`: only those that relied on such a head',
-            }),
-          ),
-          since: Type.Optional(Type.Integer({ minimum: 0, description: 'milliseconds since 1970' })),
-          limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-        }),
-      },
-    },
-    async (request) => {
-      const { reason, since, log, head, limit = 100 } = request.query
-      if (log !== undefined) {
-        const listed = await authority.decisions.listOf({
-          log,
-          limit,
-          ...(head !== undefined && { head }),
-          ...(since !== undefined && { sinceMs: since }),
-        })
-        return { decisions: [...listed] }
-      }
-      const query = {
-        limit,
-        ...(reason !== undefined && { reason }),
-        ...(since !== undefined && { sinceMs: since }),
-      }
-      return { decisions: await authority.decisions.list(query) }
-    },
-  )
-  app.get(
-    '/v1/decisions/:id',
-    { config: requireRole('viewer'), schema: { params: closed({ id: Type.String({ maxLength: 128 }) }) } },
-    async (request) => {
-      const found = await authority.decisions.find(request.params.id)
-      if (found === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: 'decision' })
-      return found
-    },
-  )
 }

@@ -1,3 +1,4 @@
+import { decisionsSchema, indexOldDecisions } from './decisions-schema.ts'
 import { detectionSchema } from './detection-schema.ts'
 import { instancesSchema } from './instances-schema.ts'
 import { recordsSchema } from './records-schema.ts'
@@ -55,6 +56,11 @@ export const migrations: readonly Migration[] = [
     summary: 'several authorities on one store',
     statements: instancesSchema,
   },
+  {
+    summary: 'decisions found by all that they are asked by, and how many were suppressed',
+    statements: decisionsSchema,
+    rewrite: indexOldDecisions,
+  },
 ]
 
 /** The version of the data format that this program works with. */
@@ -78,9 +84,11 @@ export interface TableShape {
 
 /** The tables after `steps`, in the order in which they were made. */
 export function tablesOf(steps: readonly Migration[] = migrations): readonly TableShape[] {
-  return wholeSchema(steps).flatMap((statement) => {
+  const statements = wholeSchema(steps)
+  const dropped = new Set(statements.map((statement) => /^DROP TABLE (\w+)/.exec(statement)?.[1]))
+  return statements.flatMap((statement) => {
     const name = /^CREATE TABLE (?:IF NOT EXISTS )?(\w+)/.exec(statement)?.[1]
-    if (name === undefined) return []
+    if (name === undefined || dropped.has(name)) return []
     const several = /PRIMARY KEY \(([^)]+)\)/.exec(statement)?.[1]
     const single = /(\w+) \w+ PRIMARY KEY/.exec(statement)?.[1]
     return [{ name, order: (several ?? single ?? '').split(',').map((column) => column.trim()) }]

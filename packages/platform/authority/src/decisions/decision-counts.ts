@@ -1,0 +1,198 @@
+import type { Sql, SqlRow } from '../store/sql.ts'
+import { type DecisionFilter, filterSql } from './decision-filter.ts'
+
+/** What decisions can be counted by. */
+export const groupings = [
+  'service',
+  'reason',
+  'action',
+  'wouldBe',
+  'status',
+  'subject',
+  'build',
+  'point',
+  'policy',
+  'policyVersion',
+  'rule',
+  'log',
+  'hour',
+  'day',
+] as const
+
+/** One of {@link groupings}. */
+export type Grouping = (typeof groupings)[number]
+
+/** Decisions that have these in common. */
+export interface DecisionGroup {
+  /** Name (or number, or the beginning of the hour or day in milliseconds) by grouping; `null` where the records have none. */
+  readonly by: Readonly<Partial<Record<Grouping, string | number | null>>>
+  /** Records. */
+  readonly count: number
+  /** Requests that they stand for: a sample of one in a hundred counts a hundred times. */
+  readonly requests: number
+  readonly firstMs: number
+  readonly lastMs: number
+}
+
+/** What {@link countDecisions} found. */
+export interface DecisionCounts {
+  /** The largest first. */
+  readonly groups: readonly DecisionGroup[]
+  /** Over all groups, those left off included. */
+  readonly count: number
+  readonly requests: number
+  /** Whether there are more groups than the most that are told apart. */
+  readonly more: boolean
+}
+
+const columns: Readonly<Record<Grouping, string>> = {
+  service: 'i.service',
+  reason: 'i.reason',
+  action: 'i.action',
+  wouldBe: 'i.would_be',
+  status: 'i.status',
+  subject: 'i.subject',
+  build: 'i.build',
+  point: 'i.point',
+  policy: 'i.policy',
+  policyVersion: 'i.policy_version',
+  rule: 'i.rule',
+  log: 'i.token_log',
+  hour: 'i.time_ms / 3600000',
+  day: 'i.time_ms / 86400000',
+}
+const unitMs: Readonly<Partial<Record<Grouping, number>>> = { hour: 3_600_000, day: 86_400_000 }
+const isNumber = new Set<Grouping>(['policyVersion', 'hour', 'day'])
+
+const sliceRows = 50_000
+const groupsMax = 10_000
+
+interface Sum {
+  readonly key: readonly (number | null)[]
+  count: number
+  weight: number
+  firstMs: number
+  lastMs: number
+}
+
+/**
+ * Counts decisions, slice after slice of time: no statement runs longer than a slice of 50,000 takes, so that a count over millions
+ * holds up nobody who issues tokens from the same store, and no time limit of the database ends it.
+ */
+export async function countDecisions(
+  sql: Sql,
+  filter: DecisionFilter,
+  by: readonly Grouping[],
+): Promise<DecisionCounts> {
+  const sums = new Map<string, Sum>()
+  const total = { count: 0, weight: 0, more: false }
+  for (let sinceMs = filter.sinceMs ?? 0; ;) {
+    const untilMs = await endOfSlice(sql, { ...filter, sinceMs })
+    const slice = { ...filter, sinceMs, untilMs: untilMs ?? filter.untilMs }
+    for (const row of await sliceOf(sql, slice, by)) {
+      const sum = readSum(row, by)
+      total.count += sum.count
+      total.weight += sum.weight
+      total.more = !take(sums, sum) || total.more
+    }
+    if (untilMs === undefined) break
+    sinceMs = untilMs
+  }
+  const names = await namesOf(sql, by, [...sums.values()])
+  const groups = [...sums.values()].map((sum) => groupOf(sum, by, names))
+  return {
+    groups: groups.sort((a, b) => b.requests - a.requests),
+    count: total.count,
+    requests: Math.round(total.weight / 1_000),
+    more: total.more,
+  }
+}
+
+async function endOfSlice(sql: Sql, filter: DecisionFilter): Promise<number | undefined> {
+  const { where, params } = filterSql(filter)
+  const [row] = await sql.query(
+    `SELECT i.time_ms FROM decision_index i WHERE ${where} ORDER BY i.time_ms LIMIT 1 OFFSET ${sliceRows}`,
+    params,
+  )
+  // However many there are in one millisecond, the next slice begins later.
+  return row && Math.max(row['time_ms'] as number, (filter.sinceMs ?? 0) + 1)
+}
+
+async function sliceOf(
+  sql: Sql,
+  filter: DecisionFilter,
+  by: readonly Grouping[],
+): Promise<readonly SqlRow[]> {
+  const { where, params } = filterSql(filter)
+  const keys = by.map((grouping, at) => `${columns[grouping]} AS k${at}, `).join('')
+  const group = by.length === 0 ? '' : ` GROUP BY ${by.map((grouping) => columns[grouping]).join(', ')}`
+  return sql.query(
+    `SELECT ${keys}COUNT(*) AS n, CAST(SUM(i.weight) AS BIGINT) AS w, MIN(i.time_ms) AS f, MAX(i.time_ms) AS l
+     FROM decision_index i WHERE ${where}${group}`,
+    params,
+  )
+}
+
+function readSum(row: SqlRow, by: readonly Grouping[]): Sum {
+  return {
+    key: by.map((_, at) => row[`k${at}`] as number | null),
+    count: row['n'] as number,
+    weight: (row['w'] as number | null) ?? 0,
+    firstMs: (row['f'] as number | null) ?? 0,
+    lastMs: (row['l'] as number | null) ?? 0,
+  }
+}
+
+function take(sums: Map<string, Sum>, sum: Sum): boolean {
+  if (sum.count === 0) return true
+  const key = sum.key.join()
+  const before = sums.get(key)
+  if (before === undefined) {
+    if (sums.size >= groupsMax) return false
+    sums.set(key, sum)
+    return true
+  }
+  before.count += sum.count
+  before.weight += sum.weight
+  before.firstMs = Math.min(before.firstMs, sum.firstMs)
+  before.lastMs = Math.max(before.lastMs, sum.lastMs)
+  return true
+}
+
+const namesMax = 500
+
+async function namesOf(
+  sql: Sql,
+  by: readonly Grouping[],
+  sums: readonly Sum[],
+): Promise<ReadonlyMap<number, string>> {
+  const wanted = new Set<number>()
+  for (const [at, grouping] of by.entries()) {
+    if (isNumber.has(grouping)) continue
+    for (const { key } of sums) if (typeof key[at] === 'number') wanted.add(key[at])
+  }
+  const numbers = [...wanted]
+  const names = new Map<number, string>()
+  for (let at = 0; at < numbers.length; at += namesMax) {
+    const some = numbers.slice(at, at + namesMax)
+    const marks = some.map(() => '?').join(', ')
+    const rows = await sql.query(`SELECT number, name FROM decision_names WHERE number IN (${marks})`, some)
+    for (const { number, name } of rows) names.set(number as number, name as string)
+  }
+  return names
+}
+
+function groupOf(sum: Sum, by: readonly Grouping[], names: ReadonlyMap<number, string>): DecisionGroup {
+  const entries = by.map((grouping, at) => {
+    const value = sum.key[at] ?? null
+    if (value === null) return [grouping, null]
+    return [grouping, isNumber.has(grouping) ? value * (unitMs[grouping] ?? 1) : (names.get(value) ?? null)]
+  })
+  return {
+    by: Object.fromEntries(entries) as DecisionGroup['by'],
+    count: sum.count,
+    requests: Math.round(sum.weight / 1_000),
+    firstMs: sum.firstMs,
+    lastMs: sum.lastMs,
+  }
+}
