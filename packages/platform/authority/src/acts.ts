@@ -1,5 +1,5 @@
 import { type Clock, isQipError } from '@quantum-ip/base'
-import type { Sql } from './store/sql.ts'
+import type { Sql, SqlRow } from './store/sql.ts'
 
 /** Something that an operator did. */
 export interface Act {
@@ -40,15 +40,31 @@ export class Acts {
     }
   }
 
+  /** The acts of a span of time, in order; the first `limit` of them. */
+  async listBetween(
+    { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
+    limit: number,
+  ): Promise<readonly Act[]> {
+    const rows = await this.#sql.query(
+      'SELECT * FROM acts WHERE time_ms >= ? AND time_ms <= ? ORDER BY number LIMIT ?',
+      [fromMs, untilMs, limit],
+    )
+    return rows.map((row) => readAct(row))
+  }
+
   /** The last acts, newest first. */
   async list(limit: number): Promise<readonly Act[]> {
     const rows = await this.#sql.query('SELECT * FROM acts ORDER BY number DESC LIMIT ?', [limit])
-    return rows.map((row) => ({
-      number: row['number'] as number,
-      timeMs: row['time_ms'] as number,
-      operator: row['operator'] as string,
-      act: row['act'] as string,
-      detail: row['detail'] as string,
-    }))
+    return rows.map((row) => readAct(row))
+  }
+}
+
+function readAct(row: SqlRow): Act {
+  return {
+    number: row['number'] as number,
+    timeMs: row['time_ms'] as number,
+    operator: row['operator'] as string,
+    act: row['act'] as string,
+    detail: row['detail'] as string,
   }
 }

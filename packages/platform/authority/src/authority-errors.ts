@@ -40,6 +40,8 @@ export interface AuthorityErrorDetails {
   QIP_AUTHORITY_REVOCATION_REFUSED: { readonly reason: string }
   /** A rotation that cannot be begun or taken back. */
   QIP_AUTHORITY_ROTATION_REFUSED: { readonly reason: string }
+  /** A window that is not declared as asked. */
+  QIP_AUTHORITY_WINDOW_REFUSED: { readonly reason: string; readonly next?: string }
   /** A root document that does not follow on the one in force, or under which the authority could sign nothing. */
   QIP_AUTHORITY_ROOT_REFUSED: { readonly reason: string; readonly next?: string }
   /** Something is already bound to that name. */
@@ -146,6 +148,13 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
     fault: 'conflict',
     message: ({ reason }) => `rotation refused: ${reason}`,
     next: () => '`qip keys list` shows the keys, `qip keys rotations` what became of earlier rotations',
+  },
+  QIP_AUTHORITY_WINDOW_REFUSED: {
+    fault: 'caller',
+    message: ({ reason }) => `no window: ${reason}`,
+    next: ({ next }) =>
+      next ??
+      'a window begins now or up to 90 days ahead, and lasts 7 days at most: declare the next one after it',
   },
   QIP_AUTHORITY_ROOT_REFUSED: {
     fault: 'caller',

@@ -4,6 +4,8 @@ import type { Authority } from './authority.ts'
 import type { KeyOperation } from './detection/counted-custody.ts'
 import type { SecurityEvent } from './detection/security-events.ts'
 import type { IssuedBatch } from './issuance/issuer.ts'
+import { setDeclaredGauges } from './operations/declared-gauges.ts'
+import type { Declared } from './operations/declared-view.ts'
 
 /** The authority's part of `/metrics`. */
 export interface AuthorityMeter {
@@ -13,8 +15,10 @@ export interface AuthorityMeter {
   keyUse(use: string, operation: KeyOperation): void
   /** Counts a security event; passed as `onSecurityEvent`. */
   securityEvent(event: SecurityEvent): void
-  /** Sets the gauges to what is true now: before the metrics are read. */
-  refresh(authority: Authority): void
+  /** Sets the gauges to what is true now: before the metrics are read. `undefined`: another one leads, and says how the fleet is. */
+  refresh(authority: Authority | undefined): void
+  /** Sets the gauges of incidents and windows, see {@link Authority.operations}. */
+  declared(declared: Declared, nowMs: number): void
 }
 
 /**
@@ -42,7 +46,11 @@ export function openAuthorityMeter(
       if (isKeyUse(use)) uses.add(uses.series([usePlace(use), operationPlace(operation)]))
     },
     securityEvent: ({ kind }) => events.add(eventPlace(kind)),
-    refresh: (authority) => setGauges(metrics, authority),
+    refresh(authority) {
+      if (authority === undefined) forgetGauges(metrics)
+      else setGauges(metrics, authority)
+    },
+    declared: (declared, nowMs) => setDeclaredGauges(metrics, declared, nowMs),
   }
 }
 
@@ -50,6 +58,17 @@ const known = new Set<string>(keyUses)
 
 function isKeyUse(use: string): boolean {
   return known.has(use)
+}
+
+/** What led and leads no more would else go on saying how the fleet was then. */
+function forgetGauges(metrics: Metrics): void {
+  for (const name of ['fleet_members', 'fleet_members_current', 'revocation_epoch'] as const)
+    metrics.gauge(name).set(0, Number.NaN)
+  const states = metrics.gauge('key_state')
+  const [usePlace, statePlace] = [states.places(0), states.places(1)]
+  for (const use of keyUses) {
+    for (const state of keyStates) states.set(states.series([usePlace(use), statePlace(state)]), Number.NaN)
+  }
 }
 
 function setGauges(metrics: Metrics, authority: Authority): void {

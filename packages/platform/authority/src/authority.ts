@@ -11,6 +11,7 @@ import { type AuthorityParts, isRevoked, isSessionRevoked, openParts } from './a
 import { Decisions } from './decisions/decisions.ts'
 import type { Acknowledgement, Fleet, MemberSession } from './fleet.ts'
 import { openWatch, type Watch } from './detection/watch.ts'
+import { openOperations, type Operations } from './operations/operations.ts'
 import type { ExchangeOptions } from './issuance/exchange.ts'
 import { batchSettingsOf, issuanceRulesOf } from './issuance/issuance-settings.ts'
 import { Issuer } from './issuance/issuer.ts'
@@ -67,6 +68,8 @@ export class Authority {
   readonly rotations: Rotations
   readonly acts: Acts
   readonly watch: Watch
+  /** Incidents and windows. */
+  readonly operations: Operations
   readonly records: IssuanceRecords | undefined
   /** Where closed token logs ended. */
   readonly logEnds: LogEnds
@@ -105,6 +108,7 @@ export class Authority {
     this.decisions = new Decisions(store.sql, clock, options.keepDecisionsMs)
     this.acts = new Acts(store.sql, clock)
     this.watch = openWatch(parts, options, { acts: this.acts, revoke: (order) => this.revoke(order) })
+    this.operations = openOperations(parts, options, this.acts)
     this.admission = new AdmissionDesk({
       methods: [joinTokenMethod({ sql: store.sql, clock, random, td: options.trustDomain })],
       rules: options.rules,
@@ -271,6 +275,7 @@ export class Authority {
       await this.rotations.advance()
     })
     await this.watch.maintain()
+    await this.operations.maintain()
     await this.records?.prune()
     await this.logEnds.maintain()
   }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import {
+  type App,
   type Bound,
   type BroadcasterOptions,
   createFirstAdmin,
@@ -22,6 +23,7 @@ import { addDecisionRoutes } from './routes/decision-routes.ts'
 import { addEventRoutes } from './routes/event-routes.ts'
 import { addLedgerRoutes } from './routes/ledger-routes.ts'
 import { addFleetRoutes } from './routes/fleet-routes.ts'
+import { addIncidentRoutes } from './routes/incident-routes.ts'
 import { addKeyRoutes, addRecordRoutes } from './routes/operator-routes.ts'
 import { addRotationRoutes } from './routes/rotation-routes.ts'
 import { authenticateSession, type DeclaredService, type RouteContext } from './routes/route-context.ts'
@@ -31,7 +33,9 @@ import { Sampling } from './state/sampling.ts'
 import { addTokenRoutes } from './routes/token-routes.ts'
 import { addTrustRoutes, feedEvent } from './routes/trust-routes.ts'
 import { addVerifyRoutes } from './routes/verify-routes.ts'
+import { addWindowRoutes } from './routes/window-routes.ts'
 import { addWorkloadRoutes } from './routes/workload-routes.ts'
+import { watchDeclared } from './operations/watch-declared.ts'
 
 /** How an authority is served. */
 export interface AuthorityServerOptions {
@@ -94,21 +98,12 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   const sampling = await Sampling.open({ sql: authority.store.sql, clock: authority.clock }, (state) =>
     feed.publish(samplingEvent(state)),
   )
+  const declared = await watchDeclared(authority.operations)
   const context: RouteContext = { authority, services }
   addTrustRoutes(server.app, context, { feed, greeting: () => [samplingEvent(sampling.current)] })
   addSamplingRoutes(server.app, context, sampling)
-  addWorkloadRoutes(server.app, context)
-  addTokenRoutes(server.app, context)
-  addAttestationRoutes(server.app, context)
-  addLedgerRoutes(server.app, context)
-  addKeyRoutes(server.app, context)
-  addRotationRoutes(server.app, context)
-  addRootRoutes(server.app, context)
-  addFleetRoutes(server.app, context)
-  addRecordRoutes(server.app, context)
-  addDecisionRoutes(server.app, context)
-  addBackupRoutes(server.app, context)
-  addEventRoutes(server.app, context)
+  addIncidentRoutes(server.app, context, sampling)
+  addPlainRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)
   if (metrics !== undefined) {
     server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>
@@ -119,6 +114,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   server.onStop(() => {
     unsubscribe()
     sampling[Symbol.dispose]()
+    declared[Symbol.dispose]()
     local.close()
     feed.close()
   })
@@ -134,4 +130,21 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
       await server.close()
     },
   }
+}
+
+/** The routes that need nothing but the authority. */
+function addPlainRoutes(app: App, context: RouteContext): void {
+  addWorkloadRoutes(app, context)
+  addTokenRoutes(app, context)
+  addAttestationRoutes(app, context)
+  addLedgerRoutes(app, context)
+  addKeyRoutes(app, context)
+  addRotationRoutes(app, context)
+  addRootRoutes(app, context)
+  addFleetRoutes(app, context)
+  addRecordRoutes(app, context)
+  addDecisionRoutes(app, context)
+  addBackupRoutes(app, context)
+  addEventRoutes(app, context)
+  addWindowRoutes(app, context)
 }

@@ -61,7 +61,11 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
       overload: config.authority.overload,
       feed: config.authority.feed,
       ...(config.telemetry.metrics && {
-        metrics: () => shared.metricsText(() => meter.refresh(authority)),
+        metrics: () =>
+          shared.metricsText(() => {
+            meter.refresh(authority)
+            meter.declared(authority.operations.declared.current, authority.clock.now())
+          }),
       }),
       observer: {
         onDefect: (error, at) => shared.onEvent(`authority: defect at ${at.route} ${nameOf(error)}`),

@@ -18,6 +18,10 @@ const sentences: Readonly<Record<string, (told: (name: string) => string) => str
     `rotation ${told('rotation')} of ${told('use')} was rolled back, the key before signs again: ${told('detail')}; look at that member before you rotate again`,
   rotation_without_way_back: (told) =>
     `rotation ${told('rotation')} of ${told('use')} should be rolled back and cannot be, the new key goes on signing: ${told('detail')}; look at that member`,
+  incident_opened: (told) =>
+    `security event ${told('event')} opened incident ${told('incident')}: qip incident show ${told('incident')}`,
+  incident_closed: (told) =>
+    `incident ${told('incident')} was closed with its security events: qip incident show ${told('incident')}`,
   store_not_synchronous: (told) =>
     `the database acknowledges what no standby has: ${told('reason')}; configure a synchronous standby, or set store.postgres.requireSynchronous to refuse such a server`,
 }

@@ -50,9 +50,10 @@ export async function openInstancePart(
       leaderSocket,
       ...(ca !== undefined && { ca }),
       ...(config.telemetry.metrics && {
-        metrics: () =>
+        metrics: (declared) =>
           shared.metricsText(() => {
-            if (instance.leading !== undefined) meter.refresh(instance.leading)
+            meter.refresh(instance.leading)
+            meter.declared(declared, instance.issuing.clock.now())
           }),
       }),
     })

@@ -1,6 +1,7 @@
-import { type Clock, isQipError, type JsonObject, parseJson } from '@quantum-ip/base'
+import { type Clock, type JsonObject, parseJson } from '@quantum-ip/base'
 import type { SecurityEventKind } from '@quantum-ip/telemetry'
 import { AuthorityError } from '../authority-errors.ts'
+import { retryConflicts } from '../store/retry-conflicts.ts'
 import type { Sql, SqlRow, SqlStatement } from '../store/sql.ts'
 
 /** `critical`: there is proof that a key is stolen. `warning`: somebody should look. */
@@ -57,7 +58,6 @@ export interface EventQuery {
   readonly limit: number
 }
 
-const attemptsMax = 8
 /** From which states an operator may bring an event to another one. */
 const stateAfter: Readonly<Record<'acknowledged' | 'closed', readonly EventState[]>> = {
   acknowledged: ['open'],
@@ -87,7 +87,7 @@ export class SecurityEvents {
   async #raise(sighting: Sighting) {
     const known = await this.#findBy('dedupe', sighting.dedupe)
     if (known !== undefined) return { event: await this.#count(known, sighting.action), isNew: false }
-    await this.#retrying(() => this.#insert(sighting))
+    await retryConflicts(() => this.#insert(sighting))
     const event = await this.#findBy('dedupe', sighting.dedupe)
     if (event === undefined)
       throw new AuthorityError('QIP_AUTHORITY_INVARIANT', { what: 'an event is not there' })
@@ -196,6 +196,23 @@ export class SecurityEvents {
     return rows.map((row) => read(row))
   }
 
+  /** Those that were raised, or seen again, in a span of time; the first `limit` of them. */
+  async listBetween(
+    { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
+    limit: number,
+  ): Promise<readonly SecurityEvent[]> {
+    const rows = await this.#sql.query(
+      'SELECT * FROM security_events WHERE time_ms <= ? AND last_ms >= ? ORDER BY number LIMIT ?',
+      [untilMs, fromMs, limit],
+    )
+    return rows.map((row) => read(row))
+  }
+
+  /** The event of this number, if it is kept still. */
+  find(number: number): Promise<SecurityEvent | undefined> {
+    return this.#findBy('number', number)
+  }
+
   /** The critical events about which something is still to be done. */
   async due(): Promise<readonly SecurityEvent[]> {
     const rows = await this.#sql.query("SELECT * FROM security_events WHERE action = 'due' ORDER BY number")
@@ -228,7 +245,7 @@ export class SecurityEvents {
   }
 
   #step(number: number, step: Omit<EventStep, 'timeMs'>, change: SqlStatement): Promise<void> {
-    return this.#retrying(async () => {
+    return retryConflicts(async () => {
       const [last] = await this.#sql.query(
         'SELECT MAX(step) AS step FROM security_event_steps WHERE event = ?',
         [number],
@@ -244,17 +261,6 @@ export class SecurityEvents {
   async #findBy(column: 'dedupe' | 'number', value: string | number): Promise<SecurityEvent | undefined> {
     const [row] = await this.#sql.query(`SELECT * FROM security_events WHERE ${column} = ?`, [value])
     return row && read(row)
-  }
-
-  /** Another authority on the same store may have taken the number. */
-  async #retrying(write: () => Promise<void>): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await write()
-      } catch (error) {
-        if (attempt >= attemptsMax || !isQipError(error, 'QIP_AUTHORITY_CONFLICT')) throw error
-      }
-    }
   }
 
   #inTurn<Result>(write: () => Promise<Result>): Promise<Result> {

@@ -4,15 +4,19 @@ import { authenticateSession } from '../routes/route-context.ts'
 import { addTokenRoutes } from '../routes/token-routes.ts'
 import { addTrustRoutes, feedEvent } from '../routes/trust-routes.ts'
 import type { AuthorityServerOptions } from '../server.ts'
+import type { Declared } from '../operations/declared-view.ts'
 import type { AuthorityInstance } from './authority-instance.ts'
+import { followDeclared } from './follow-declared.ts'
 import { createRelay } from './relay-to-leader.ts'
 
 /** How an instance is served to everybody. */
 export interface InstanceServerOptions extends Pick<
   AuthorityServerOptions,
-  'listeners' | 'limits' | 'observer' | 'overload' | 'feed' | 'metrics'
+  'listeners' | 'limits' | 'observer' | 'overload' | 'feed'
 > {
   readonly instance: AuthorityInstance
+  /** The text of `/metrics`, given what is declared in the store that all instances share. */
+  readonly metrics?: (declared: Declared) => string
   readonly listeners: readonly Listener[]
   /** The Unix socket of the leading part, where this instance leads. */
   readonly leaderSocket?: string
@@ -69,15 +73,17 @@ export async function serveInstance(options: InstanceServerOptions): Promise<Ins
   })
   const feed = openBroadcaster(options.feed)
   const unsubscribe = issuing.publisher.subscribe((publication) => feed.publish(feedEvent(publication)))
-  addTrustRoutes(server.app, { authority: issuing }, { feed, greeting: () => [] })
+  const declared = await followDeclared(instance, (event) => feed.publish(event))
+  addTrustRoutes(server.app, { authority: issuing }, { feed, greeting: () => [declared.greeting()] })
   addTokenRoutes(server.app, { authority: issuing })
   if (metrics !== undefined) {
     server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>
-      reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics()),
+      reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics(declared.view.current)),
     )
   }
   server.onStop(() => {
     unsubscribe()
+    declared[Symbol.dispose]()
     feed.close()
     relay.close()
   })

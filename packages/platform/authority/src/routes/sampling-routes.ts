@@ -10,11 +10,12 @@ let told = 0
  * The event of the feed that says how much is checked. Not signed: it comes over the member's own session, and can only raise what
  * the member is configured to do.
  */
-export function samplingEvent({ percent, event, untilMs }: SamplingState): FeedEvent {
+export function samplingEvent({ percent, event, openIncident, untilMs }: SamplingState): FeedEvent {
   return {
     id: `sampling-${process.pid}-${Date.now()}-${++told}`,
     event: 'sampling',
-    data: JSON.stringify({ percent, untilMs, eventOpen: event !== null }),
+    // The name is from before there were incidents; members of every version read it.
+    data: JSON.stringify({ percent, untilMs, eventOpen: event !== null || openIncident !== null }),
   }
 }
 

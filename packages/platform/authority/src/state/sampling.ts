@@ -6,8 +6,12 @@ import type { Sql } from '../store/sql.ts'
 export interface SamplingState {
   /** The least share of requests that get a deep check before they are answered, in percent; 0 where nobody raised it. */
   readonly percent: number
-  /** Whether a critical security event is open, or an operator raised the share: what policies read as `env.incident`. */
+  /**
+   * Whether an incident or a critical security event is open, or an operator raised the share: what policies read as `env.incident`.
+   */
   readonly incident: boolean
+  /** The newest open incident, if there is one. */
+  readonly openIncident: number | null
   /** The open event, if there is one. */
   readonly event: number | null
   /** Why an operator raised it, until when (milliseconds; 0: until it is lowered), and who. */
@@ -29,7 +33,7 @@ const place = 'sampling'
 /** How often it is looked whether something has changed: an event, its end, another authority on the same store. */
 const lookMs = 2_000
 
-/** Raises the share of deep checks in the whole fleet: while a critical security event is open, or as an operator says. */
+/** Raises the share of deep checks in the whole fleet: while an incident or a critical security event is open, or as an operator says. */
 export class Sampling implements Disposable {
   readonly #sql: Sql
   readonly #clock: Clock
@@ -65,7 +69,7 @@ export class Sampling implements Disposable {
     return this.look()
   }
 
-  /** Takes back what an operator raised. An event that is open still counts. */
+  /** Takes back what an operator raised. An incident or event that is open still counts. */
   async lower(): Promise<SamplingState> {
     await this.#sql.transact([writeMetaStatement(place, '')])
     return this.look()
@@ -77,13 +81,16 @@ export class Sampling implements Disposable {
     const [event] = await this.#sql.query(
       "SELECT MAX(number) AS number FROM security_events WHERE state <> 'closed' AND severity = 'critical'",
     )
+    const [open] = await this.#sql.query("SELECT MAX(number) AS number FROM incidents WHERE state = 'open'")
     const raised = text === undefined || text === '' ? undefined : orderOf(text)
     const holds = raised !== undefined && (raised.untilMs === 0 || raised.untilMs > this.#clock.now())
     const number = (event?.['number'] as number | null | undefined) ?? null
+    const openIncident = (open?.['number'] as number | null | undefined) ?? null
     const next = {
-      ...(holds ? { ...raised, incident: true } : nothing),
+      ...(holds ? raised : nothing),
       event: number,
-      ...(number !== null && { incident: true }),
+      openIncident,
+      incident: holds || number !== null || openIncident !== null,
     }
     const isNew = JSON.stringify(next) !== JSON.stringify(this.#current)
     this.#current = next
@@ -99,6 +106,7 @@ export class Sampling implements Disposable {
 const nothing: SamplingState = {
   percent: 0,
   incident: false,
+  openIncident: null,
   event: null,
   reason: null,
   untilMs: 0,

@@ -1,6 +1,7 @@
 import { decisionsSchema, indexOldDecisions } from './decisions-schema.ts'
 import { detectionSchema } from './detection-schema.ts'
 import { instancesSchema } from './instances-schema.ts'
+import { operationsSchema } from './operations-schema.ts'
 import { recordsSchema } from './records-schema.ts'
 import { metaSchema, schemaOfVersion1 } from './schema.ts'
 import type { Sql, SqlStatement } from './sql.ts'
@@ -60,6 +61,10 @@ export const migrations: readonly Migration[] = [
     summary: 'decisions found by all that they are asked by, and how many were suppressed',
     statements: decisionsSchema,
     rewrite: indexOldDecisions,
+  },
+  {
+    summary: 'incidents, and windows in which alerts are not wanted',
+    statements: operationsSchema,
   },
 ]
 
