@@ -82,6 +82,35 @@ test('writes a policy that checks, and finds what is wrong with one', async () =
   assert.equal((await run(['policy', 'new', 'NOT A NAME'])).code, 2)
 })
 
+test('writes a policy with tests that hold, and says what was decided where one does not', async () => {
+  const file = at('tested.policy.yaml')
+  const tests = at('tested.tests.yaml')
+  const written = await run(['policy', 'new', 'shop', '--out', file, '--tests'])
+  assert.equal(written.stdout, `written ${file}\nwritten ${tests}\n  next: qip policy test ${file}\n`)
+  const good = await run(['policy', 'test', file, '--all-rules'])
+  assert.equal(good.code, 0, good.stderr + good.stdout)
+  assert.match(good.stdout, /7 of 7 cases as expected/)
+  assert.deepEqual((await run(['policy', 'test', tests, '--json'])).code, 0)
+  const head = 'apiVersion: quantum-ip.dev/v1\nkind: PolicyTests\npolicy: tested.policy.yaml\n'
+  const one = '  - { name: old builds, facts: { build.slsaLevel: 2 }, expect: { action: allow, rule: null } }'
+  await writeFile(at('wrong.tests.yaml'), `${head}cases:\n${one}\n`)
+  const wrong = await run(['policy', 'test', at('wrong.tests.yaml')])
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.stdout, /FAIL old builds\s+quarantine, by unattested-builds/)
+  assert.match(wrong.stdout, /action: - allow \+ quarantine\n\s+rule: - none \+ unattested-builds/)
+  assert.match(wrong.stdout, /decided {2}unattested-builds: verdict.status[^\n]*\n[^\n]*build.slsaLevel = 2/)
+  assert.match(wrong.stdout, /but no case is decided by rule registry-outage/)
+  const json = JSON.parse((await run(['policy', 'test', at('wrong.tests.yaml'), '--json'])).stdout) as {
+    readonly files: readonly { readonly unreached: unknown }[]
+  }
+  assert.deepEqual(json.files[0]?.unreached, { rules: ['registry-outage'], exceptions: [] })
+  await writeFile(at('typo.tests.yaml'), `${head}cases: [{ name: x, facts: { buidl: null }, expect: allow }]`)
+  assert.match(
+    (await run(['policy', 'test', at('typo.tests.yaml')])).stderr,
+    /`buidl`.*nearest known one is `build`/,
+  )
+})
+
 test('says which exceptions of a policy have ended, or soon will, and refuses one without end', async () => {
   const file = at('exceptions.yaml')
   const text = (await run(['policy', 'new', 'shop'])).stdout

@@ -55,4 +55,19 @@ export { policyLimits } from './limits.ts'
 export { newPolicy } from './new-policy.ts'
 export { defaultQuarantine, parsePolicy, policyApiVersion } from './parse-policy.ts'
 export { type Place, PolicyError, type PolicyErrorDetails } from './policy-errors.ts'
+export { newPolicyTests } from './new-policy-tests.ts'
+export {
+  type ExpectedDecision,
+  type PolicyTestCase,
+  type PolicyTests,
+  parsePolicyTests,
+} from './policy-tests.ts'
 export { factsOf, snapshotFacts } from './read-facts.ts'
+export {
+  type CaseOutcome,
+  type DecidedCase,
+  type Difference,
+  type PolicyTestReport,
+  runPolicyTests,
+} from './run-policy-tests.ts'
+export { sampleFacts } from './sample-facts.ts'

@@ -19,6 +19,8 @@ export const policyLimits = {
   conditionCostMax: 1_000,
   /** Cost of all conditions of a policy. */
   policyCostMax: 5_000,
+  /** Cases of one table of tests. */
+  testCasesMax: 1_000,
   patternCharsMax: 256,
   /** What the counted repetitions of a pattern may multiply to. */
   patternRepeatMax: 64,

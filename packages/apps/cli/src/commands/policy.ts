@@ -1,5 +1,6 @@
 import { type CodedError, isQipError, type JsonObject } from '@quantum-ip/base'
-import { newPolicy } from '@quantum-ip/policy'
+import { newPolicy, newPolicyTests } from '@quantum-ip/policy'
+import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import type { Outcome } from '../exit-codes.ts'
@@ -9,13 +10,16 @@ import { exceptionWarnings } from '../lib/exception-warnings.ts'
 import { writeText } from '../lib/files.ts'
 import type { Run } from '../lib/io.ts'
 import { type Output, type OutputOptions, tone } from '../lib/output.ts'
+import { testsFileOf } from '../lib/policy-tests-file.ts'
+import { policyTestCommand } from './policy-test.ts'
 import { inFile, readPolicyFile } from '../lib/policy-file.ts'
 
 interface NewOptions extends OutputOptions {
   readonly out?: string
+  readonly tests?: boolean
 }
 
-/** `qip policy new|check`. */
+/** `qip policy`. */
 export function policyCommand(run: Run): Command {
   const create = newAnswer(
     'new',
@@ -23,27 +27,48 @@ export function policyCommand(run: Run): Command {
   )
     .argument('[name]', 'the name of the policy', 'default')
     .option('-o, --out <file>', 'the file to write; without one, it is printed')
+    .option('--tests', 'with --out: write a table of tests beside it, too')
     .action((name: string, options: NewOptions) => {
-      return answer(run, options, (output) => writePolicy(output, name, options.out))
+      return answer(run, options, (output) => writePolicy(output, name, options))
     })
   const check = newAnswer('check', 'check policies: keys, conditions and their types')
     .argument('<files...>', 'YAML files')
     .action((files: readonly string[], options: OutputOptions) => {
       return answer(run, options, (output) => checkPolicies(output, files))
     })
-  return newCommand('policy', 'write and check policies').addCommand(create).addCommand(check)
+  return newCommand('policy', 'write, check and test policies')
+    .addCommand(create)
+    .addCommand(check)
+    .addCommand(policyTestCommand(run))
 }
 
-async function writePolicy(output: Output, name: string, out: string | undefined): Promise<void> {
+async function writePolicy(output: Output, name: string, { out, tests = false }: NewOptions): Promise<void> {
   const content = policyText(name)
-  if (out !== undefined) await writeText({ path: out, what: 'policy', content, secret: true })
-  output.show({ name, ...(out === undefined ? { policy: content } : { file: out }) }, () => {
-    if (out === undefined) {
-      output.line(content.trimEnd())
-      return
-    }
-    output.line(tone('good', 'written'), out)
-    output.line('  next:', `qip policy check ${out}`)
+  if (out === undefined) {
+    if (tests) throw testsWithoutOut()
+    output.show({ name, policy: content }, () => output.line(content.trimEnd()))
+    return
+  }
+  await writeText({ path: out, what: 'policy', content, secret: true })
+  const beside = tests ? testsFileOf(out) : undefined
+  if (beside !== undefined) {
+    await writeText({
+      path: beside,
+      what: 'table of tests',
+      content: newPolicyTests(basename(out)),
+      secret: true,
+    })
+  }
+  output.show({ name, file: out, ...(beside !== undefined && { tests: beside }) }, () => {
+    for (const file of [out, beside]) if (file !== undefined) output.line(tone('good', 'written'), file)
+    output.line('  next:', beside === undefined ? `qip policy check ${out}` : `qip policy test ${out}`)
+  })
+}
+
+function testsWithoutOut(): CliError {
+  return new CliError('QIP_CLI_USAGE', {
+    reason: '`--tests` writes a file beside the policy',
+    next: 'add `--out <file>`',
   })
 }
 

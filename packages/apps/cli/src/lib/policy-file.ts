@@ -16,8 +16,8 @@ export async function readPolicyFile(path: string): Promise<CompiledPolicy> {
   return compilePolicy(parsePolicy(yaml.value, { locate, nowMs: Date.now() }), { locate })
 }
 
-// The policy writes `spec.rules[2].when`, the text knows ['spec', 'rules', 2, 'when'].
-function locateIn(yaml: YamlText): Locate {
+/** Finds places in a text: a policy writes `spec.rules[2].when`, the text knows ['spec', 'rules', 2, 'when']. */
+export function locateIn(yaml: YamlText): Locate {
   return (path) => {
     const parts = path.match(/[^.[\]]+/g) ?? []
     return yaml.locate(parts.map((part) => (/^\d+$/.test(part) ? Number(part) : part)))

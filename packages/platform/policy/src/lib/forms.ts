@@ -66,3 +66,21 @@ function readRate(reader: Reader): number {
   if (rate === 0) throw reader.invalid('requests per second, such as `10/s`')
   return rate
 }
+
+const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)$/
+const timeExpected = 'a time as RFC 3339 writes it, to the second, such as `2026-12-01T18:00:00Z`'
+
+/** A time of RFC 3339, as seconds since 1970. */
+export function readTimeS(reader: Reader): number {
+  const text = reader.text(timeExpected, 32)
+  const ms = timeForm.test(text) ? Date.parse(text) : Number.NaN
+  // Not every `Date.parse` refuses the 31st of June: what it makes of it must be the day that was written.
+  if (Number.isNaN(ms) || !isRealDay(text)) throw reader.invalid(timeExpected)
+  return ms / 1_000
+}
+
+function isRealDay(text: string): boolean {
+  const day = text.slice(0, 10)
+  const ms = Date.parse(`${day}T00:00:00Z`)
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day)
+}

@@ -1,12 +1,10 @@
 import type { PolicyException } from '../document.ts'
 import { policyLimits } from '../limits.ts'
-import { readName, readQuarantine, readReasons } from './forms.ts'
+import { readName, readQuarantine, readReasons, readTimeS } from './forms.ts'
 import { checkRule } from './naming.ts'
 import { type Reader, required } from './reader.ts'
 
 const dayMs = 86_400_000
-const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)$/
-const timeExpected = 'a time as RFC 3339 writes it, to the second, such as `2026-12-01T18:00:00Z`'
 
 const keys = ['name', 'owner', 'reason', 'expires', 'when', 'reasons', 'action', 'anonymous', 'quarantine']
 
@@ -58,20 +56,11 @@ function readException(reader: Reader, nowMs: number | undefined): PolicyExcepti
 }
 
 function readEnd(reader: Reader, nowMs: number | undefined): number {
-  const text = reader.text(timeExpected, 32)
-  const ms = timeForm.test(text) ? Date.parse(text) : Number.NaN
-  // Not every `Date.parse` refuses the 31st of June: what it makes of it must be the day that was written.
-  if (Number.isNaN(ms) || !isRealDay(text)) throw reader.invalid(timeExpected)
+  const ms = readTimeS(reader) * 1_000
   const days = policyLimits.exceptionDaysMax
   if (nowMs !== undefined && ms > nowMs + days * dayMs) {
     const latest = new Date(nowMs + days * dayMs).toISOString().slice(0, 10)
     throw reader.invalid(`an end at most ${days} days ahead, until ${latest}`)
   }
   return ms
-}
-
-function isRealDay(text: string): boolean {
-  const day = text.slice(0, 10)
-  const ms = Date.parse(`${day}T00:00:00Z`)
-  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day)
 }
