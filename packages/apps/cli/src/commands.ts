@@ -63,6 +63,18 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'list, show and follow security events',
     load: async () => (await import('./commands/events.ts')).eventsCommand,
   },
+  incident: {
+    summary: 'open, note, close and report on incidents',
+    load: async () => (await import('./commands/incident.ts')).incidentCommand,
+  },
+  window: {
+    summary: 'declare times in which alerts are not wanted',
+    load: async () => (await import('./commands/window.ts')).windowCommand,
+  },
+  services: {
+    summary: 'list the declared services with owner, tier and stage',
+    load: async () => (await import('./commands/services.ts')).servicesCommand,
+  },
   sampling: {
     summary: 'show, raise or lower the share of deep checks in the fleet',
     load: async () => (await import('./commands/sampling.ts')).samplingCommand,

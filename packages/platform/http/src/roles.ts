@@ -2,7 +2,8 @@
  * The roles of operators, weakest first. Each may do all that the ones before it may.
  *
  * - `viewer` reads: services, decisions, keys, incidents
- * - `operator` acts on traffic and members: admits, revokes tokens, identities and builds, publishes policies
+ * - `operator` acts on traffic and members: admits, revokes tokens, identities and builds, publishes policies, opens incidents and
+ *   windows
  * - `key-custodian` acts on keys: creates, rotates, rolls back, revokes keys
  * - `admin` makes and revokes credentials of operators
  */

@@ -7,6 +7,7 @@ import { type AuthorityOptions, withAuthority } from '../lib/authority-options.t
 import { answer, newAnswer, newCommand } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import { type Output, tone } from '../lib/output.ts'
+import { numberOf } from '../lib/number-of.ts'
 import { textOf } from '../lib/text-of.ts'
 import { formatMoment, parseSpan } from '../lib/times.ts'
 
@@ -25,7 +26,10 @@ export function samplingCommand(run: Run): Command {
     .argument('<share>', 'of requests, 1% to 100%')
     .requiredOption('--reason <text>', 'why, for those who read it later')
     .option('--for <duration>', 'how long (default: until it is lowered)')
-  const lower = newAnswer('lower', 'take back what was raised; an open security event still counts')
+  const lower = newAnswer(
+    'lower',
+    'take back what was raised; an open incident or security event still counts',
+  )
   withAuthority(show).action((options: AuthorityOptions) =>
     answer(run, options, (output) => tell(output, options, { method: 'GET' })),
   )
@@ -66,13 +70,13 @@ async function tell(
     target: '/v1/sampling',
     ...request,
   })) as JsonObject
-  const event = typeof json['event'] === 'number' ? json['event'] : undefined
-  output.show(json, () => showState(output, new AnswerReader(json, operation), event))
+  output.show(json, () => showState(output, new AnswerReader(json, operation)))
 }
 
-function showState(output: Output, state: AnswerReader, event: number | undefined): void {
+function showState(output: Output, state: AnswerReader): void {
+  const [event, incident] = [numberOf(state, 'event'), numberOf(state, 'openIncident')]
   const [percent, untilMs] = [state.integer('percent'), state.integer('untilMs')]
-  if (percent === 0 && event === undefined) {
+  if (percent === 0 && event === undefined && incident === undefined) {
     output.line('as configured', tone('dim', 'nothing is raised'))
     return
   }
@@ -89,6 +93,9 @@ function showState(output: Output, state: AnswerReader, event: number | undefine
           ['because', textOf(state, 'reason')],
           ['until', until],
         ] as const)),
+    ...(incident === undefined
+      ? []
+      : ([['open incident', `${incident}: qip incident show ${incident}`]] as const)),
     ...(event === undefined ? [] : ([['open event', `${event}: qip events show ${event}`]] as const)),
   ])
 }

@@ -29,7 +29,15 @@ export async function openTestAuthority(): Promise<TestAuthority> {
     requireAttestation: [{ service: '**', demand: 'warn' }],
   })
   const path = join(folder, 'authority.sock')
-  const served = await serveAuthority({ authority, listeners: [{ host: '127.0.0.1', port: 0 }, { path }] })
+  const services = [
+    { id: `${td}/ns/prod/sa/shop`, owner: 'team-shop', tier: 'critical', stage: 'enforced' },
+    { id: `${td}/ns/prod/sa/pay`, owner: undefined, tier: 'standard', stage: 'observed' },
+  ]
+  const served = await serveAuthority({
+    authority,
+    services,
+    listeners: [{ host: '127.0.0.1', port: 0 }, { path }],
+  })
   return {
     authority,
     folder,
