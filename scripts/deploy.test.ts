@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import { alertingGroups } from './deploy/alert-rules.ts'
+import { alertCases } from './deploy/alert-cases.ts'
+import { alertTable } from './deploy/alert-table.ts'
+import { rootCauses } from './deploy/root-causes.ts'
 import { deployFiles } from './deploy.ts'
 import { faultsOf } from './deploy/expressions.ts'
 import { recordingGroups } from './deploy/recording-rules.ts'
@@ -46,3 +50,59 @@ test('an address of runbooks that is given stands in every alert', () => {
     assert.match(annotations['runbook_url'] ?? '', /^https:\/\/wiki\.example\/qip\/.+\.md/)
   }
 })
+
+for (const [name, cases] of Object.entries(alertCases)) {
+  test(`${name} has a case that fires and one that does not`, () => {
+    assert.ok(cases.some(({ fires }) => fires.length > 0))
+    assert.ok(cases.some(({ fires }) => fires.length === 0))
+  })
+}
+
+test('routes and inhibitions of Alertmanager name alerts, labels and values that there are', () => {
+  const causes = new Set(Object.values(alertTable).flatMap(causesOf))
+  const values: Readonly<Record<string, ReadonlySet<string> | 'open'>> = {
+    alertname: new Set(Object.keys(alertTable)),
+    root_cause: causes,
+    severity: new Set(['page', 'ticket']),
+    signal: new Set(Object.values(alertTable).map(({ signal }) => signal)),
+    job: new Set(['quantum-ip-authority', 'quantum-ip-gateway']),
+    owner: 'open',
+    service: 'open',
+  }
+  const config = parse(read('deploy/alertmanager/alertmanager.yml')) as AlertmanagerConfig
+  const routes = [config.route, ...(config.route.routes ?? [])]
+  const matchers = [
+    ...routes.flatMap((route) => route.matchers ?? []),
+    ...config.inhibit_rules.flatMap((rule) => [...rule.source_matchers, ...rule.target_matchers]),
+  ]
+  const labels = [
+    ...routes.flatMap((route) => route.group_by),
+    ...config.inhibit_rules.flatMap((rule) => rule.equal ?? []),
+  ]
+  for (const matcher of matchers) {
+    const [, label = '', value = ''] = /^(\w+)(?:=~|!=|=)"(.*)"$/.exec(matcher) ?? []
+    const known = values[label]
+    assert.ok(known !== undefined, matcher)
+    if (known !== 'open') for (const each of value.split('|')) assert.ok(known.has(each), matcher)
+  }
+  for (const label of labels) assert.ok(label in values, label)
+})
+
+interface AlertmanagerConfig {
+  readonly route: Route & { readonly routes?: readonly Route[] }
+  readonly inhibit_rules: readonly {
+    readonly source_matchers: readonly string[]
+    readonly target_matchers: readonly string[]
+    readonly equal?: readonly string[]
+  }[]
+}
+
+interface Route {
+  readonly matchers?: readonly string[]
+  readonly group_by: readonly string[]
+}
+
+function causesOf({ rootCause }: (typeof alertTable)[string]): readonly string[] {
+  if (rootCause === 'by_reason') return Object.keys(rootCauses)
+  return typeof rootCause === 'string' ? [rootCause] : Object.values(rootCause.of)
+}

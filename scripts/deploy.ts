@@ -8,13 +8,14 @@ import { stringify } from 'yaml'
 import { alertingGroups, defaultRunbooks, runbooksOf } from './deploy/alert-rules.ts'
 import { alertTable } from './deploy/alert-table.ts'
 import { recordingGroups } from './deploy/recording-rules.ts'
+import { ruleTestFile } from './deploy/rule-tests.ts'
 import { rootCauses } from './deploy/root-causes.ts'
 import { root } from './lib-packages.ts'
 
 const generated = '# Written by `node scripts/deploy.ts`; change the tables in scripts/deploy instead.\n'
 
-function yaml(groups: unknown): string {
-  return `${generated}${stringify({ groups }, { lineWidth: 0 })}`
+function yaml(content: object): string {
+  return `${generated}${stringify(content, { lineWidth: 0, aliasDuplicateObjects: false })}`
 }
 
 function severityText(row: (typeof alertTable)[string]): string {
@@ -62,8 +63,9 @@ function alertsPage(): string {
 /** The files, by their path in the repository. */
 export function deployFiles(runbooks = defaultRunbooks): ReadonlyMap<string, string> {
   return new Map([
-    ['deploy/prometheus/recording.rules.yaml', yaml(recordingGroups)],
-    ['deploy/prometheus/alerting.rules.yaml', yaml(alertingGroups(runbooks))],
+    ['deploy/prometheus/recording.rules.yaml', yaml({ groups: recordingGroups })],
+    ['deploy/prometheus/alerting.rules.yaml', yaml({ groups: alertingGroups(runbooks) })],
+    ['deploy/prometheus/alerts.test.yaml', yaml(ruleTestFile())],
     ['docs/reference/alerts.md', alertsPage()],
   ])
 }

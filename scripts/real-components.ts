@@ -32,6 +32,10 @@ const components = {
   postgres: { package: 'postgresql', version: '--version', folders: '/usr/lib/postgresql/*/bin' },
   chromium: { package: 'chromium', version: '--version' },
   'redis-server': { package: 'redis-server', version: '--version' },
+  prometheus: { package: 'prometheus', version: '--version' },
+  promtool: { package: 'prometheus', version: '--version' },
+  'prometheus-alertmanager': { package: 'prometheus-alertmanager', version: '--version' },
+  amtool: { package: 'prometheus-alertmanager', version: '--version' },
   // Not in the distribution; its own project publishes the program as a wheel.
   // Nor are these: built from their modules, which takes minutes and then is kept.
   minio: {
