@@ -22,6 +22,8 @@ export {
   relayProblem,
   relayProblems,
 } from './gateway/problem.ts'
+export { type ProbeOptions, probeParameter, probeType } from './gateway/probe.ts'
+export { sha256Prefix } from './gateway/probe-digest.ts'
 export { type Relay, openRelay } from './gateway/relay.ts'
 export { type CutCause, type RelayObserver } from './gateway/relay-observer.ts'
 export {

@@ -38,6 +38,7 @@ import { openLoadPart } from './load-part.ts'
 import { openMirrorLinks } from './mirror-links.ts'
 import type { Verifier } from '@quantum-ip/verifier'
 import { openVerifier } from './gateway-verifier.ts'
+import { probeOptions } from './probe-options.ts'
 import { openReplayPart, type ReplayPart } from './replay-part.ts'
 
 /** What a gateway is opened with, besides its configuration. */
@@ -129,6 +130,7 @@ async function openWith(
   const gateway = await openGateway({
     ...(await gatewayOptions(options, { store, verifier, decisions })),
     ...load.gateway,
+    ...(config.gateway.probes && { probes: probeOptions(options, { follower, verifier }) }),
     deferred: (request) => deferred.add(request),
     incident: () => alertness.incident,
   })

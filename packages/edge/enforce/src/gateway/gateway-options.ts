@@ -4,6 +4,7 @@ import type { LoadShedder } from '@quantum-ip/http'
 import type { DecisionInput, ShedCause, SpanExporter } from '@quantum-ip/telemetry'
 import type { DeepMode, Verifier } from '@quantum-ip/verifier'
 import type { DeferredRequest } from './deferred-checks.ts'
+import type { ProbeOptions } from './probe.ts'
 import type { RelayOptions } from './relay-options.ts'
 import type { RoutePattern } from './route-table.ts'
 import type { UpstreamOptions } from './upstream.ts'
@@ -78,6 +79,8 @@ export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' 
   readonly shedder?: LoadShedder
   /** Hears of each request that was shed. `service` is absent where it was shed before its route was known. */
   readonly onShed?: (cause: ShedCause, service?: ServiceId) => void
+  /** Answers probes of `qip doctor`. Default: there are none, and a ticket in a query means nothing. */
+  readonly probes?: ProbeOptions
   /** Whether an incident is open. */
   readonly incident?: () => boolean
   /** Seconds that clocks may differ: how long after its token's end a stream is cut. Default 30. */

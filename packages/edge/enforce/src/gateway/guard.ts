@@ -22,6 +22,7 @@ import { isAttested } from './deferred-checks.ts'
 import type { GatewayOptions } from './gateway-options.ts'
 import type { LoadGate } from './load-gate.ts'
 import { problemAnswer, relayProblem } from './problem.ts'
+import { ProbeDesk, type ProbeTicket } from './probe.ts'
 import { refusalAnswer } from './refusal.ts'
 import type { ClientCertificate, RequestHead } from './request-head.ts'
 import { type QuarantineLimiters, type ReadyRoute } from './route-setup.ts'
@@ -60,11 +61,14 @@ export class GatewayGuard {
   readonly #parts: GuardParts
   readonly #clock: Clock
   readonly #toleranceMs: number
+  readonly #probes: ProbeDesk | undefined
 
   constructor(parts: GuardParts) {
+    const { verifier, probes, clock = systemClock, clockToleranceS = 30 } = parts.options
     this.#parts = parts
-    this.#clock = parts.options.clock ?? systemClock
-    this.#toleranceMs = (parts.options.clockToleranceS ?? 30) * 1_000
+    this.#clock = clock
+    this.#toleranceMs = clockToleranceS * 1_000
+    this.#probes = probes && new ProbeDesk({ verifier, options: probes, clock })
   }
 
   /** Decides about a request. */
@@ -74,6 +78,11 @@ export class GatewayGuard {
     route.load.count()
     const shed = this.#parts.gate.refuse(route.priority)
     if (shed !== undefined) return this.#shed(shed, route)
+    const ticket = this.#probes?.read(head.query)
+    return ticket === undefined ? this.#judgeOn(head, route) : this.#judgeProbe(head, route, ticket)
+  }
+
+  #judgeOn(head: RequestHead, route: ReadyRoute): Decision | Promise<Decision> {
     const carried = readCarried(head.reserved)
     if (route.exempt.length > 0 && isExempt(route.exempt, head)) {
       return { action: 'pass', upstream: route.upstream, fields: this.#fields(exemptStatus, carried, route) }
@@ -81,6 +90,19 @@ export class GatewayGuard {
     const held = route.options.bodyBytesHeld ?? 0
     if (held > 0 && head.hasBody && carried.tokenCount === 1) return this.#judgeWithBody(head, route, carried)
     return this.#verify(this.#caseOf(head, route, carried))
+  }
+
+  async #judgeProbe(head: RequestHead, route: ReadyRoute, ticket: ProbeTicket): Promise<Decision> {
+    const probes = this.#probes
+    if (probes === undefined || !(await probes.holds(ticket))) return this.#judgeOn(head, route)
+    const carried = readCarried(head.reserved)
+    const asked = this.#caseOf(head, route, carried)
+    const verdict = await this.#parts.options.verifier.verify(asked.input)
+    const decision = decide(route.policy, this.#factsOf(asked, verdict))
+    const exempt = route.exempt.length > 0 && isExempt(route.exempt, head)
+    const { service } = route.options
+    const probed = { head, route: { name: route.name, service }, carried, exempt, verdict, decision }
+    return probes.answer(probed, ticket.sent)
   }
 
   // Whatever the mode: a gateway that answers too late protects nobody, and monitors nothing.
@@ -156,12 +178,7 @@ export class GatewayGuard {
   #conclude(asked: Case, verdict: Verdict): Decision {
     const { options } = this.#parts
     const { route } = asked
-    const facts = factsOf({
-      verdict,
-      request: requestFacts(asked),
-      environment: route.environment,
-      nowMs: this.#clock.now(),
-    })
+    const facts = this.#factsOf(asked, verdict)
     const decided = decide(route.policy, facts, options.policyObserver)
     const decision = this.#isPutOff(route, verdict, decided) ? { ...decided, deferred: true } : decided
     if (route.candidate !== undefined) options.shadow?.(decide(route.candidate, facts), decision, facts)
@@ -170,6 +187,11 @@ export class GatewayGuard {
     if (asked.trace !== undefined) this.#span(asked, verdict, { decision, id })
     if (decision.deferred) options.deferred?.({ verdict, id, priority: route.priority })
     return this.#act(asked, verdict, { decision, id, facts })
+  }
+
+  #factsOf(asked: Case, verdict: Verdict): Facts {
+    const { environment } = asked.route
+    return factsOf({ verdict, request: requestFacts(asked), environment, nowMs: this.#clock.now() })
   }
 
   // Where deep checks are deferred, one follows for everything that passes without; where they are not, the policy may ask for it.

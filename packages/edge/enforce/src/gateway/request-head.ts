@@ -45,6 +45,8 @@ export interface RequestHead {
   readonly reserved: readonly string[]
   /** The other end-to-end fields, flat, in order. */
   readonly fields: readonly string[]
+  /** All fields as they arrived, flat, in order: for probes, which look for what was renamed. */
+  readonly raw: readonly string[]
   /** The client certificate of the connection. */
   certificate(): ClientCertificate | undefined
   /**
@@ -110,6 +112,7 @@ export class ReadHead implements RequestHead {
   /** Path and query byte for byte, as the upstream gets them. */
   readonly forward: string
   readonly scan: FieldScan
+  readonly raw: readonly string[]
   hooks: HeadHooks | undefined
 
   constructor(arrived: ArrivedRequest, scan: FieldScan, parts: HeadParts) {
@@ -129,6 +132,7 @@ export class ReadHead implements RequestHead {
     this.hasBody = arrived.hasBody ?? (scan.transferEncoding !== undefined || (this.contentLength ?? 0) > 0)
     this.forward = parts.target.forward
     this.scan = scan
+    this.raw = arrived.rawFields
     this.hooks = undefined
   }
 

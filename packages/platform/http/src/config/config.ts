@@ -174,6 +174,8 @@ export interface GatewayConfig {
   readonly threads: number | 'auto'
   /** How much a refusal says to callers that are not authenticated. */
   readonly detail: 'public' | 'internal'
+  /** Whether it answers the probes of `qip doctor`. */
+  readonly probes: boolean
   readonly quarantine: QuarantineConfig
   readonly overload: OverloadConfig
   readonly limits: GatewayLimitsConfig

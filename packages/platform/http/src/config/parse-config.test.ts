@@ -75,6 +75,7 @@ const defaults: Config = {
     tls: undefined,
     threads: 1,
     detail: 'public',
+    probes: true,
     quarantine: { inFlightMax: 10 },
     overload: { delayTargetMs: 25, windowMs: 100 },
     limits: {

@@ -251,6 +251,7 @@ function gateway(at: Section): GatewayConfig {
     tls: gatewayTls(at.optionalSection('tls')),
     threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
     detail: at.word('detail', 'detail'),
+    probes: at.flag('probes'),
     quarantine: { inFlightMax: quarantine.integer('inFlight') },
     overload: overload(at.section('overload')),
     limits: {

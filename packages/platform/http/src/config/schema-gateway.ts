@@ -116,6 +116,10 @@ export const gateway = section('the gateway', {
     description: 'how much a refusal tells callers that are not authenticated',
     default: 'public',
   }),
+  probes: flag({
+    description: 'answer the probes of `qip doctor`, which only operators have tickets for',
+    default: true,
+  }),
   quarantine: section('quarantined requests, where a route has no quarantineUpstream', {
     inFlight: integer({ description: 'at once, per service', default: 10, minimum: 1, maximum: 100_000 }),
   }),
