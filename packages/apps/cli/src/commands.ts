@@ -95,6 +95,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'write and check policies',
     load: async () => (await import('./commands/policy.ts')).policyCommand,
   },
+  doctor: {
+    summary: 'send probes through the real path: what is lost, and at which hop',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  },
   gameday: {
     summary: 'failure drills on processes of its own: detection, remedy, recovery',
     load: async () => (await import('./commands/gameday.ts')).gamedayCommand,

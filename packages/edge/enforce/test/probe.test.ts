@@ -114,6 +114,14 @@ for (const [what, claims] of [
   })
 }
 
+test('a gateway whose trust is stale answers a ticket that it can still check', async () => {
+  await using scene = await openProbed()
+  const { domain } = scene
+  domain.clock.advance(10 * 60_000)
+  const asked = await scene.ask({ path: path(await ticketOf(domain)) })
+  assert.equal(asked.status, 200)
+})
+
 test('where probes are off, a ticket is a part of the query like any other', async () => {
   const domain = await createTestDomain()
   await using scene = await openScene({ domain })

@@ -12,13 +12,13 @@ export interface LabProxy {
   change(rules: string): Promise<void>
 }
 
-/** Starts nginx with its defaults before `target`; `rules` stand in its one location. */
-export async function openNginx(lab: Lab, target: string, rules = ''): Promise<LabProxy> {
+/** Starts nginx with its defaults before `target`; `rules` stand in its one location, `server` in its server. */
+export async function openNginx(lab: Lab, target: string, rules = '', server = ''): Promise<LabProxy> {
   const command = programOf('nginx')
   const folder = await lab.subfolder('nginx')
   const port = await freePort()
   const write = (text: string): Promise<void> =>
-    writeFile(join(folder, 'nginx.conf'), nginxConfig({ port, target, rules: text }))
+    writeFile(join(folder, 'nginx.conf'), nginxConfig({ port, target, rules: text, server }))
   await write(rules)
   const process = await startProcess({
     command,
@@ -36,7 +36,14 @@ export async function openNginx(lab: Lab, target: string, rules = ''): Promise<L
   }
 }
 
-function nginxConfig({ port, target, rules }: { port: number; target: string; rules: string }): string {
+interface NginxParts {
+  readonly port: number
+  readonly target: string
+  readonly rules: string
+  readonly server: string
+}
+
+function nginxConfig({ port, target, rules, server }: NginxParts): string {
   // Workers of root would be `nobody`, who may not enter the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -51,6 +58,7 @@ http {
   ${kinds.map((kind) => `${kind}_temp_path ${kind}-temp;`).join('\n  ')}
   server {
     listen 127.0.0.1:${port};
+    ${server}
     location / {
       proxy_pass ${target};
       proxy_set_header Host $host;
