@@ -97,9 +97,8 @@ const tones: Readonly<Record<CheckOutcome, Tone>> = { ok: 'good', warn: 'warn', 
 
 /** A row for each check; below those that are not good, what to do. */
 function showChecks(output: Output, checks: readonly DoctorCheck[]): void {
-  const width = (values: readonly string[]): number => Math.max(0, ...values.map((value) => value.length))
-  const names = width(checks.map(({ name }) => name))
-  const hops = width(checks.map(({ hop = '' }) => hop))
+  const names = widthOf(checks.map(({ name }) => name))
+  const hops = widthOf(checks.map(({ hop = '' }) => hop))
   for (const { name, outcome, hop = '', seen, next, runbook } of checks) {
     output.line(
       tone(tones[outcome], outcome.padEnd(4)),
@@ -111,4 +110,8 @@ function showChecks(output: Output, checks: readonly DoctorCheck[]): void {
     if (next !== undefined) output.line('    ', tone('dim', 'next:'), next)
     if (runbook !== undefined) output.line('    ', tone('dim', 'runbook:'), runbook)
   }
+}
+
+function widthOf(values: readonly string[]): number {
+  return Math.max(0, ...values.map(({ length }) => length))
 }

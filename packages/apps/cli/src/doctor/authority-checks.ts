@@ -7,6 +7,7 @@ import { parseState, type State } from '@quantum-ip/trust'
 import type { AskedAuthority } from '../lib/authority.ts'
 import { openMirrorLinks } from '../up/mirror-links.ts'
 import { type DoctorCheck, runbook } from './check.ts'
+import { wordOf } from './word-of.ts'
 
 /** What was found out about the authority. */
 export interface SeenAuthority {
@@ -114,7 +115,7 @@ export async function trustDomainOf(requester: Requester): Promise<string> {
     method: 'GET',
     target: '/.well-known/quantum-ip',
   })
-  return String((json as JsonObject)['trustDomain'])
+  return wordOf(json as JsonObject, 'trustDomain')
 }
 
 /** An error in one line. */

@@ -70,8 +70,11 @@ function fieldFate(field: string, sent: string, seen: readonly SeenField[]): Fat
 }
 
 function isLike(name: string, field: string): boolean {
-  const bare = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
   return bare(name).endsWith(bare(field))
+}
+
+function bare(text: string): string {
+  return text.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
 }
 
 function seenFields(answer: JsonObject): readonly SeenField[] {

@@ -4,6 +4,7 @@ import { directiveFor } from './directives.ts'
 import { fateOf } from './fate.ts'
 import { locate, type Location } from './locate.ts'
 import type { ProbeResult } from './send-probe.ts'
+import { wordOf } from './word-of.ts'
 
 /** Whether a gateway is reached at each place, and answers. */
 export function reachChecks(results: readonly ProbeResult[]): readonly DoctorCheck[] {
@@ -43,8 +44,8 @@ function isStale({ code }: ProbeResult): boolean {
 }
 
 function reachedText({ answer = {} }: ProbeResult): string {
-  const { state, route, service } = answer as { state?: JsonObject; route?: string; service?: string }
-  return `\`${String(state?.['point'] ?? '?')}\` answers, route \`${route ?? '?'}\` of ${service ?? '?'}`
+  const point = wordOf(answer['state'] as JsonObject | undefined, 'point')
+  return `\`${point}\` answers, route \`${wordOf(answer, 'route')}\` of ${wordOf(answer, 'service')}`
 }
 
 function reachAdvice({ code, reason, status, error }: ProbeResult): string {
@@ -130,8 +131,8 @@ export function verdictCheck(result: ProbeResult | undefined): DoctorCheck | und
     decision?: JsonObject
     exempt?: boolean
   }
-  const reason = String(verdict?.['reason'] ?? '?')
-  const how = `${String(decision?.['action'])} by \`${String(decision?.['policy'])}\` in ${String(decision?.['mode'])}`
+  const reason = wordOf(verdict, 'reason')
+  const [action, policy, mode] = ['action', 'policy', 'mode'].map((name) => wordOf(decision, name))
   if (exempt === true)
     return {
       name: 'token-verifies',
@@ -140,7 +141,11 @@ export function verdictCheck(result: ProbeResult | undefined): DoctorCheck | und
       next: 'give a URL that is not in `exempt` of its route',
     }
   if (verdict?.['status'] === 'verified')
-    return { name: 'token-verifies', outcome: 'ok', seen: `${reason}; the policy would ${how}` }
+    return {
+      name: 'token-verifies',
+      outcome: 'ok',
+      seen: `${reason}; the policy \`${policy}\` in ${mode} would ${action}`,
+    }
   return {
     name: 'token-verifies',
     outcome: 'fail',

@@ -3,6 +3,7 @@ import { type AnswerReader, openTransport, requestJson } from '@quantum-ip/clien
 import { formatSpan } from '../lib/times.ts'
 import { type DoctorCheck, runbook } from './check.ts'
 import type { ProbeResult } from './send-probe.ts'
+import { wordOf } from './word-of.ts'
 
 // A state is due every 5 s; what is further behind than two of them has lost the feed.
 const lateMs = 12_000
@@ -12,7 +13,7 @@ export function pointChecks(results: readonly ProbeResult[]): readonly DoctorChe
   const points = new Map<string, JsonObject>()
   for (const { answer } of results) {
     const state = answer?.['state'] as JsonObject | undefined
-    if (state !== undefined) points.set(String(state['point']), state)
+    if (state !== undefined) points.set(wordOf(state, 'point'), state)
   }
   return [...points].map(([point, state]) => pointCheck(point, state))
 }
@@ -27,7 +28,7 @@ export async function localPointChecks(address: string): Promise<readonly Doctor
     }
     return (threads ?? []).flatMap((thread, at) => {
       const point = `this machine's gateway, thread ${at}`
-      return [pointCheck(point, thread), ...ownClockChecks(point, thread)]
+      return [pointCheck(point, thread)].concat(ownClockChecks(point, thread))
     })
   } catch (error) {
     const seen = error instanceof Error ? error.message : 'no answer'
@@ -52,7 +53,8 @@ function ownClockChecks(point: string, { clockOffsetMs }: JsonObject): readonly 
   ]
 }
 
-function pointCheck(point: string, { ageMs, staleness, ready, seq }: JsonObject): DoctorCheck {
+function pointCheck(point: string, state: JsonObject): DoctorCheck {
+  const { ageMs, staleness, ready } = state
   const age = typeof ageMs === 'number' ? formatSpan(ageMs) : 'unknown'
   const check = { name: 'trust-fresh', hop: point }
   const next = 'restore the way from this point to `authority.url`; nothing is restarted'
@@ -80,7 +82,7 @@ function pointCheck(point: string, { ageMs, staleness, ready, seq }: JsonObject)
       next: 'see /readyz of its socket',
       runbook: runbook('redis-loss'),
     }
-  return { ...check, outcome: 'ok', seen: `its trust state is ${age} old, number ${String(seq)}` }
+  return { ...check, outcome: 'ok', seen: `its trust state is ${age} old, number ${wordOf(state, 'seq')}` }
 }
 
 /** Who of the fleet is behind, as the authority sees it: gateways that no probe reached are among them. */
