@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { newPolicy } from '@quantum-ip/policy'
 import { openTestAuthority, type TestAuthority } from './support/authority.ts'
 import { qip } from './support/qip.ts'
 import { run, steady } from './support/run.ts'
@@ -268,6 +269,36 @@ test('explains a decision by the record that the authority keeps', async () => {
   assert.deepEqual([none.code, none.json()['code']], [1, 'QIP_CLI_NOT_FOUND'])
   const malformed = await asAdmin('explain', 'nonsense', '--json')
   assert.deepEqual([malformed.code, malformed.json()['code']], [2, 'QIP_TELEMETRY_DECISION_ID_MALFORMED'])
+})
+
+test('explains a decision that its enforcement point has forgotten by the policy that decided', async () => {
+  const id = 'edge-1-01mcc5rm00abcdefghjkmnpqrt'
+  const kept = {
+    ...record(id),
+    status: 'verified',
+    reason: 'ok',
+    authenticated: true,
+    subject: checkout,
+    build: { digest: 'ab', evidence: 'measured' },
+    rule: 'unattested-builds',
+    decidedBy: 'rule',
+    wouldBe: 'quarantine',
+    facts: { 'build.slsaLevel': 2, 'request.method': 'GET' },
+  }
+  await ground.authority.decisions.add([{ id, timeMs: 1_800_000_000_000, reason: 'ok', record: kept }])
+  const text = newPolicy('default')
+  const file = at('explained.policy.yaml')
+  await writeFile(file, text.replace('version: 1', 'version: 3'))
+  const { code, stdout, stderr } = await asAdmin('explain', id, '--policy', file)
+  assert.equal(code, 0, stderr)
+  assert.match(
+    stdout,
+    /decided +unattested-builds → quarantine\n[^\n]+\n[^\n]+\n[^\n]+\n +build\.slsaLevel = 2/,
+  )
+  assert.match(stdout, /- allowed if `build\.slsaLevel` were 3 \(is 2\)/)
+  await writeFile(file, text)
+  const other = await asAdmin('explain', id, '--policy', file, '--json')
+  assert.deepEqual([other.code, other.json()['code']], [2, 'QIP_CLI_USAGE'])
 })
 
 const record = (id: string) => ({

@@ -9,6 +9,7 @@ export {
   compilePolicy,
 } from './compile-policy.ts'
 export { type Condition, compileCondition } from './condition.ts'
+export { type Counterfactual, type FactChange, findCounterfactuals } from './counterfactual.ts'
 export { decide } from './decide.ts'
 export {
   type Decision,

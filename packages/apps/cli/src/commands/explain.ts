@@ -15,6 +15,10 @@ export function explainCommand(run: Run): Command {
       '--point <address>',
       "the operators' address of the enforcement point, unix:/path (default: by the configuration)",
     )
+    .option(
+      '--policy <file>',
+      'the policy that decided, to explain a decision that its enforcement point has forgotten',
+    )
   return withAuthority(command).action((id: string, options: ExplainOptions) => {
     return answer(run, options, async (output) => {
       const { findDecision } = await import('../lib/find-decision.ts')

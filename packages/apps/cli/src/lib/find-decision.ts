@@ -1,10 +1,18 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isQipError, type Json, type JsonObject } from '@quantum-ip/base'
+import type { CompiledPolicy, FactName } from '@quantum-ip/policy'
 import { ClientError, openTransport, requestJson, type Requester } from '@quantum-ip/client'
-import { type DecisionIdParts, parseDecisionId } from '@quantum-ip/telemetry'
+import {
+  type DecisionIdParts,
+  type DecisionRecord,
+  factsOfRecord,
+  parseDecisionId,
+} from '@quantum-ip/telemetry'
 import { CliError } from '../cli-errors.ts'
+import { explainFacts } from './explain-facts.ts'
 import { isObject } from './json.ts'
+import { readPolicyFile } from './policy-file.ts'
 import { askAuthority } from './authority.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import { findAuthority } from './find-authority.ts'
@@ -13,6 +21,7 @@ import { pointSocket } from './point-socket.ts'
 /** The options of `qip explain`. */
 export interface ExplainOptions extends AuthorityOptions {
   readonly point?: string
+  readonly policy?: string
 }
 
 /** A decision, as far as somebody still knows it. */
@@ -24,6 +33,10 @@ export interface FoundDecision {
   readonly facts: JsonObject | undefined
   /** Every rule of the policy with its value. As `facts`. */
   readonly rules: readonly JsonObject[]
+  /** Every exception of the policy, likewise. */
+  readonly exceptions: readonly JsonObject[]
+  /** What would have led to another action. As `facts`. */
+  readonly changes: readonly JsonObject[]
 }
 
 /**
@@ -45,7 +58,36 @@ export async function findDecision(id: string, options: ExplainOptions): Promise
       next: `it may have been suppressed (each reason has a cap), or be too old; ask ${parts.point} where it runs`,
     })
   }
-  return { id, source: 'authority', ...found }
+  return { id, source: 'authority', ...found, ...(await explainedBy(found, options.policy)) }
+}
+
+/**
+ * The record's own facts under a policy file: what the enforcement point has forgotten, as far as a record tells it.
+ *
+ * @throws {CliError} `QIP_CLI_USAGE` for another policy or version than the one that decided.
+ */
+async function explainedBy({ record }: Known, file: string | undefined): Promise<Partial<Known>> {
+  if (file === undefined) return {}
+  const policy = await readPolicyFile(file)
+  const { name, version } = policy.identity
+  const by = record['policy'] ?? null
+  if (!isObject(by) || by['name'] !== name || by['version'] !== version) {
+    const decided = isObject(by)
+      ? `${JSON.stringify(by['name'])} version ${JSON.stringify(by['version'])}`
+      : 'another'
+    throw new CliError('QIP_CLI_USAGE', {
+      reason: `\`${file}\` is policy ${name} version ${version}; the decision was made by ${decided}`,
+      next: 'give the file as it was then; `qip policy replay` asks what another policy would do',
+    })
+  }
+  const { facts, missing } = factsOfRecord(record as unknown as DecisionRecord)
+  if (missing.some((fact) => readsFact(policy, fact))) return {}
+  const { rules, exceptions, changes } = explainFacts(policy, facts)
+  return { rules: objects(rules), exceptions: objects(exceptions), changes: objects(changes) }
+}
+
+function readsFact({ exceptions, rules }: CompiledPolicy, fact: FactName): boolean {
+  return [...exceptions, ...rules].some(({ condition }) => condition?.facts.has(fact) === true)
 }
 
 async function pointAddress(
@@ -100,14 +142,22 @@ function isNotFound(details: unknown): boolean {
   return status === 404 || code === 'QIP_AUTHORITY_NOT_FOUND' || code === 'QIP_CLI_NOT_FOUND'
 }
 
-/** `{ record, facts, rules }` of an enforcement point, or the record alone. */
+/** `{ record, facts, rules, … }` of an enforcement point, or the record alone. */
 function known(answer: Json | undefined): Known | undefined {
   if (answer === undefined || !isObject(answer)) return undefined
-  const { record, facts, rules } = answer
-  if (record === undefined || !isObject(record)) return { record: answer, facts: undefined, rules: [] }
+  const { record, facts } = answer
+  if (record === undefined || !isObject(record)) {
+    return { record: answer, facts: undefined, rules: [], exceptions: [], changes: [] }
+  }
   return {
     record,
     facts: facts !== undefined && isObject(facts) && 'request.method' in facts ? facts : undefined,
-    rules: Array.isArray(rules) ? rules.filter((rule) => isObject(rule)) : [],
+    rules: objects(answer['rules']),
+    exceptions: objects(answer['exceptions']),
+    changes: objects(answer['changes']),
   }
+}
+
+function objects(value: Json | undefined): readonly JsonObject[] {
+  return Array.isArray(value) ? value.filter((item) => isObject(item)) : []
 }

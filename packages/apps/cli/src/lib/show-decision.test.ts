@@ -51,6 +51,8 @@ function shown(found: Partial<FoundDecision>): string {
     record,
     facts: undefined,
     rules: [],
+    exceptions: [],
+    changes: [],
     ...found,
   })
   return text
@@ -76,6 +78,48 @@ test('says which rule decided, with which values, and what would have changed it
     assert.match(text, part)
 })
 
+test('says what would have changed a decision, with values', () => {
+  const changes: readonly JsonObject[] = [
+    {
+      changes: [{ fact: 'build.slsaLevel', from: 1, to: 3 }],
+      implied: [],
+      action: 'allow',
+      reason: 'default',
+      rule: null,
+      exception: null,
+    },
+    {
+      changes: [{ fact: 'build', from: 'ab', to: null }],
+      implied: [{ fact: 'build.slsaLevel', from: 1, to: 0 }],
+      action: 'reject',
+      reason: 'rule',
+      rule: 'unknown',
+      exception: null,
+    },
+  ]
+  const text = shown({ rules, changes })
+  assert.match(text, /- allowed if `build\.slsaLevel` were 3 \(is 1\)\n/)
+  assert.match(
+    text,
+    /- rejected if `build` were unknown \(is "ab"\), with what follows from it, by rule unknown\n/,
+  )
+})
+
+test('says which exception decided, who owns it, and which have ended', () => {
+  const exceptions = [
+    { ...rules[0], name: 'cutover' },
+    { ...rules[0], name: 'older', outcome: 'ended' },
+  ]
+  const exception = { name: 'cutover', owner: 'team-shop' }
+  const text = shown({
+    record: { ...record, rule: null, decidedBy: 'exception', exception },
+    exceptions,
+    rules,
+  })
+  assert.match(text, /version 3: exception cutover, owned by team-shop, before its rules/)
+  assert.match(text, /has ended +older/)
+})
+
 test('says what it does not know, where only the record is left', () => {
   const text = shown({
     source: 'authority',
@@ -83,5 +127,5 @@ test('says what it does not know, where only the record is left', () => {
   })
   assert.match(text, /caller +not known/)
   assert.match(text, /- a one-time token for each request/)
-  assert.match(text, /values of facts are only in the memory of the enforcement point/)
+  assert.match(text, /with `--policy <file>`, the policy that decided, its rules are explained, too/)
 })

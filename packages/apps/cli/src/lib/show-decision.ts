@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '@quantum-ip/base'
 import { isObject } from './json.ts'
 import { type Reason, verdictTable } from '@quantum-ip/verifier'
 import { advice } from './advice.ts'
+import { counterfactualText } from './counterfactual-text.ts'
 import type { FoundDecision } from './find-decision.ts'
 import { type Cell, type Output, type Tone, tone } from './output.ts'
 import { formatMoment, formatTime } from './times.ts'
@@ -10,11 +11,20 @@ const actionTones: Readonly<Record<string, Tone>> = { allow: 'good', reject: 'ba
 
 /** Shows a decision: what was decided, by which rule with which values, and what would have changed it. */
 export function showDecision(output: Output, found: FoundDecision): void {
-  const { record, facts, rules, source } = found
+  const { record, facts, rules, exceptions, source } = found
   const changes = whatChanges(found)
   const means = isReason(record['reason']) ? verdictTable[record['reason']].when : ''
   output.show(
-    { source, record, facts: facts ?? null, rules: [...rules], means, changes: [...changes] },
+    {
+      source,
+      record,
+      facts: facts ?? null,
+      exceptions: [...exceptions],
+      rules: [...rules],
+      means,
+      changes: [...changes],
+      counterfactuals: [...found.changes],
+    },
     () => {
       const action = text(record['action'])
       output.line(
@@ -25,16 +35,17 @@ export function showDecision(output: Output, found: FoundDecision): void {
       output.line(' ', means)
       output.line('')
       output.facts(recordRows(record, facts))
-      if (rules.length > 0) showRules(output, rules, record)
+      const asked = [...exceptions, ...rules]
+      if (asked.length > 0) showRules(output, asked, record)
       output.line('')
       output.line(tone('accent', 'What would change it'))
       for (const change of changes) output.line('  -', change)
-      if (rules.length > 0) return
+      if (asked.length > 0) return
       output.line('')
       output.line(
         tone(
           'dim',
-          `  from the record of the ${source}; values of facts are only in the memory of the enforcement point`,
+          `  from the record of the ${source}; with \`--policy <file>\`, the policy that decided, its rules are explained, too`,
         ),
       )
     },
@@ -101,7 +112,7 @@ function deciderText({ policy, rule, decidedBy, exception = null }: JsonObject):
       ? `policy ${text(policy['name'])} version ${text(policy['version'])}`
       : 'the policy'
   if (isObject(exception)) {
-    return `${named}: exception ${text(exception['name'])}, owned by ${text(exception['owner'])}`
+    return `${named}: exception ${text(exception['name'])}, owned by ${text(exception['owner'])}, before its rules`
   }
   const by = decidedBy === 'rule' ? `rule ${text(rule)}` : (deciders[text(decidedBy)] ?? text(decidedBy))
   return decidedBy === 'policy_error' && typeof rule === 'string'
@@ -124,6 +135,7 @@ const outcomes: Readonly<Record<string, Cell>> = {
   not_held: tone('dim', 'did not hold'),
   failed: tone('bad', 'failed      '),
   silent: tone('dim', 'not asked   '),
+  ended: tone('dim', 'has ended   '),
 }
 
 function showRules(output: Output, rules: readonly JsonObject[], record: JsonObject): void {
@@ -151,11 +163,12 @@ function showRules(output: Output, rules: readonly JsonObject[], record: JsonObj
 }
 
 /** What would have to be otherwise, as far as the record says. */
-function whatChanges({ record, rules }: FoundDecision): readonly string[] {
+function whatChanges({ record, rules, changes: found }: FoundDecision): readonly string[] {
   const { reason, status, mode, wouldBe, action, decidedBy, rule } = record
   const changes: string[] = []
   if (isReason(reason) && status !== 'verified') changes.push(advice[reason])
-  if (decidedBy === 'rule' && wouldBe !== 'allow') {
+  changes.push(...found.map((change) => counterfactualText(change)))
+  if (found.length === 0 && decidedBy === 'rule' && wouldBe !== 'allow') {
     const decided = rules.find((one) => one['outcome'] === 'decided')
     const when = typeof decided?.['when'] === 'string' ? `: it holds when ${decided['when']}` : ''
     changes.push(`other values for rule ${text(rule)}${when}`)

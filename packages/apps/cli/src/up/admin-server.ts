@@ -1,10 +1,10 @@
 import { type Json, type JsonObject } from '@quantum-ip/base'
 import { openServer, requireRole, type Server } from '@quantum-ip/http'
 import type { CompiledPolicy } from '@quantum-ip/policy'
-import { explainDecision } from '@quantum-ip/policy'
 import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
 import { Type } from 'typebox'
 import { CliError } from '../cli-errors.ts'
+import { explainFacts, unexplained } from '../lib/explain-facts.ts'
 import { readyChecks } from './ready-checks.ts'
 
 /** What the operators' socket of an enforcement point answers from. */
@@ -63,15 +63,9 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Serv
 function explained(
   { record, facts }: RecentDecision,
   policies: ReadonlyMap<string, CompiledPolicy>,
-): {
-  readonly record: unknown
-  readonly facts: unknown
-  readonly rules: unknown
-  readonly exceptions: unknown
-} {
+): JsonObject {
   const policy = policies.get(record.policy.name)
   const isSame = policy?.identity.version === record.policy.version
-  if (policy === undefined || !isSame) return { record, facts, exceptions: [], rules: [] }
-  const { exceptions, rules } = explainDecision(policy, facts)
-  return { record, facts, exceptions, rules }
+  const why = policy !== undefined && isSame ? explainFacts(policy, facts) : unexplained
+  return { record: record as unknown as Json, facts: facts as unknown as Json, ...why }
 }
