@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { openAuthorityPart } from '../src/up/authority-part.ts'
-import { registerMetrics } from '../src/up/register-metrics.ts'
+import { ProcessTelemetry } from '../src/up/process-telemetry.ts'
 import { readConfigFile } from '@quantum-ip/http'
-import { formatMetrics } from '@quantum-ip/telemetry'
 import { run } from './support/run.ts'
 
 // One trust domain from its backup to its restored self. Tests go on where the one before ended.
@@ -18,9 +17,8 @@ const qip = (...args: string[]) => run([...args, '--config', at('quantum-ip.yaml
 
 async function start(): Promise<void> {
   const config = await readConfigFile(at('quantum-ip.yaml'))
-  const metrics = registerMetrics(config)
-  const metricsText = () => formatMetrics(metrics)
-  authority = await openAuthorityPart(config, { metrics, metricsText, onEvent: () => undefined })
+  const telemetry = new ProcessTelemetry(config)
+  authority = await openAuthorityPart(config, { telemetry, onEvent: () => undefined })
 }
 
 before(async () => {

@@ -209,6 +209,11 @@ export class TrustStore implements TrustView {
     return this.#heads.find(origin, head.start, head.end)
   }
 
+  /** Listed heads that are held. */
+  get headCount(): number {
+    return this.#heads.size
+  }
+
   headsCompleteFrom(origin: string): number {
     return this.#heads.completeFrom(origin)
   }

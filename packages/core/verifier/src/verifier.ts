@@ -8,7 +8,11 @@ import type { VerifyInput } from './verify-input.ts'
 export interface VerifierStats {
   readonly cacheEntries: number
   readonly provisionalHeads: number
+  /** How often a head that a token's proof leads to was held already, listed or provisional. */
+  readonly headHits: number
   readonly attestations: number
+  /** Those of them that hold, and are within their freshness limit. */
+  readonly attestationsFresh: number
   readonly pending: number
   /** Checks of signatures that wait for their turn. */
   readonly signaturesWaiting: number

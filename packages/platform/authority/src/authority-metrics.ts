@@ -1,5 +1,13 @@
-import { authorityMetrics, keyUses, Metrics } from '@quantum-ip/telemetry'
+import {
+  authorityMetrics,
+  cryptoObserver,
+  keyUses,
+  type MeasuredOperation,
+  Metrics,
+  otherValue,
+} from '@quantum-ip/telemetry'
 import { keyStates } from '@quantum-ip/trust'
+import { silentObserver, type VerifierObserver } from '@quantum-ip/verifier'
 import type { Authority } from './authority.ts'
 import type { KeyOperation } from './detection/counted-custody.ts'
 import type { SecurityEvent } from './detection/security-events.ts'
@@ -13,6 +21,12 @@ export interface AuthorityMeter {
   batch(batch: IssuedBatch): void
   /** Counts a use of a key; passed as `onKeyUse`. */
   keyUse(use: string, operation: KeyOperation): void
+  /** Counts the time of a signature; passed as `onSigned`. */
+  signed(use: string, scheme: string, durationMs: number): void
+  /** Counts the time that the signatures of an envelope took; passed as `onVerified`. */
+  verified(durationMs: number): void
+  /** What verification as a service tells of itself. */
+  readonly verifier: VerifierObserver
   /** Counts a security event; passed as `onSecurityEvent`. */
   securityEvent(event: SecurityEvent): void
   /** Sets the gauges to what is true now: before the metrics are read. `undefined`: another one leads, and says how the fleet is. */
@@ -34,6 +48,9 @@ export function openAuthorityMeter(
   const sizes = metrics.histogram('issuance_batch_size')
   const uses = metrics.counter('key_use_total')
   const [usePlace, operationPlace] = [uses.places(0), uses.places(1)]
+  const crypto = cryptoObserver(metrics)
+  const lookups = metrics.histogram('ledger_lookup_duration_seconds')
+  const lookupPlace = lookups.places(0)
   const events = metrics.counter('security_events_total')
   const eventPlace = events.places(0)
   return {
@@ -45,6 +62,14 @@ export function openAuthorityMeter(
       // A key that was dropped from the store a moment ago is nobody's any more.
       if (isKeyUse(use)) uses.add(uses.series([usePlace(use), operationPlace(operation)]))
     },
+    signed: (use, scheme, durationMs) => crypto(signOperation(use), scheme, durationMs),
+    // An envelope has signatures of several schemes at once.
+    verified: (durationMs) => crypto('verify_attestation', otherValue, durationMs),
+    verifier: {
+      ...silentObserver,
+      crypto,
+      ledgerLookup: (source, durationMs) => lookups.observe(lookupPlace(source), durationMs / 1_000),
+    },
     securityEvent: ({ kind }) => events.add(eventPlace(kind)),
     refresh(authority) {
       if (authority === undefined) forgetGauges(metrics)
@@ -52,6 +77,11 @@ export function openAuthorityMeter(
     },
     declared: (declared, nowMs) => setDeclaredGauges(metrics, declared, nowMs),
   }
+}
+
+function signOperation(use: string): MeasuredOperation {
+  if (use === 'qip-token') return 'sign_head'
+  return use === 'qip-jwt' ? 'sign_jwt' : 'sign_document'
 }
 
 const known = new Set<string>(keyUses)

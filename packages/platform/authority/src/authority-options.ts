@@ -67,6 +67,10 @@ export interface AuthorityOptions {
   readonly onBatch?: (batch: IssuedBatch) => void
   /** Told of every use of a key. */
   readonly onKeyUse?: DetectionObserver['onKeyUse']
+  /** Told of every signature that was made, and how long it took. */
+  readonly onSigned?: DetectionObserver['onSigned']
+  /** Told how long the signatures of each envelope took that came to the registry. */
+  readonly onVerified?: ((durationMs: number) => void) | undefined
   /** Told of every security event that is raised. */
   readonly onSecurityEvent?: DetectionObserver['onSecurityEvent']
   /** Where logs are published, and who cosigns them. Default: nowhere, nobody. */

@@ -78,7 +78,8 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
   const issuing = await lifecycle.openIssuingLog()
   const cosigners = openCosigners(options.ledger, (event, detail) => options.onEvent?.(event, detail))
   const cosign: Cosign | undefined = cosigners && ((note, log) => cosigners.cosign(note, log))
-  const registry = await Registry.open({ td, store, keys, clock, builders: options.builders, cosign })
+  const { builders, onVerified } = options
+  const registry = await Registry.open({ td, store, keys, clock, builders, cosign, onVerified })
   const sessions = await Sessions.open(store.sql, clock, random)
   // A crash or a restored backup may have left sessions of what was revoked.
   await sessions.end((session) => isSessionRevoked({ index, clock }, session))
@@ -152,7 +153,7 @@ export async function openRecords(
 }
 
 function counted(store: Store, { uses }: Detection): Store {
-  return { ...store, custody: countedCustody(store.custody, (kid, operation) => uses.used(kid, operation)) }
+  return { ...store, custody: countedCustody(store.custody, uses) }
 }
 
 function useOf(keys: KeyRing, { bundleKeys, current: { document } }: RootChain, kid: string): string {

@@ -1,4 +1,11 @@
-import { allocateReplayMemory, createVerifier, ReplayFilter, type Verifier } from '@quantum-ip/verifier'
+import {
+  allocateReplayMemory,
+  createVerifier,
+  ReplayFilter,
+  silentObserver,
+  type Verifier,
+  type VerifierObserver,
+} from '@quantum-ip/verifier'
 import { pinsOf, TrustStore } from '@quantum-ip/trust'
 import type { Authority } from './authority.ts'
 import type { Publication } from './state/publisher.ts'
@@ -18,7 +25,10 @@ const replayBytes = 16 * 1_048_576
  * Opens a verifier over the authority's own publications. They go through the same checks as at any other verifier: a
  * state that this one refuses, all would.
  */
-export async function openLocalVerifier(authority: Authority): Promise<LocalVerifier> {
+export async function openLocalVerifier(
+  authority: Authority,
+  observer: VerifierObserver = silentObserver,
+): Promise<LocalVerifier> {
   const { clock, publisher, registry } = authority
   const trust = new TrustStore({ td: authority.trustDomain, pins: pinsOf(authority.root) })
   await trust.applyRoot({ envelope: authority.rootText, timeMs: clock.now() })
@@ -32,6 +42,8 @@ export async function openLocalVerifier(authority: Authority): Promise<LocalVeri
   const verifier = createVerifier({
     trust,
     clock,
+    observer,
+    stopwatch: () => performance.now(),
     replay,
     heads: {
       source: { fetchHead: ({ keyId, start, end }) => findStaple(authority, { keyId, start, end }) },

@@ -13,6 +13,8 @@ import {
   type ServerLimits,
   type ServerObserver,
 } from '@quantum-ip/http'
+import type { MetricsPage } from '@quantum-ip/telemetry'
+import type { VerifierObserver } from '@quantum-ip/verifier'
 import type { Authority } from './authority.ts'
 import { recheckAttestation } from './detection/recheck-attestation.ts'
 import { openLocalVerifier } from './local-verifier.ts'
@@ -48,8 +50,10 @@ export interface AuthorityServerOptions {
   readonly overload?: NonNullable<OpenServerOptions['overload']>
   /** Limits of the feed. */
   readonly feed?: Pick<BroadcasterOptions, 'clientsMax' | 'clientBytesMax' | 'eventsMax' | 'keepAliveMs'>
-  /** The text of `/metrics`. */
-  readonly metrics?: () => string
+  /** Told what verification as a service spends its time on. */
+  readonly verifierObserver?: VerifierObserver
+  /** What `/metrics` answers to a scrape with this `Accept` field. */
+  readonly metrics?: (accept: string | undefined) => MetricsPage
 }
 
 /** An authority that listens. */
@@ -92,7 +96,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   })
   const feed = openBroadcaster(options.feed)
   const unsubscribe = authority.publisher.subscribe((publication) => feed.publish(feedEvent(publication)))
-  const local = await openLocalVerifier(authority)
+  const local = await openLocalVerifier(authority, options.verifierObserver)
   const { registry } = authority
   authority.watch.reports.recheckBy((place) => recheckAttestation(place, { registry, local }))
   const sampling = await Sampling.open({ sql: authority.store.sql, clock: authority.clock }, (state) =>
@@ -106,9 +110,10 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addPlainRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)
   if (metrics !== undefined) {
-    server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>
-      reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics()),
-    )
+    server.app.get('/metrics', { config: { access: 'open' } }, (request, reply) => {
+      const { mediaType, text } = metrics(request.headers.accept)
+      return reply.type(mediaType).send(text)
+    })
   }
   server.app.get('/openapi.json', { config: { access: 'open' } }, () => openApiDocument(server))
   server.onStop(() => {

@@ -122,7 +122,7 @@ export const securityEventPlaces: Places<SecurityEventKind> = {
 export const securityEventKinds = Object.keys(securityEventPlaces) as readonly SecurityEventKind[]
 
 /** What signature time is spent on: by verifiers, and by the authority. */
-export type MeasuredOperation = CryptoOperation | 'sign_head' | 'sign_jwt' | 'sign_document' | 'verify_other'
+export type MeasuredOperation = CryptoOperation | 'sign_head' | 'sign_jwt' | 'sign_document'
 
 /** Place of each operation. */
 export const operationPlaces: Places<MeasuredOperation> = {
@@ -132,7 +132,6 @@ export const operationPlaces: Places<MeasuredOperation> = {
   sign_head: 3,
   sign_jwt: 4,
   sign_document: 5,
-  verify_other: 6,
 }
 
 /** The signature schemes that are measured apart; any other is `other`. */

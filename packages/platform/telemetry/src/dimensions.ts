@@ -105,6 +105,7 @@ const fixed = {
   key_operation: one('operation', ['sign', 'open']),
   incident_severity: one('severity', Object.keys(incidentSeverityPlaces)),
   window_kind: one('window_kind', Object.keys(windowKindPlaces)),
+  folded_label: one('label', ['service', 'policy']),
   form: one('form', ['compact', 'standalone', 'reference', 'jwt']),
 } satisfies Record<string, Dimension>
 

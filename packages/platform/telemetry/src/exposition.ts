@@ -1,11 +1,12 @@
-import { otherValue } from './dimensions.ts'
-import type { Registration } from './lib/layout.ts'
-import { overflowOf, readSparse } from './lib/sparse-cells.ts'
-import type { MetricRow } from './metric-table.ts'
+import type { Exemplar, Exemplars } from './exemplars.ts'
+import { type HistogramPoint, type Labels, type MetricFamily, readMetrics } from './read-metrics.ts'
 import type { Metrics } from './metrics.ts'
 
 /** Media type of {@link formatMetrics}. */
 export const metricsMediaType = 'text/plain; version=0.0.4; charset=utf-8'
+
+/** Media type of {@link formatOpenMetrics}. */
+export const openMetricsMediaType = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 
 /** What every metric's name begins with. */
 export const metricPrefix = 'quantum_ip_'
@@ -20,107 +21,84 @@ export const metricPrefix = 'quantum_ip_'
  * @throws {TypeError} if `others` are of another layout.
  */
 export function formatMetrics(metrics: Metrics, others: readonly Float64Array[] = []): string {
-  const all = [metrics.cells, ...others]
-  if (all.some(({ length }) => length !== metrics.cells.length)) {
-    throw new TypeError('the metrics of all threads must be registered alike')
+  return readMetrics(metrics, others)
+    .map((family) => formatFamily(family, plainFormat))
+    .join('')
+}
+
+/**
+ * Metrics in the text format of OpenMetrics 1.0
+ * (https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md), with exemplars where there are any.
+ *
+ * @throws {TypeError} if `others` are of another layout.
+ */
+export function formatOpenMetrics(
+  metrics: Metrics,
+  others: readonly Float64Array[] = [],
+  exemplars?: Exemplars,
+): string {
+  const format: Format = {
+    // A family of counters has the name without the suffix that its samples have.
+    family: (name, type) => (type === 'counter' ? name.replace(/_total$/, '') : name),
+    bound: (bound) => formatNumber(bound).replace(/^(-?\d+)$/, '$1.0'),
+    exemplar: (...place) => formatExemplar(exemplars?.find(...place)),
   }
-  return metrics.registrations.map((each) => formatFamily(each, regionsOf(each, all))).join('')
+  const families = readMetrics(metrics, others).map((family) => formatFamily(family, format))
+  return `${families.join('')}# EOF\n`
 }
 
-function regionsOf({ offset, length }: Registration, all: readonly Float64Array[]): readonly Float64Array[] {
-  return all.map((cells) => cells.subarray(offset, offset + length))
+interface Format {
+  readonly family: (name: string, type: MetricFamily['type']) => string
+  readonly bound: (bound: number) => string
+  readonly exemplar: (...place: Parameters<Exemplars['find']>) => string
 }
 
-function formatFamily(registration: Registration, regions: readonly Float64Array[]): string {
-  const { row } = registration
-  const name = metricPrefix + registration.name
-  const samples = samplesOf(registration, regions)
-  if (samples.length === 0) return ''
-  const lines = samples.map(({ suffix, labels, value }) => {
-    const set = labels.map(([label, text]) => `${label}="${escapeLabel(text)}"`).join(',')
-    return `${name}${suffix}${set === '' ? '' : `{${set}}`} ${formatNumber(value)}`
-  })
-  return [`# HELP ${name} ${escapeHelp(row.help)}`, `# TYPE ${name} ${row.type}`, ...lines, ''].join('\n')
+const plainFormat: Format = { family: (name) => name, bound: formatNumber, exemplar: () => '' }
+
+function formatFamily(family: MetricFamily, format: Format): string {
+  const full = metricPrefix + family.name
+  const name = format.family(full, family.type)
+  return [
+    `# HELP ${name} ${escapeHelp(family.help)}`,
+    `# TYPE ${name} ${family.type}`,
+    ...samplesOf(family, full, format),
+    '',
+  ].join('\n')
 }
 
-type Labels = readonly (readonly [label: string, value: string])[]
-
-interface Sample {
-  readonly suffix: string
-  readonly labels: Labels
-  readonly value: number
-}
-
-function samplesOf(registration: Registration, regions: readonly Float64Array[]): readonly Sample[] {
-  const { row } = registration
-  if (registration.isSparse) return sparseSamples(registration, regions)
-  const series = Array.from({ length: registration.combinations }, (_, at) => at)
-  if (row.type === 'histogram') {
-    return series.flatMap((at) => histogramSamples({ registration, buckets: row.buckets }, at, regions))
-  }
-  return series.flatMap((at): Sample[] => {
-    const value = merge(
-      row,
-      regions.map((cells) => cells[at] as number),
-    )
-    return Number.isNaN(value) ? [] : [{ suffix: '', labels: labelsOf(registration, at), value }]
-  })
-}
-
-function sparseSamples(registration: Registration, regions: readonly Float64Array[]): readonly Sample[] {
-  const counted = [...readSparse(regions)].map(([at, value]) => ({
-    suffix: '',
-    labels: labelsOf(registration, at),
-    value,
-  }))
-  const value = overflowOf(regions)
-  if (value === 0) return counted
-  const labels = labelsOf(registration, 0).map(([label]) => [label, otherValue] as const)
-  return [...counted, { suffix: '', labels, value }]
+function samplesOf(family: MetricFamily, full: string, format: Format): readonly string[] {
+  if (family.type === 'histogram')
+    return family.points.flatMap((point) => histogramSamples({ ...family, full }, point, format))
+  const takesExemplar = family.type === 'counter'
+  return family.points.map(
+    ({ labels, series, value }) =>
+      sample(full, labels, value) + (takesExemplar ? format.exemplar(family.name, series) : ''),
+  )
 }
 
 function histogramSamples(
-  { registration, buckets }: { readonly registration: Registration; readonly buckets: readonly number[] },
-  series: number,
-  regions: readonly Float64Array[],
-): readonly Sample[] {
-  const labels = labelsOf(registration, series)
-  const at = series * registration.width
-  const sumAt = (cell: number): number => regions.reduce((sum, cells) => sum + (cells[cell] as number), 0)
+  { name, full, buckets }: MetricFamily & { readonly type: 'histogram'; readonly full: string },
+  { labels, series, counts, sum }: HistogramPoint,
+  format: Format,
+): readonly string[] {
   let count = 0
-  const samples = [...buckets, Number.POSITIVE_INFINITY].map((bound, bucket): Sample => {
-    count += sumAt(at + bucket)
-    return { suffix: '_bucket', labels: [...labels, ['le', formatNumber(bound)]], value: count }
+  const samples = counts.map((inBucket, bucket) => {
+    count += inBucket
+    const bound = format.bound(buckets[bucket] ?? Number.POSITIVE_INFINITY)
+    return sample(`${full}_bucket`, [...labels, ['le', bound]], count) + format.exemplar(name, series, bucket)
   })
-  return [
-    ...samples,
-    { suffix: '_sum', labels, value: sumAt(at + buckets.length + 1) },
-    { suffix: '_count', labels, value: count },
-  ]
+  return [...samples, sample(`${full}_sum`, labels, sum), sample(`${full}_count`, labels, count)]
 }
 
-function merge(row: MetricRow, values: readonly number[]): number {
-  if (row.type !== 'gauge') return values.reduce((sum, value) => sum + value, 0)
-  const set = values.filter((value) => !Number.isNaN(value))
-  if (set.length === 0) return Number.NaN
-  switch (row.across) {
-    case 'sum':
-      return set.reduce((sum, value) => sum + value, 0)
-    case 'max':
-      return Math.max(...set)
-    case 'min':
-      return Math.min(...set)
-  }
+function sample(name: string, labels: Labels, value: number): string {
+  const set = labels.map(([label, text]) => `${label}="${escapeLabel(text)}"`).join(',')
+  return `${name}${set === '' ? '' : `{${set}}`} ${formatNumber(value)}`
 }
 
-function labelsOf({ dimensions, strides }: Registration, series: number): Labels {
-  let rest = series
-  return dimensions.flatMap(({ labels, rows }, at) => {
-    const stride = strides[at] as number
-    const place = Math.floor(rest / stride)
-    rest %= stride
-    return labels.map((label, column) => [label, rows[place]?.[column] ?? ''] as const)
-  })
+function formatExemplar(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return ''
+  const { traceId, spanId, value, timeMs } = exemplar
+  return ` # {trace_id="${traceId}",span_id="${spanId}"} ${formatNumber(value)} ${(timeMs / 1_000).toFixed(3)}`
 }
 
 function escapeHelp(text: string): string {

@@ -35,18 +35,27 @@ export {
   keyUses,
   otherValue,
 } from './dimensions.ts'
-export { formatMetrics, metricPrefix, metricsMediaType } from './exposition.ts'
+export { type Exemplar, Exemplars } from './exemplars.ts'
+export {
+  formatMetrics,
+  formatOpenMetrics,
+  metricPrefix,
+  metricsMediaType,
+  openMetricsMediaType,
+} from './exposition.ts'
 export {
   type MetricName,
   type MetricNameOf,
   type MetricRow,
   authorityMetrics,
+  budgetMetrics,
   enforcementMetrics,
   metricNames,
   metricRow,
   metricTable,
   replayStoreMetrics,
 } from './metric-table.ts'
+export { type MetricsPage, type MetricsPageSource, metricsPage } from './metrics-page.ts'
 export {
   type Counter,
   type Gauge,
@@ -58,13 +67,22 @@ export {
 export {
   type LoadObserver,
   type ObserverPlace,
+  cryptoObserver,
   decisionLogObserver,
   loadObserver,
   policyObserver,
   verifierObserver,
 } from './observers.ts'
 export {
+  type HistogramPoint,
+  type Labels,
+  type MetricFamily,
+  type NumberPoint,
+  readMetrics,
+} from './read-metrics.ts'
+export {
   type AttributeValue,
+  type MeasuredVerification,
   type Span,
   type SpanExporter,
   type VerifySpanInput,

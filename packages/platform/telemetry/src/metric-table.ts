@@ -274,6 +274,23 @@ export const metricTable = {
     help: 'Decision records that their store did not take.',
     dimensions: [],
   },
+  metric_series: {
+    type: 'gauge',
+    help: 'Time series that this process shows; its budget is 2,000 unless `telemetry.series` says otherwise.',
+    dimensions: [],
+    across: 'max',
+  },
+  metric_values_folded: {
+    type: 'gauge',
+    help: 'Configured services and policies that count as `other`, because the budget of series has no room for more.',
+    dimensions: ['folded_label'],
+    across: 'max',
+  },
+  metric_overflow_total: {
+    type: 'counter',
+    help: 'What was counted as `other` in every label, because a metric had no room for another combination of them.',
+    dimensions: [],
+  },
 } as const satisfies Record<string, MetricRow>
 
 type Table = typeof metricTable
@@ -293,6 +310,13 @@ export const metricNames = Object.keys(metricTable) as readonly MetricName[]
 export function metricRow(name: MetricName): MetricRow {
   return metricTable[name]
 }
+
+/** What every process registers: how its metrics keep to their budget. */
+export const budgetMetrics = [
+  'metric_series',
+  'metric_values_folded',
+  'metric_overflow_total',
+] as const satisfies readonly MetricName[]
 
 /** What a process that verifies and decides registers. */
 export const enforcementMetrics = [
@@ -326,6 +350,7 @@ export const enforcementMetrics = [
   'decision_records_suppressed_total',
   'decision_records_lost_total',
   'service_info',
+  ...budgetMetrics,
 ] as const satisfies readonly MetricName[]
 
 /** What a process registers, too, that asks a shared replay store. */
@@ -339,7 +364,6 @@ export const replayStoreMetrics = [
 
 /** What the authority registers. */
 export const authorityMetrics = [
-  'attestations_fresh_ratio',
   'fleet_members',
   'fleet_members_current',
   'key_state',
@@ -354,4 +378,5 @@ export const authorityMetrics = [
   'service_info',
   'incident_open',
   'window_open',
+  ...budgetMetrics,
 ] as const satisfies readonly MetricName[]

@@ -1,5 +1,6 @@
 import { type ConfiguredSets, type Dimension, placesIn } from './dimensions.ts'
-import { type Registration, layOut } from './lib/layout.ts'
+import { type FoldedValues, fitLayout, foldedLabels } from './lib/fold-sets.ts'
+import type { Registration } from './lib/layout.ts'
 import { addSparse } from './lib/sparse-cells.ts'
 import { type MetricName, type MetricNameOf } from './metric-table.ts'
 
@@ -24,15 +25,22 @@ export interface MetricsOptions {
 export class Metrics {
   readonly cells: Float64Array<SharedArrayBuffer>
   readonly registrations: readonly Registration[]
+  /** The sets that labels come from, without what counts as `other` for the budget's sake. */
+  readonly sets: ConfiguredSets
+  /** How many configured values of each label count as `other`: the budget has no room for series of their own. */
+  readonly folded: FoldedValues
   readonly #byName: ReadonlyMap<string, Registration>
 
   /**
-   * @throws {TelemetryError} `QIP_TELEMETRY_SERIES_EXCEEDED` if the metrics could have more series than the budget,
-   * `QIP_TELEMETRY_LABEL_MALFORMED` for a configured set that is not one.
+   * @throws {TelemetryError} `QIP_TELEMETRY_SERIES_EXCEEDED` if the metrics are over the budget even where every service and
+   * policy counts as `other`, `QIP_TELEMETRY_LABEL_MALFORMED` for a configured set that is not one.
    */
   constructor(options: MetricsOptions) {
     const names = [...new Set(options.metrics)]
-    this.registrations = layOut(names, options.sets ?? {}, options.seriesMax ?? seriesMaxDefault)
+    const fitted = fitLayout(names, options.sets ?? {}, options.seriesMax ?? seriesMaxDefault)
+    this.registrations = fitted.registrations
+    this.sets = fitted.sets
+    this.folded = fitted.folded
     this.#byName = new Map(this.registrations.map((each) => [each.name, each]))
     const length = this.registrations.reduce((sum, each) => sum + each.length, 0)
     this.cells = new Float64Array(new SharedArrayBuffer(Math.max(1, length) * Float64Array.BYTES_PER_ELEMENT))
@@ -40,6 +48,7 @@ export class Metrics {
     for (const { row, offset, length } of this.registrations) {
       if (row.type === 'gauge') this.cells.fill(Number.NaN, offset, offset + length)
     }
+    if (this.#byName.has('metric_values_folded')) this.#tellFolded()
   }
 
   /** @throws {TypeError} if the metric is not registered here. */
@@ -55,6 +64,11 @@ export class Metrics {
   /** @throws {TypeError} if the metric is not registered here. */
   histogram(name: MetricNameOf<'histogram'>): Histogram {
     return new Histogram(this.#registration(name), this.cells)
+  }
+
+  #tellFolded(): void {
+    const gauge = this.gauge('metric_values_folded')
+    for (const [place, label] of foldedLabels.entries()) gauge.set(place, this.folded[label])
   }
 
   #registration(name: MetricName): Registration {
@@ -123,17 +137,28 @@ export class Histogram extends Family {
     this.#buckets = registration.row.type === 'histogram' ? registration.row.buckets : []
   }
 
-  /** Counts `value` once. What is not a number of at least zero counts as zero: one bad value must not spoil a sum. */
-  observe(series: number, value: number): void {
+  /** Cells of one series. */
+  get width(): number {
+    return this.registration.width
+  }
+
+  /** The place of the bucket that a value is counted in. What is not a number of at least zero counts as zero. */
+  bucketOf(value: number): number {
     const buckets = this.#buckets
-    const { cells } = this
-    const counted = value >= 0 ? value : 0
     let bucket = 0
     // Bounds grow from where almost all values are: a scan from below meets them first.
-    while (bucket < buckets.length && counted > (buckets[bucket] as number)) bucket++
-    const at = series * (buckets.length + 2)
-    cells[at + bucket] = (cells[at + bucket] as number) + 1
-    const sum = at + buckets.length + 1
+    while (bucket < buckets.length && value > (buckets[bucket] as number)) bucket++
+    return bucket
+  }
+
+  /** Counts `value` once. What is not a number of at least zero counts as zero: one bad value must not spoil a sum. */
+  observe(series: number, value: number): void {
+    const { cells } = this
+    const counted = value >= 0 ? value : 0
+    const at = series * (this.#buckets.length + 2)
+    const bucket = at + this.bucketOf(counted)
+    cells[bucket] = (cells[bucket] as number) + 1
+    const sum = at + this.#buckets.length + 1
     cells[sum] = (cells[sum] as number) + counted
   }
 }

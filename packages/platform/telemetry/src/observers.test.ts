@@ -45,12 +45,16 @@ function registered(): Metrics {
 }
 
 function nonZero(metrics: Metrics): string[] {
-  return formatMetrics(metrics)
-    .split('\n')
-    .filter(
-      (line) => line !== '' && !line.startsWith('#') && !line.endsWith(' 0') && !line.includes('_bucket{'),
-    )
-    .map((line) => line.replace('quantum_ip_', ''))
+  return (
+    formatMetrics(metrics)
+      .split('\n')
+      .filter(
+        (line) => line !== '' && !line.startsWith('#') && !line.endsWith(' 0') && !line.includes('_bucket{'),
+      )
+      // It says of the others how many they are.
+      .filter((line) => !line.startsWith('quantum_ip_metric_series '))
+      .map((line) => line.replace('quantum_ip_', ''))
+  )
 }
 
 const here = `service="${service}",enforcement_point="edge-1",region="eu-1"`
@@ -67,6 +71,7 @@ test('counts a verification under service, point, region, status and reason, and
     'verification_duration_seconds_count{enforcement_point="edge-1",path="cold"} 1',
     'verification_duration_seconds_sum{enforcement_point="edge-1",path="cached"} 0.002',
     'verification_duration_seconds_count{enforcement_point="edge-1",path="cached"} 1',
+    'cache_hits_total{cache="token"} 1',
   ])
 })
 

@@ -6,6 +6,7 @@ import {
   eventPlaces,
   failOpenPlaces,
   headFetchPlaces,
+  type MeasuredOperation,
   modePlaces,
   operationPlaces,
   pathPlaces,
@@ -44,8 +45,8 @@ export function verifierObserver(
   const duration = durations.series([durations.places(0)(point), 0])
   const fetches = metrics.counter('head_fetches_total')
   const lookups = metrics.histogram('ledger_lookup_duration_seconds')
-  const crypto = metrics.counter('crypto_cpu_seconds_total')
-  const schemePlaces = new Map<string, number>(schemes.map((scheme, place) => [scheme, place]))
+  const hits = metrics.counter('cache_hits_total')
+  const [tokenHit, attestationHit] = [hits.places(0)('token'), hits.places(0)('attestation')]
   const deepChecks = metrics.counter('deep_checks_total')
   const ages = metrics.histogram('attestation_age_seconds')
   const events = metrics.counter('verifier_events_total')
@@ -53,13 +54,14 @@ export function verifierObserver(
     verification(id, reason, path, durationMs) {
       verifications.add(service(id) + reasonPlaces[reason])
       durations.observe(duration + pathPlaces[path], durationMs / 1000)
+      if (path === 'cached') hits.add(tokenHit)
     },
     headFetch: (outcome) => fetches.add(headFetchPlaces[outcome]),
-    ledgerLookup: (source, durationMs) => lookups.observe(sourcePlaces[source], durationMs / 1000),
-    crypto(operation, scheme, durationMs) {
-      const place = schemePlaces.get(scheme) ?? schemes.length
-      crypto.add(operationPlaces[operation] * crypto.stride(0) + place, durationMs / 1000)
+    ledgerLookup(source, durationMs) {
+      lookups.observe(sourcePlaces[source], durationMs / 1000)
+      if (source === 'cache') hits.add(attestationHit)
     },
+    crypto: cryptoObserver(metrics),
     deepCheck: (outcome) => deepChecks.add(deepCheckPlaces[outcome]),
     attestationAge: (ageMs) => ages.observe(0, ageMs / 1000),
     event(event) {
@@ -67,6 +69,22 @@ export function verifierObserver(
       onEvent(event)
     },
     unknownKey: onUnknownKey,
+  }
+}
+
+/**
+ * Counts time spent on signatures, by operation and scheme.
+ *
+ * @throws {TypeError} if the metric is not registered.
+ */
+export function cryptoObserver(
+  metrics: Metrics,
+): (operation: MeasuredOperation, scheme: string, durationMs: number) => void {
+  const crypto = metrics.counter('crypto_cpu_seconds_total')
+  const schemePlaces = new Map<string, number>(schemes.map((scheme, place) => [scheme, place]))
+  return (operation, scheme, durationMs) => {
+    const place = schemePlaces.get(scheme) ?? schemes.length
+    crypto.add(operationPlaces[operation] * crypto.stride(0) + place, durationMs / 1000)
   }
 }
 

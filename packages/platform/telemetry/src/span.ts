@@ -1,11 +1,20 @@
 import { hex } from '@quantum-ip/base'
 import type { Decision } from '@quantum-ip/policy'
-import type { Verdict } from '@quantum-ip/verifier'
+import type { Reason, Verdict, VerificationPath } from '@quantum-ip/verifier'
 import { failOpensOf } from './decision-record.ts'
 import type { ContinuedTrace, TraceContext } from './trace-context.ts'
 
 /** Value of a span's attribute. */
 export type AttributeValue = string | number | boolean | readonly string[]
+
+/** What metrics counted of the verification that a span is about: what makes its trace an exemplar of them. */
+export interface MeasuredVerification {
+  /** Service ID of the service that was called. */
+  readonly service: string
+  readonly reason: Reason
+  readonly path: VerificationPath
+  readonly durationMs: number
+}
 
 /** One finished span, with the fields that OpenTelemetry's have. */
 export interface Span {
@@ -19,6 +28,8 @@ export interface Span {
   readonly attributes: Readonly<Record<string, AttributeValue>>
   /** `error` for what went wrong here; a refused request is no error. */
   readonly status: 'unset' | 'error'
+  /** Not exported; absent where no verification was measured. */
+  readonly measured?: MeasuredVerification
 }
 
 /** Takes finished spans. Must not block or throw: an exporter that does I/O queues. */

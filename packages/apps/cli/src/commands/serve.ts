@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { type Config, readConfigFile } from '@quantum-ip/http'
-import { formatMetrics } from '@quantum-ip/telemetry'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import { answer, newAnswer } from '../lib/command.ts'
@@ -11,7 +10,7 @@ import { openAuthorityPart } from '../up/authority-part.ts'
 import { openInstancePart } from '../up/instance-part.ts'
 import { openGatewayRole } from '../up/gateway-role.ts'
 import { openMemberLink } from '../up/member-link.ts'
-import { registerMetrics } from '../up/register-metrics.ts'
+import { ProcessTelemetry } from '../up/process-telemetry.ts'
 
 interface ServeOptions extends OutputOptions {
   readonly role: string
@@ -58,12 +57,7 @@ async function openRole(
 ): Promise<OpenedRole> {
   switch (options.role) {
     case 'authority': {
-      const metrics = registerMetrics(config)
-      const metricsText = (refresh: () => void): string => {
-        refresh()
-        return formatMetrics(metrics)
-      }
-      const shared = { metrics, metricsText, onEvent: tell }
+      const shared = { telemetry: new ProcessTelemetry(config), onEvent: tell }
       const isOneOfSeveral =
         options.instance !== undefined || (config.store.kind === 'postgres' && config.store.instance)
       return isOneOfSeveral
@@ -92,7 +86,7 @@ async function serveGateway(
     const gateway = await openGatewayRole({
       config,
       link,
-      metrics: registerMetrics(config),
+      telemetry: new ProcessTelemetry(config),
       ownAuthority: false,
       onEvent: tell,
     })

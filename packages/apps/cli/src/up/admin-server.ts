@@ -1,7 +1,7 @@
 import { type Json, type JsonObject } from '@quantum-ip/base'
 import { openServer, requireRole, type Server } from '@quantum-ip/http'
 import type { CompiledPolicy } from '@quantum-ip/policy'
-import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
+import type { DecisionRecord, MetricsPage, RecentDecision } from '@quantum-ip/telemetry'
 import { Type } from 'typebox'
 import { CliError } from '../cli-errors.ts'
 import { explainFacts, unexplained } from '../lib/explain-facts.ts'
@@ -17,7 +17,7 @@ export interface AdminServerOptions {
   readonly unlogged: () => Promise<readonly DecisionRecord[]>
   readonly policies: ReadonlyMap<string, CompiledPolicy>
   readonly status: () => Promise<JsonObject>
-  readonly metrics: () => string
+  readonly metrics: (accept: string | undefined) => MetricsPage
 }
 
 /**
@@ -53,9 +53,10 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Serv
     decisions: (await unlogged()).map((record) => record as unknown as Json),
   }))
   server.app.get('/v1/status', { config: viewer }, () => status())
-  server.app.get('/metrics', { config: viewer }, (_request, reply) =>
-    reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics()),
-  )
+  server.app.get('/metrics', { config: viewer }, (request, reply) => {
+    const { mediaType, text } = metrics(request.headers.accept)
+    return reply.type(mediaType).send(text)
+  })
   await server.listen([{ path: options.path }])
   return server
 }

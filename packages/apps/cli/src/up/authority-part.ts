@@ -16,9 +16,9 @@ import type { SlsaLevel } from '@quantum-ip/attestation'
 import { CliError } from '../cli-errors.ts'
 import { readText } from '../lib/files.ts'
 import { openCustody, type TellEvent } from '../lib/open-custody.ts'
-import type { Metrics } from '@quantum-ip/telemetry'
 import { eventText } from './event-text.ts'
 import { ledgerOptions } from './ledger-options.ts'
+import type { ProcessTelemetry } from './process-telemetry.ts'
 
 /** A running authority with its server. */
 export interface AuthorityPart {
@@ -34,18 +34,19 @@ export interface AuthorityPart {
 
 /** What the parts of one process share. */
 export interface SharedParts {
-  /** Registered for everything in the process. */
-  readonly metrics: Metrics
-  /** The text of `/metrics`. */
-  readonly metricsText: (refresh: () => void) => string
+  readonly telemetry: ProcessTelemetry
   /** Events that an operator must hear of. */
   readonly onEvent: (text: string) => void
 }
 
 /** Opens the authority of a configuration and serves it. */
 export async function openAuthorityPart(config: Config, shared: SharedParts): Promise<AuthorityPart> {
-  const meter = openAuthorityMeter(shared.metrics)
+  const meter = openAuthorityMeter(shared.telemetry.metrics)
   const authority = await Authority.open(await authorityOptions(config, meter, shared))
+  shared.telemetry.onRead(() => {
+    meter.refresh(authority)
+    meter.declared(authority.operations.declared.current, authority.clock.now())
+  })
   try {
     const listeners = await listenersOf(config)
     const served = await serveAuthority({
@@ -60,12 +61,9 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
       },
       overload: config.authority.overload,
       feed: config.authority.feed,
+      verifierObserver: meter.verifier,
       ...(config.telemetry.metrics && {
-        metrics: () =>
-          shared.metricsText(() => {
-            meter.refresh(authority)
-            meter.declared(authority.operations.declared.current, authority.clock.now())
-          }),
+        metrics: (accept) => shared.telemetry.page(accept),
       }),
       observer: {
         onDefect: (error, at) => shared.onEvent(`authority: defect at ${at.route} ${nameOf(error)}`),
@@ -139,6 +137,8 @@ export async function authorityOptions(
     ledger: await ledgerOptions(config.ledger),
     onBatch: (batch) => meter.batch(batch),
     onKeyUse: (use, operation) => meter.keyUse(use, operation),
+    onSigned: (use, scheme, durationMs) => meter.signed(use, scheme, durationMs),
+    onVerified: (durationMs) => meter.verified(durationMs),
     onSecurityEvent(event) {
       meter.securityEvent(event)
       tell('security_event', { number: event.number, kind: event.kind, subject: event.subject })

@@ -135,6 +135,7 @@ async function openWith(
     incident: () => alertness.incident,
   })
   opened.defer(() => gateway.close())
+  const setGauges = gaugesOf(metrics, { verifier, follower, store })
   const flushing = setInterval(() => decisions.flush(), flushMs).unref()
   opened.defer(() => clearInterval(flushing))
   return {
@@ -146,7 +147,7 @@ async function openWith(
     deferred,
     refresh() {
       replay.refresh()
-      setGauges(metrics, { verifier, follower })
+      setGauges()
       metrics.gauge('deferred_backlog').set(0, deferred.backlog)
       metrics.gauge('sampling_ratio').set(0, samplingRatio(config, alertness))
       load.refresh()
@@ -301,14 +302,26 @@ async function routeOf(route: RouteConfig, config: Config): Promise<GatewayRoute
   }
 }
 
-function setGauges(metrics: Metrics, parts: Pick<GatewayPart, 'verifier' | 'follower'>): void {
-  const { ageMs, epoch, clockOffsetMs } = parts.follower.status()
-  const { cacheEntries, attestations } = parts.verifier.stats()
-  if (Number.isFinite(ageMs)) metrics.gauge('trust_snapshot_age_seconds').set(0, ageMs / 1_000)
-  if (clockOffsetMs !== undefined) metrics.gauge('clock_offset_seconds').set(0, clockOffsetMs / 1_000)
-  metrics.gauge('revocation_epoch').set(0, epoch)
+/** Sets the gauges of what a verifier holds; what is only counted in there is added as it grew. */
+function gaugesOf(
+  metrics: Metrics,
+  { verifier, follower, store }: Pick<GatewayPart, 'verifier' | 'follower'> & { readonly store: TrustStore },
+): () => void {
   const caches = metrics.gauge('cache_entries')
+  const hits = metrics.counter('cache_hits_total')
   const place = caches.places(0)
-  caches.set(place('token'), cacheEntries)
-  caches.set(place('attestation'), attestations)
+  let headHitsTold = 0
+  return () => {
+    const { ageMs, epoch, clockOffsetMs } = follower.status()
+    const { cacheEntries, attestations, attestationsFresh, headHits } = verifier.stats()
+    if (Number.isFinite(ageMs)) metrics.gauge('trust_snapshot_age_seconds').set(0, ageMs / 1_000)
+    if (clockOffsetMs !== undefined) metrics.gauge('clock_offset_seconds').set(0, clockOffsetMs / 1_000)
+    metrics.gauge('revocation_epoch').set(0, epoch)
+    caches.set(place('token'), cacheEntries)
+    caches.set(place('head'), store.headCount)
+    caches.set(place('attestation'), attestations)
+    if (attestations > 0) metrics.gauge('attestations_fresh_ratio').set(0, attestationsFresh / attestations)
+    hits.add(place('head'), headHits - headHitsTold)
+    headHitsTold = headHits
+  }
 }

@@ -4,11 +4,11 @@ import type { Admission, Session } from '@quantum-ip/client'
 import { allocateLoadMemory } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
 import type { CompiledPolicy } from '@quantum-ip/policy'
-import { formatMetrics, type Metrics } from '@quantum-ip/telemetry'
 import type { RootPins } from '@quantum-ip/trust'
 import { allocateReplayMemory } from '@quantum-ip/verifier'
 import { pointSocket } from '../lib/point-socket.ts'
 import { openAdminServer } from './admin-server.ts'
+import type { ProcessTelemetry } from './process-telemetry.ts'
 import { openGatewayThreads } from './gateway-threads.ts'
 import { readPolicies } from './read-policies.ts'
 import { threadsOf } from './threads-of.ts'
@@ -26,7 +26,7 @@ export interface GatewayLink {
 export interface GatewayRoleOptions {
   readonly config: Config
   readonly link: GatewayLink
-  readonly metrics: Metrics
+  readonly telemetry: ProcessTelemetry
   readonly ownAuthority: boolean
   readonly onEvent: (text: string) => void
 }
@@ -35,18 +35,16 @@ export interface GatewayRoleOptions {
 export interface GatewayRole extends RunningGateway {
   /** The operators' socket. */
   readonly socket: string
-  /** Metrics of all threads. */
-  metricsText(): string
 }
 
 /** Opens the gateway of a configuration. */
 export async function openGatewayRole(options: GatewayRoleOptions): Promise<GatewayRole> {
-  const { config, metrics } = options
+  const { config, telemetry } = options
   const policies = await readPolicies(config.policies.files)
   const socket = pointSocket(config)
   await mkdir(dirname(socket), { recursive: true, mode: 0o700 })
   const gateway = await openThreads(options, policies)
-  const metricsText = (): string => formatMetrics(metrics, gateway.refresh())
+  telemetry.onRead(() => gateway.refresh())
   try {
     const admin = await openAdminServer({
       path: socket,
@@ -55,12 +53,11 @@ export async function openGatewayRole(options: GatewayRoleOptions): Promise<Gate
       unlogged: () => gateway.unlogged(),
       policies,
       status: async () => ({ threads: [...(await gateway.status())] }),
-      metrics: metricsText,
+      metrics: (accept) => telemetry.page(accept),
     })
     return {
       ...gateway,
       socket,
-      metricsText,
       async close() {
         await admin.close()
         await gateway.close()
@@ -73,7 +70,7 @@ export async function openGatewayRole(options: GatewayRoleOptions): Promise<Gate
 }
 
 async function openThreads(
-  { config, link, metrics, ownAuthority, onEvent }: GatewayRoleOptions,
+  { config, link, telemetry, ownAuthority, onEvent }: GatewayRoleOptions,
   policies: ReadonlyMap<string, CompiledPolicy>,
 ): Promise<RunningGateway> {
   const replayMemory = allocateReplayMemory({ bytes: config.replay.bytesMax, startedMs: Date.now() })
@@ -85,7 +82,7 @@ async function openThreads(
       ...shared,
       session: link.session,
       policies,
-      metrics,
+      metrics: telemetry.metrics,
       thread: 0,
       sharesPort: false,
     })

@@ -30,7 +30,7 @@ export async function openInstancePart(
 ): Promise<InstancePart> {
   const own = instanceOf(config)
   const { limits, overload, feed } = config.authority
-  const meter = openAuthorityMeter(shared.metrics)
+  const meter = openAuthorityMeter(shared.telemetry.metrics)
   const ca = own.caFile && (await readText({ path: own.caFile, what: 'certificates of instances' }))
   const leaderSocket = join(config.store.directory, 'leader.sock')
   const instance = await AuthorityInstance.open({
@@ -50,12 +50,12 @@ export async function openInstancePart(
       leaderSocket,
       ...(ca !== undefined && { ca }),
       ...(config.telemetry.metrics && {
-        metrics: (declared) =>
-          shared.metricsText(() => {
-            meter.refresh(instance.leading)
-            meter.declared(declared, instance.issuing.clock.now())
-          }),
+        metrics: (accept) => shared.telemetry.page(accept),
       }),
+    })
+    shared.telemetry.onRead(() => {
+      meter.refresh(instance.leading)
+      meter.declared(served.declared(), instance.issuing.clock.now())
     })
     return {
       url: urlOf(served.bound),

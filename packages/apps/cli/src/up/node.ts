@@ -3,11 +3,10 @@ import { systemClock, systemRandom } from '@quantum-ip/base'
 import { createJoinToken } from '@quantum-ip/authority'
 import { admit, type Admission, openSession, openTransport } from '@quantum-ip/client'
 import type { Config } from '@quantum-ip/http'
-import { formatMetrics } from '@quantum-ip/telemetry'
 import { pinsOf } from '@quantum-ip/trust'
 import { type AuthorityPart, openAuthorityPart } from './authority-part.ts'
 import { type GatewayLink, type GatewayRole, openGatewayRole } from './gateway-role.ts'
-import { registerMetrics } from './register-metrics.ts'
+import { ProcessTelemetry } from './process-telemetry.ts'
 
 /** Everything in one process. */
 export interface QuantumIpNode {
@@ -19,23 +18,18 @@ export interface QuantumIpNode {
 
 /** Starts authority and gateway in this process. What was started is stopped again if something fails. */
 export async function openNode(config: Config, tell: (text: string) => void): Promise<QuantumIpNode> {
-  const metrics = registerMetrics(config)
-  let gateway: GatewayRole | undefined
-  const metricsText = (refresh: () => void): string => {
-    refresh()
-    return gateway?.metricsText() ?? formatMetrics(metrics)
-  }
+  const telemetry = new ProcessTelemetry(config)
   const opened: { close(): Promise<unknown> }[] = []
   const close = async (): Promise<void> => {
     for (const part of opened.reverse()) await part.close()
   }
   try {
-    const authority = await openAuthorityPart(config, { metrics, metricsText, onEvent: tell })
+    const authority = await openAuthorityPart(config, { telemetry, onEvent: tell })
     opened.push(authority)
-    if (config.gateway.routes.length === 0) return { config, authority, gateway, close }
+    if (config.gateway.routes.length === 0) return { config, authority, gateway: undefined, close }
     const link = await linkTo(authority, config)
     opened.push(link)
-    gateway = await openGatewayRole({ config, link, metrics, ownAuthority: true, onEvent: tell })
+    const gateway = await openGatewayRole({ config, link, telemetry, ownAuthority: true, onEvent: tell })
     opened.push(gateway)
     await readyToJudge(authority, gateway)
     return { config, authority, gateway, close }

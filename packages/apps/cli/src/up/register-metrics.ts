@@ -5,6 +5,7 @@ import { authorityMetrics, enforcementMetrics, Metrics, replayStoreMetrics } fro
 export function registerMetrics(config: Config): Metrics {
   const policies = config.gateway.routes.flatMap(({ policy }) => (policy === undefined ? [] : [policy]))
   const metrics = new Metrics({
+    seriesMax: config.telemetry.seriesMax,
     metrics: [
       ...authorityMetrics,
       ...enforcementMetrics,
@@ -24,6 +25,7 @@ export function registerMetrics(config: Config): Metrics {
     },
   })
   const info = metrics.gauge('service_info')
-  config.services.forEach((_, place) => info.set(place, 1))
+  // Those of `metrics`: with very many services, the last ones have no series of their own.
+  metrics.sets.service_info?.forEach((_, place) => info.set(place, 1))
   return metrics
 }

@@ -33,6 +33,11 @@ export class HeadTracker {
     this.#journal.restart(undefined, 0)
   }
 
+  /** Heads that are held. */
+  get size(): number {
+    return this.#held.size
+  }
+
   find(origin: string, start: number, end: number): Uint8Array | undefined {
     return this.#held.find(origin, start, end)
   }

@@ -3,6 +3,7 @@ import { type AdmissionRule, decideAdmission } from '@quantum-ip/attestation'
 import type { TrustView } from '@quantum-ip/trust'
 import type { DeepMode, DeepOutcome } from '../deep-mode.ts'
 import type { VerifierObserver } from '../observer.ts'
+import type { VerifierStats } from '../verifier.ts'
 import type { Reason } from '../verdict.ts'
 import type { AttestationOptions } from '../verifier-options.ts'
 import { decideAnswer } from './attestation-answer.ts'
@@ -78,8 +79,11 @@ export class DeepChecker {
     this.#rules = parts.options.admissionRules
   }
 
-  get size(): number {
-    return this.#order.size
+  /** How many results are held, and how many of them are of attestations that hold and are fresh. */
+  stats(nowMs: number): Pick<VerifierStats, 'attestations' | 'attestationsFresh'> {
+    let fresh = 0
+    for (const { outcome, untilMs } of this.#order) if (outcome === 'passed' && nowMs < untilMs) fresh += 1
+    return { attestations: this.#order.size, attestationsFresh: fresh }
   }
 
   /** Whether all that the token names was checked and is fresh. */

@@ -138,8 +138,8 @@ export class Engine implements Verifier {
   stats(): VerifierStats {
     return {
       cacheEntries: this.#cache.size,
-      provisionalHeads: this.#heads.provisional.size,
-      attestations: this.#deep?.size ?? 0,
+      ...this.#heads.stats(),
+      ...(this.#deep?.stats(this.#options.clock.now()) ?? { attestations: 0, attestationsFresh: 0 }),
       pending: this.#pending,
       signaturesWaiting: this.#queue.size,
     }

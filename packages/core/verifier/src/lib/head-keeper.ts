@@ -4,6 +4,7 @@ import type { TrustView } from '@quantum-ip/trust'
 import type { EventHead, VerifierObserver } from '../observer.ts'
 import type { HeadTuple } from '../sources.ts'
 import type { Reason } from '../verdict.ts'
+import type { VerifierStats } from '../verifier.ts'
 import type { HeadOptions, UnanchoredHeads } from '../verifier-options.ts'
 import { HeadFetcher, headOf } from './head-fetcher.ts'
 import { HeadVerification } from './head-verification.ts'
@@ -40,6 +41,7 @@ export interface HeadKeeperParts {
  */
 export class HeadKeeper {
   readonly provisional: ProvisionalHeads
+  #hits = 0
   readonly #trust: TrustView
   readonly #unanchored: UnanchoredHeads
   readonly #verification: HeadVerification
@@ -66,6 +68,11 @@ export class HeadKeeper {
     })
   }
 
+  /** What is held, and how often {@link look} found it. */
+  stats(): Pick<VerifierStats, 'provisionalHeads' | 'headHits'> {
+    return { provisionalHeads: this.provisional.size, headHits: this.#hits }
+  }
+
   /**
    * Whether the head is held: `undefined` if it is, the reason if it can never be, `ask` if somebody has
    * to be asked. A head that came with the request cannot change any of these answers.
@@ -74,10 +81,10 @@ export class HeadKeeper {
     const listed = this.#trust.headFor(facts.log, facts.keyId, facts)
     if (listed !== undefined) {
       facts.provisional = undefined
-      if (listed === facts.head) return undefined
-      if (!equalBytes(listed, headOfFacts(facts))) return 'signature_invalid'
+      if (listed !== facts.head && !equalBytes(listed, headOfFacts(facts))) return 'signature_invalid'
       // The next time it is the same array.
       facts.head = listed
+      this.#hits += 1
       return undefined
     }
     if (isFresh && this.#wasNeverListed(facts)) return 'head_unknown'
@@ -86,6 +93,7 @@ export class HeadKeeper {
     if (!equalBytes(held.signed.hash, headOfFacts(facts))) return 'signature_invalid'
     if (held.state === 'overdue') return 'head_unavailable'
     facts.provisional = held
+    this.#hits += 1
     return undefined
   }
 

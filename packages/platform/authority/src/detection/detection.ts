@@ -19,6 +19,8 @@ export interface DetectionObserver {
   readonly onSecurityEvent?: ((event: SecurityEvent) => void) | undefined
   /** A key was used. */
   readonly onKeyUse?: ((use: string, operation: KeyOperation) => void) | undefined
+  /** A signature was made. */
+  readonly onSigned?: ((use: string, scheme: string, durationMs: number) => void) | undefined
 }
 
 /** What finds misuse of keys. */
@@ -33,7 +35,7 @@ const keyRateDefault: KeyRateRule = { factor: 10, floor: 1_000 }
 export function openDetection(
   { sql, clock }: { readonly sql: Sql; readonly clock: Clock },
   { keyRate = keyRateDefault }: DetectionRules,
-  { onSecurityEvent, onKeyUse }: DetectionObserver,
+  { onSecurityEvent, onKeyUse, onSigned }: DetectionObserver,
 ): Detection {
   const events = new SecurityEvents(sql, clock, onSecurityEvent)
   const uses = new KeyUses({
@@ -42,6 +44,7 @@ export function openDetection(
     events,
     rule: keyRate,
     ...(onKeyUse !== undefined && { onUse: onKeyUse }),
+    ...(onSigned !== undefined && { onSigned }),
   })
   return { events, uses }
 }

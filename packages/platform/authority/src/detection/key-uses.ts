@@ -23,6 +23,8 @@ export interface KeyUsesOptions {
   readonly rule: KeyRateRule
   /** Told of every use, at once. */
   readonly onUse?: (use: string, operation: KeyOperation) => void
+  /** Told of every signature, and how long it took. */
+  readonly onSigned?: (use: string, scheme: string, durationMs: number) => void
 }
 
 const minuteMs = 60_000
@@ -61,6 +63,11 @@ export class KeyUses {
     const use = this.#useOf(kid)
     this.#counts.set(name, { minute, kid, operation, use, count: (known?.count ?? 0) + 1 })
     this.#options.onUse?.(use, operation)
+  }
+
+  /** Tells of a signature that was made. */
+  signed(kid: string, scheme: string, durationMs: number): void {
+    this.#options.onSigned?.(this.#useOf(kid), scheme, durationMs)
   }
 
   /** Writes down what was counted, and judges the minutes that have ended. */

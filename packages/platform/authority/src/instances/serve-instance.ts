@@ -12,11 +12,9 @@ import { createRelay } from './relay-to-leader.ts'
 /** How an instance is served to everybody. */
 export interface InstanceServerOptions extends Pick<
   AuthorityServerOptions,
-  'listeners' | 'limits' | 'observer' | 'overload' | 'feed'
+  'listeners' | 'limits' | 'observer' | 'overload' | 'feed' | 'metrics'
 > {
   readonly instance: AuthorityInstance
-  /** The text of `/metrics`, given what is declared in the store that all instances share. */
-  readonly metrics?: (declared: Declared) => string
   readonly listeners: readonly Listener[]
   /** The Unix socket of the leading part, where this instance leads. */
   readonly leaderSocket?: string
@@ -28,6 +26,8 @@ export interface InstanceServerOptions extends Pick<
 export interface InstanceServer {
   readonly server: Server
   readonly bound: readonly Bound[]
+  /** What is declared in the store that all instances share. */
+  declared(): Declared
   close(): Promise<void>
 }
 
@@ -77,9 +77,10 @@ export async function serveInstance(options: InstanceServerOptions): Promise<Ins
   addTrustRoutes(server.app, { authority: issuing }, { feed, greeting: () => [declared.greeting()] })
   addTokenRoutes(server.app, { authority: issuing })
   if (metrics !== undefined) {
-    server.app.get('/metrics', { config: { access: 'open' } }, (_request, reply) =>
-      reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics(declared.view.current)),
-    )
+    server.app.get('/metrics', { config: { access: 'open' } }, (request, reply) => {
+      const { mediaType, text } = metrics(request.headers.accept)
+      return reply.type(mediaType).send(text)
+    })
   }
   server.onStop(() => {
     unsubscribe()
@@ -91,5 +92,10 @@ export async function serveInstance(options: InstanceServerOptions): Promise<Ins
     await server.close()
     throw error
   })
-  return { server, bound, close: async () => void (await server.close()) }
+  return {
+    server,
+    bound,
+    declared: () => declared.view.current,
+    close: async () => void (await server.close()),
+  }
 }

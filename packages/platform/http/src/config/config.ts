@@ -372,6 +372,8 @@ export interface RetentionConfig {
 /** What is measured and recorded. */
 export interface TelemetryConfig {
   readonly metrics: boolean
+  /** Time series of this process at most. */
+  readonly seriesMax: number
   readonly decisions: DecisionsConfig
 }
 

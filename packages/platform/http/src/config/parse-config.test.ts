@@ -137,6 +137,7 @@ const defaults: Config = {
   policies: { files: [] },
   telemetry: {
     metrics: true,
+    seriesMax: 2_000,
     decisions: { verifiedShare: 0.01, perReasonPerSecond: 100, keepMs: 2_592_000_000 },
   },
 }

@@ -364,6 +364,7 @@ function telemetry(at: Section): TelemetryConfig {
   const decisions = at.section('decisions')
   return {
     metrics: at.flag('metrics'),
+    seriesMax: at.integer('series'),
     decisions: {
       verifiedShare: decisions.share('verifiedShare'),
       perReasonPerSecond: decisions.integer('perReasonPerSecond'),

@@ -1,6 +1,5 @@
 import { type ConfiguredSets, type Dimension, dimensionOf } from '../dimensions.ts'
 import { type MetricName, type MetricRow, metricRow } from '../metric-table.ts'
-import { TelemetryError } from '../telemetry-errors.ts'
 import { sparseLength } from './sparse-cells.ts'
 
 /** A registered metric and where its cells are. */
@@ -20,28 +19,31 @@ export interface Registration {
   readonly length: number
 }
 
+/** Metrics with their places, and how many series they may come to. */
+export interface Layout {
+  readonly registrations: readonly Registration[]
+  readonly series: number
+  /** Series of all metrics up to each one, that one included. */
+  readonly through: readonly number[]
+}
+
 /**
  * Lays the cells of metrics out, one after the other.
  *
- * @throws {TelemetryError} `QIP_TELEMETRY_SERIES_EXCEEDED` at the first metric that is over the budget,
- * `QIP_TELEMETRY_LABEL_MALFORMED`.
+ * @throws {TelemetryError} `QIP_TELEMETRY_LABEL_MALFORMED`.
  */
-export function layOut(
-  names: readonly MetricName[],
-  sets: ConfiguredSets,
-  seriesMax: number,
-): readonly Registration[] {
+export function layOut(names: readonly MetricName[], sets: ConfiguredSets): Layout {
   let offset = 0
   let series = 0
-  return names.map((name) => {
+  const through: number[] = []
+  const registrations = names.map((name) => {
     const registration = register(name, sets, offset)
     offset += registration.length
     series += seriesOf(registration)
-    if (series > seriesMax) {
-      throw new TelemetryError('QIP_TELEMETRY_SERIES_EXCEEDED', { metric: name, series, limit: seriesMax })
-    }
+    through.push(series)
     return registration
   })
+  return { registrations, series, through }
 }
 
 function register(name: MetricName, sets: ConfiguredSets, offset: number): Registration {

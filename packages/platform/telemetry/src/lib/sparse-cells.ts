@@ -48,19 +48,24 @@ function hash(key: number): number {
   return mixed ^ (mixed >>> 16)
 }
 
-/** Every combination that was counted, by key, over the regions of several threads. */
-export function readSparse(regions: readonly Float64Array[]): ReadonlyMap<number, number> {
+/** What was counted, over the regions of several threads. */
+export interface SparseCounts {
+  /** By key, in order. */
+  readonly counted: ReadonlyMap<number, number>
+  /** What was over the limit. */
+  readonly overflow: number
+}
+
+/** Reads the regions of several threads as one. */
+export function readSparse(regions: readonly Float64Array[]): SparseCounts {
   const sums = new Map<number, number>()
+  let overflow = 0
   for (const cells of regions) {
+    overflow += cells[1] as number
     for (let at = head; at < cells.length; at += 2) {
       const key = (cells[at] as number) - 1
       if (key >= 0) sums.set(key, (sums.get(key) ?? 0) + (cells[at + 1] as number))
     }
   }
-  return new Map([...sums].sort(([a], [b]) => a - b))
-}
-
-/** What was over the limit, over the regions of several threads. */
-export function overflowOf(regions: readonly Float64Array[]): number {
-  return regions.reduce((sum, cells) => sum + (cells[1] as number), 0)
+  return { counted: new Map([...sums].sort(([a], [b]) => a - b)), overflow }
 }
