@@ -55,6 +55,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'say why a request was decided as it was',
     load: async () => (await import('./commands/explain.ts')).explainCommand,
   },
+  investigate: {
+    summary: 'the timeline of a build, service, key, decision or token, and what speaks against it',
+    load: async () => (await import('./commands/investigate.ts')).investigateCommand,
+  },
   decisions: {
     summary: 'list decisions that enforcement points reported',
     load: async () => (await import('./commands/decisions.ts')).decisionsCommand,

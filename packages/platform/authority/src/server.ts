@@ -23,6 +23,7 @@ import { addAttestationRoutes } from './routes/attestation-routes.ts'
 import { addBackupRoutes } from './routes/backup-routes.ts'
 import { addDecisionRoutes } from './routes/decision-routes.ts'
 import { addEventRoutes } from './routes/event-routes.ts'
+import { addInvestigationRoutes } from './routes/investigation-routes.ts'
 import { addLedgerRoutes } from './routes/ledger-routes.ts'
 import { addFleetRoutes } from './routes/fleet-routes.ts'
 import { addIncidentRoutes } from './routes/incident-routes.ts'
@@ -151,5 +152,6 @@ function addPlainRoutes(app: App, context: RouteContext): void {
   addDecisionRoutes(app, context)
   addBackupRoutes(app, context)
   addEventRoutes(app, context)
+  addInvestigationRoutes(app, context)
   addWindowRoutes(app, context)
 }

@@ -74,13 +74,29 @@ export async function readAuthorityKeys(
   return { store, state: state.document }
 }
 
+/** What trust in an authority starts from. */
+export interface AuthorityPins {
+  readonly td: string
+  readonly pins: RootPins
+  readonly pinned: AuthorityTrust['pinned']
+}
+
+/**
+ * The pins of an authority: of the command line, of the configuration, or its own word where that suffices.
+ *
+ * @throws {CliError} `QIP_CLI_TRUST_UNPINNED` where nobody vouches for the root keys
+ */
+export async function readPins(asked: AskedAuthority, options: TrustOptions): Promise<AuthorityPins> {
+  const request = { operation: 'discovery', method: 'GET', target: '/.well-known/quantum-ip' } as const
+  const discovery = await requestObject(asked.requester, request)
+  return { td: discovery.text('trustDomain'), ...choosePins(asked, options, discovery) }
+}
+
 /** A store that holds the root document of the authority, under pins that somebody vouches for. */
 async function pinnedStore(asked: AskedAuthority, options: TrustOptions, timeMs: number) {
   const { requester } = asked
-  const request = { operation: 'discovery', method: 'GET', target: '/.well-known/quantum-ip' } as const
-  const discovery = await requestObject(requester, request)
-  const { pins, pinned } = choosePins(asked, options, discovery)
-  const store = new TrustStore({ td: discovery.text('trustDomain'), pins, composites: true })
+  const { td, pins, pinned } = await readPins(asked, options)
+  const store = new TrustStore({ td, pins, composites: true })
   await applyRoots(store, requester, timeMs)
   return { store, pinned }
 }
@@ -108,7 +124,8 @@ function choosePins(
   }
 }
 
-function thresholdOf(text: string | undefined, count: number): number {
+/** How many of the pinned keys must have signed: one, unless somebody says otherwise. @throws {CliError} `QIP_CLI_USAGE` */
+export function thresholdOf(text: string | undefined, count: number): number {
   if (text === undefined) return 1
   const threshold = Number(text)
   if (/^\d{1,2}$/.test(text) && threshold >= 1 && threshold <= count) return threshold

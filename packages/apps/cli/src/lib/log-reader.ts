@@ -19,6 +19,9 @@ import { CliError } from '../cli-errors.ts'
 import type { LogSource } from './log-source.ts'
 import { plural } from './plural.ts'
 
+/** How tiles and entries of a log are read. */
+export type LogContents = Pick<LogSource, 'readTile' | 'readEntries'>
+
 /** A log whose newest checkpoint was verified. */
 export interface VerifiedLog {
   readonly checkpoint: VerifiedCheckpoint
@@ -50,22 +53,32 @@ export async function openVerifiedLog(
     logKeys: vkeys,
     logSignature: isPostQuantum ? 'ML-DSA-44' : 'any',
   })
-  let log: Promise<Log> | undefined
+  const prove = proverAt(source, checkpoint)
   return {
     checkpoint,
     note: typeof bytes === 'string' ? bytes : parseUtf8(bytes),
-    async prove(index) {
-      if (index >= checkpoint.size) throw noEntry(index, checkpoint)
-      log ??= openLog({ storage: storageOf(source, checkpoint), origin: checkpoint.origin })
-      const entry = await (await log).entry(index)
-      const proof = await (await log).inclusionProof(index)
-      const { size, root } = checkpoint
-      verifyInclusion({ index, size, leafHash: leafHash(entry), proof, root })
-      return { entry, proof }
-    },
+    prove,
     async verifyWhole(onEntry) {
       await verifyTileLogContents(checkpoint, { ...source, onEntry })
     },
+  }
+}
+
+/**
+ * Reads entries of a log whose tree is trusted already, each with the proof that the tree holds it.
+ *
+ * @throws {CliError} `QIP_CLI_NOT_FOUND` beyond the tree · {@link LogError}
+ */
+export function proverAt(source: LogContents, head: Checkpoint): VerifiedLog['prove'] {
+  let log: Promise<Log> | undefined
+  return async (index) => {
+    if (index >= head.size) throw noEntry(index, head)
+    log ??= openLog({ storage: storageOf(source, head), origin: head.origin })
+    const entry = await (await log).entry(index)
+    const proof = await (await log).inclusionProof(index)
+    const { size, root } = head
+    verifyInclusion({ index, size, leafHash: leafHash(entry), proof, root })
+    return { entry, proof }
   }
 }
 
@@ -77,7 +90,7 @@ function noEntry(index: number, { origin, size }: Checkpoint): CliError {
 }
 
 // What the appender's own reader asks of a storage: it checks the right edge against the root, and each tile against its parent.
-function storageOf(source: LogSource, { size, root }: Checkpoint) {
+function storageOf(source: LogContents, { size, root }: Checkpoint) {
   return {
     head: () => Promise.resolve(size === 0 ? { size, root: emptyRoot() } : { size, root }),
     commit: () => Promise.resolve('conflict' as const),

@@ -58,6 +58,11 @@ export class AdmissionDesk {
     }))
   }
 
+  /** Which builds may be which service. */
+  get rules(): readonly AdmissionRule[] {
+    return this.#options.rules
+  }
+
   /** @throws {AuthorityError} `QIP_AUTHORITY_ADMISSION_REFUSED` with the reason and the way out */
   async admit(request: AdmissionRequest): Promise<Admission> {
     const { methods } = this.#options

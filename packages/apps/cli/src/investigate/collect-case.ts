@@ -1,0 +1,266 @@
+import { isQipError, type JsonObject } from '@quantum-ip/base'
+import { openLedger, requestJson, type Requester } from '@quantum-ip/client'
+import type { RootPins, TrustStore } from '@quantum-ip/trust'
+import { proverAt } from '../lib/log-reader.ts'
+import type { Case, CasePart, Missing, PartKind } from './case-file.ts'
+import { verifyCaseTrust } from './case-trust.ts'
+import { collectDecisions, decisionQueryOf, type DecisionSpan, tokenPlaces } from './collect-decisions.ts'
+import { collectTrust, fetchPart } from './collect-trust.ts'
+import { noDecisions, readDecisions } from './decisions-part.ts'
+import { formatEntry } from './examine-entry.ts'
+import { numberAt, objectsAt, textAt } from './facts.ts'
+import { type Focus, focusOf } from './focus.ts'
+import type { Subject } from './subject.ts'
+
+/** What is collected, and for whom. */
+export interface CollectOptions extends DecisionSpan {
+  readonly requester: Requester
+  readonly pins: RootPins
+  readonly trustDomain: string
+  readonly pinned: string
+  /** The record of the decision that is the subject, where an enforcement point had it. */
+  readonly record?: JsonObject | undefined
+  /** The evidence file that came with a build. */
+  readonly evidence?: string | undefined
+  readonly nowMs: number
+  readonly progress: (text: string) => void
+}
+
+const buildsMax = 16
+const proofsMax = 4
+
+/**
+ * Collects all that the authority can tell about a subject: signed documents, attestations with their proofs, what was reported,
+ * and proofs for tokens that were used. What cannot be had is noted, and is no error: an investigation says what it lacks.
+ *
+ * @throws {ClientError} · {@link TrustError} if the signed documents cannot be had or do not hold: then nothing can be said
+ */
+export async function collectCase(subject: Subject, options: CollectOptions): Promise<Case> {
+  const { requester, pins, progress } = options
+  progress('root, bundle, state and revocations')
+  const signed = await collectTrust(requester)
+  const start: Case = {
+    subject,
+    trustDomain: options.trustDomain,
+    collectedMs: options.nowMs,
+    sinceMs: options.sinceMs,
+    untilMs: options.untilMs,
+    pinned: options.pinned,
+    parts: signed,
+    missing: [],
+  }
+  const { store } = await verifyCaseTrust(start, pins)
+  const collector = new Collector(requester, store)
+  await collector.collect(subject, options)
+  return { ...start, parts: [...signed, ...collector.parts], missing: collector.missing }
+}
+
+class Collector {
+  readonly parts: CasePart[] = []
+  readonly missing: Missing[] = []
+  readonly #requester: Requester
+  readonly #store: TrustStore
+  #focus: Focus = { builds: [], services: [], keys: [], tokens: [] }
+
+  constructor(requester: Requester, store: TrustStore) {
+    this.#requester = requester
+    this.#store = store
+  }
+
+  async collect(subject: Subject, options: CollectOptions): Promise<void> {
+    const { progress, evidence, record } = options
+    progress('keys and members')
+    const keys = await this.#fetch({ kind: 'keys', name: 'keys', target: '/v1/keys' }, 'the keys')
+    await this.#fetch({ kind: 'fleet', name: 'fleet', target: '/v1/fleet' }, 'the fleet')
+    const said = await this.#subjectRecord(subject, keys, record)
+    this.#focus = focusOf(subject, {
+      records: said === undefined ? [] : [said],
+      decisions: noDecisions,
+      sessions: [],
+    })
+    progress('decisions')
+    const decisions = await this.#decisions(subject, logsOf(keys, this.#focus), options)
+    progress('sessions, acts and events')
+    await this.#context(subject, decisions)
+    if (evidence !== undefined) this.parts.push({ kind: 'evidence', name: 'evidence-given', text: evidence })
+    progress('attestations')
+    for (const build of this.#focus.builds.slice(0, buildsMax)) await this.#attestations(build)
+    if (this.#focus.builds.length > buildsMax)
+      this.#lack('attestations', `of the first ${buildsMax} builds only`)
+    progress('proofs that tokens were issued')
+    await this.#entries(subject, decisions ?? {})
+  }
+
+  /** What names the subject: the record of a decision, the key itself, what an identifier stands for, the log of a token. */
+  async #subjectRecord(
+    { kind, value, claims }: Subject,
+    keys: JsonObject | undefined,
+    record: JsonObject | undefined,
+  ): Promise<JsonObject | undefined> {
+    const rows = keys === undefined ? [] : objectsAt(keys, 'keys')
+    switch (kind) {
+      case 'decision': {
+        if (record !== undefined) return this.#say(record)
+        return this.#fetch(
+          { kind: 'subject', name: 'subject', target: `/v1/decisions/${encodeURIComponent(value)}` },
+          'the record of the decision',
+        )
+      }
+      case 'identifier':
+        return this.#fetch(
+          { kind: 'subject', name: 'subject', target: `/v1/identifiers/${encodeURIComponent(value)}` },
+          'what the identifier names',
+        )
+      case 'key':
+        return this.#sayKey(rows, value)
+      case 'token':
+        return claims?.key === undefined ? undefined : this.#sayKey(rows, claims.key)
+      case 'build':
+      case 'service':
+        return undefined
+    }
+  }
+
+  #sayKey(rows: readonly JsonObject[], name: string): JsonObject | undefined {
+    const found = rows.find((key) => textAt(key, 'kid') === name || textAt(key, 'keyId') === name)
+    if (found !== undefined) return this.#say(found)
+    this.#lack('the key', `this trust domain has none that is called \`${name}\``)
+    return undefined
+  }
+
+  #say(json: JsonObject): JsonObject {
+    this.parts.push({ kind: 'subject', name: 'subject', text: JSON.stringify(json) })
+    return json
+  }
+
+  async #decisions(
+    subject: Subject,
+    logs: readonly string[],
+    span: DecisionSpan,
+  ): Promise<JsonObject | undefined> {
+    const query = decisionQueryOf(subject, this.#focus, logs)
+    if (query === undefined) {
+      this.#lack(
+        'decisions',
+        'they are found by build, service, token log and place: name tokens/<n>/<index>',
+      )
+      return undefined
+    }
+    try {
+      const json = await collectDecisions(this.#requester, query, span)
+      this.parts.push({ kind: 'decisions', name: 'decisions', text: JSON.stringify(json) })
+      return json
+    } catch (error) {
+      this.#lack('decisions', reasonOf(error))
+      return undefined
+    }
+  }
+
+  async #context(subject: Subject, decisions: JsonObject | undefined): Promise<void> {
+    const { builds, services, keys, tokens } = this.#focus
+    const logs = tokens.flatMap(({ log }) => log ?? [])
+    const about = [...new Set([...builds, ...services, ...keys, ...logs])].slice(0, 32).join(',')
+    const target = `/v1/investigations/context?about=${encodeURIComponent(about === '' ? subject.value : about)}`
+    const context = await this.#fetch(
+      { kind: 'context', name: 'context', target },
+      'sessions, acts and events',
+    )
+    const sessions = context === undefined ? [] : objectsAt(context, 'sessions')
+    const said = this.parts
+      .filter(({ kind }) => kind === 'subject')
+      .map(({ text }) => JSON.parse(text) as JsonObject)
+    const read = readDecisions(decisions ?? {})
+    this.#focus = focusOf(subject, { records: said, decisions: read, sessions })
+  }
+
+  async #attestations(build: string): Promise<void> {
+    const answer = await this.#ask(
+      `/v1/attestations?build=${build}`,
+      `the attestations of build ${build.slice(0, 12)}…`,
+    )
+    for (const attestation of objectsAt(answer ?? {}, 'attestations')) {
+      const name = `evidence-${numberAt(attestation, 'log') ?? 0}-${numberAt(attestation, 'index') ?? 0}`
+      const text = textAt(attestation, 'evidence')
+      if (text !== undefined && !this.parts.some((part) => part.name === name))
+        this.parts.push({ kind: 'evidence', name, text })
+    }
+  }
+
+  async #entries({ kind }: Subject, decisions: JsonObject): Promise<void> {
+    const own = this.#focus.tokens.flatMap(({ log, index }) =>
+      log === undefined || index === undefined ? [] : [{ log, index }],
+    )
+    const places =
+      kind === 'token' || kind === 'decision'
+        ? [...own, ...tokenPlaces(decisions, 1)]
+        : tokenPlaces(decisions, proofsMax)
+    const once = new Map(places.map((place) => [`${place.log}/${place.index}`, place]))
+    for (const { log, index } of once.values()) await this.#entry(this.#originOf(log), index)
+  }
+
+  async #entry(origin: string, index: number): Promise<void> {
+    const what = `the proof of token ${index} of ${origin}`
+    const head = this.#store.logHead(origin)
+    if (head === undefined) return this.#lack(what, 'the signed state does not list this log any more')
+    if (index >= head.size) return this.#lack(what, 'the log of the signed state ends before it')
+    const { size, hash } = head
+    try {
+      const contents = openLedger(this.#requester, { origin, logKeys: [] }).contents()
+      const { entry, proof } = await proverAt(contents, { origin, size, root: hash })(index)
+      const name = `entry-${origin.slice(origin.lastIndexOf('/') + 1)}-${index}`
+      this.parts.push({ kind: 'entry', name, text: formatEntry({ origin, index, size, entry, proof }) })
+    } catch (error) {
+      this.#lack(what, reasonOf(error))
+    }
+  }
+
+  // tokens/3 is short for <trust domain>/tokens/3.
+  #originOf(log: string): string {
+    return log.startsWith('tokens/') ? `${this.#store.td.slice('spiffe://'.length)}/${log}` : log
+  }
+
+  async #fetch(
+    part: { readonly kind: PartKind; readonly name: string; readonly target: string },
+    what: string,
+  ): Promise<JsonObject | undefined> {
+    try {
+      const { json, ...fetched } = await fetchPart(this.#requester, part)
+      this.parts.push(fetched)
+      return json
+    } catch (error) {
+      this.#lack(what, reasonOf(error))
+      return undefined
+    }
+  }
+
+  async #ask(target: string, what: string): Promise<JsonObject | undefined> {
+    try {
+      return (await requestJson(this.#requester, {
+        operation: what,
+        method: 'GET',
+        target,
+        answerBytesMax: 64 * 1_048_576,
+      })) as JsonObject
+    } catch (error) {
+      this.#lack(what, reasonOf(error))
+      return undefined
+    }
+  }
+
+  #lack(what: string, reason: string): void {
+    this.missing.push({ what, reason })
+  }
+}
+
+function logsOf(keys: JsonObject | undefined, { keys: kids }: Focus): readonly string[] {
+  if (keys === undefined) return []
+  return objectsAt(keys, 'keys')
+    .filter((key) => kids.includes(textAt(key, 'kid') ?? ''))
+    .flatMap((key) => textAt(key, 'log') ?? [])
+}
+
+/** What an authority does not tell is lacking; what is a defect of ours is not hidden. */
+function reasonOf(error: unknown): string {
+  if (isQipError(error)) return error.message
+  throw error
+}

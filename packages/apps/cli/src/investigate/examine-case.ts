@@ -1,0 +1,202 @@
+import { type AdmissionRule, type AdmissionRuleText, parseAdmissionRules } from '@quantum-ip/attestation'
+import { isQipError, type JsonObject, parseJson } from '@quantum-ip/base'
+import type { RevocationRecord, RootPins, TrustStore } from '@quantum-ip/trust'
+import { isObject } from '../lib/json.ts'
+import type { Case, CasePart, PartKind } from './case-file.ts'
+import { type CaseTrust, verifyCaseTrust } from './case-trust.ts'
+import { type DecisionsFact, noDecisions, readDecisions } from './decisions-part.ts'
+import { examineEntry, type FailingToken, type ProvenToken } from './examine-entry.ts'
+import { type ExaminedAttestation, examineEvidence } from './examine-evidence.ts'
+import { numberAt, objectsAt, textAt } from './facts.ts'
+import { type Focus, focusOf, matchesFocus } from './focus.ts'
+
+/** What a part is worth: everybody can check it again, or somebody said so. */
+export type Standing = 'proven' | 'reported' | 'fails'
+
+/** A part, and what came of looking at it. */
+export interface ExaminedPart {
+  readonly name: string
+  readonly kind: PartKind
+  readonly standing: Standing
+  readonly note: string
+}
+
+/** What the parts of a case say, those that can be checked being checked. */
+export interface Examined {
+  readonly of: Case
+  readonly focus: Focus
+  readonly asOfMs: number
+  readonly epoch: number
+  readonly seq: number
+  readonly parts: readonly ExaminedPart[]
+  readonly attestations: readonly ExaminedAttestation[]
+  readonly tokens: readonly ProvenToken[]
+  readonly tokensFailing: readonly FailingToken[]
+  /** Those that are about the subject, in order. */
+  readonly revocations: readonly RevocationRecord[]
+  readonly decisions: DecisionsFact
+  readonly sessions: readonly JsonObject[]
+  readonly keys: readonly JsonObject[]
+  readonly events: readonly JsonObject[]
+  readonly acts: readonly JsonObject[]
+  readonly members: readonly JsonObject[]
+  readonly incidents: readonly JsonObject[]
+  /** Admission rules as the authority has them; `undefined` where nobody could be asked. */
+  readonly rules: readonly AdmissionRule[] | undefined
+}
+
+/**
+ * Looks at a case: verifies its signed documents from the pins on, then every part that proves something, and reads what the others
+ * report. Asks nobody, so that it says the same on the machine where the case was collected and years later on another.
+ *
+ * @throws {TrustError} if the signed documents do not hold: then nothing is proven by the case
+ */
+export async function examineCase(investigated: Case, pins: RootPins): Promise<Examined> {
+  const trust = await verifyCaseTrust(investigated, pins)
+  const { store } = trust
+  const read = reportedParts(investigated)
+  const decisions = readDecisions(read('decisions')[0] ?? {})
+  const contexts = read('context')
+  const sessions = contexts.flatMap((context) => objectsAt(context, 'sessions'))
+  const rules = rulesOf(contexts)
+  const focus = focusOf(investigated.subject, { records: read('subject'), decisions, sessions })
+  const attestations = await evidenceOf(investigated, { store, rules, focus })
+  const entries = investigated.parts.filter(({ kind }) => kind === 'entry')
+  const checked = entries.map(({ name, text }) => examineEntry(name, text, store))
+  const tokens = checked.filter((entry): entry is ProvenToken => 'digest' in entry)
+  const tokensFailing = checked.filter((entry): entry is FailingToken => 'reason' in entry)
+  const keys = read('keys').flatMap((answer) => objectsAt(answer, 'keys'))
+  const whole = withSigners(focus, attestations, keys)
+  return {
+    of: investigated,
+    focus: whole,
+    asOfMs: trust.asOfMs,
+    epoch: store.epoch,
+    seq: store.state?.seq ?? 0,
+    parts: standings(investigated.parts, { attestations, tokensFailing, trust }),
+    attestations,
+    tokens,
+    tokensFailing,
+    revocations: trust.revocations.filter((record) => matchesFocus(record, whole, tokens)),
+    decisions: investigated.parts.some(({ kind }) => kind === 'decisions') ? decisions : noDecisions,
+    sessions,
+    keys,
+    events: contexts.flatMap((context) => objectsAt(context, 'events')),
+    acts: contexts.flatMap((context) => objectsAt(context, 'acts')),
+    members: read('fleet').flatMap((answer) => objectsAt(answer, 'members')),
+    incidents: read('incidents').flatMap((answer) => objectsAt(answer, 'incidents')),
+    rules,
+  }
+}
+
+/** Reads the parts of a kind as objects; what is none counts as empty. */
+function reportedParts({ parts }: Case): (kind: PartKind) => readonly JsonObject[] {
+  return (kind) =>
+    parts
+      .filter((part) => part.kind === kind)
+      .map(({ text }) => {
+        try {
+          const json = parseJson(text)
+          return isObject(json) ? json : {}
+        } catch (error) {
+          if (isQipError(error)) return {}
+          throw error
+        }
+      })
+}
+
+function rulesOf(contexts: readonly JsonObject[]): readonly AdmissionRule[] | undefined {
+  const context = contexts.find((each) => 'rules' in each)
+  if (context === undefined) return undefined
+  const texts = objectsAt(context, 'rules').map((rule): AdmissionRuleText => {
+    const level = numberAt(rule, 'slsaLevel')
+    return {
+      name: textAt(rule, 'name'),
+      service: textAt(rule, 'service') ?? '',
+      builder: textAt(rule, 'builder') ?? '',
+      source: textAt(rule, 'source'),
+      subject: textAt(rule, 'subject'),
+      ref: textAt(rule, 'ref'),
+      slsaLevel: level as AdmissionRuleText['slsaLevel'],
+    }
+  })
+  try {
+    return parseAdmissionRules(texts)
+  } catch (error) {
+    if (isQipError(error)) return undefined
+    throw error
+  }
+}
+
+async function evidenceOf(
+  { parts }: Case,
+  from: {
+    readonly store: TrustStore
+    readonly rules: readonly AdmissionRule[] | undefined
+    readonly focus: Focus
+  },
+): Promise<readonly ExaminedAttestation[]> {
+  const { store, rules, focus } = from
+  const [only] = focus.builds.length === 1 ? focus.builds : []
+  const evidence = parts.filter(({ kind }) => kind === 'evidence')
+  return Promise.all(
+    evidence.map(({ name, text }) =>
+      examineEvidence(text, { part: name, build: only, store, rules, services: focus.services }),
+    ),
+  )
+}
+
+/** The builders' keys that signed belong to what is looked into: a revocation of one is about the build, too. */
+function withSigners(
+  focus: Focus,
+  attestations: readonly ExaminedAttestation[],
+  keys: readonly JsonObject[],
+): Focus {
+  const signers = attestations.flatMap((each) => (each.holds ? each.signers : []))
+  const builders = new Set(attestations.flatMap((each) => (each.holds ? [each.builder] : [])))
+  const ofBuilders = keys
+    .filter((key) => textAt(key, 'use') === 'qip-build' && builders.has(textAt(key, 'name') ?? ''))
+    .flatMap((key) => textAt(key, 'kid') ?? [])
+  const all = focus.keys.length > 0 ? focus.keys : [...signers, ...ofBuilders]
+  return { ...focus, keys: [...new Set(all)] }
+}
+
+interface Outcomes {
+  readonly attestations: readonly ExaminedAttestation[]
+  readonly tokensFailing: readonly FailingToken[]
+  readonly trust: CaseTrust
+}
+
+const provenNotes: Partial<Record<PartKind, string>> = {
+  root: 'signed by the pinned root keys, or by a chain from them',
+  bundle: 'signed by the bundle keys of the root document',
+  state: 'signed by a feed key of the bundle',
+  revocations: 'confirmed by the signed state',
+}
+
+function standings(parts: readonly CasePart[], outcomes: Outcomes): readonly ExaminedPart[] {
+  return parts.map(({ name, kind }) => ({ name, kind, ...standingOf({ name, kind }, outcomes) }))
+}
+
+function standingOf(
+  { name, kind }: Pick<CasePart, 'name' | 'kind'>,
+  { attestations, tokensFailing }: Outcomes,
+): Pick<ExaminedPart, 'standing' | 'note'> {
+  const note = provenNotes[kind]
+  if (note !== undefined) return { standing: 'proven', note }
+  if (kind === 'evidence') {
+    const found = attestations.find(({ part }) => part === name)
+    if (found?.holds === true)
+      return {
+        standing: 'proven',
+        note: `logged at ${found.index} of ${found.origin}, signed by its builder`,
+      }
+    return { standing: 'fails', note: found?.reason ?? 'not examined' }
+  }
+  if (kind === 'entry') {
+    const failing = tokensFailing.find(({ part }) => part === name)
+    if (failing === undefined) return { standing: 'proven', note: 'in the tree that the signed state lists' }
+    return { standing: 'fails', note: failing.reason }
+  }
+  return { standing: 'reported', note: 'as the authority or an enforcement point said; nobody signed it' }
+}
