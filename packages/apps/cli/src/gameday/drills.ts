@@ -12,6 +12,7 @@ import { replay } from './drills/replay.ts'
 import { restoredBackup } from './drills/restored-backup.ts'
 import { rotationFailure } from './drills/rotation-failure.ts'
 import { stolenIssuingKey } from './drills/stolen-issuing-key.ts'
+import { tamperedImage } from './drills/tampered-image.ts'
 import { verifierOverload } from './drills/verifier-overload.ts'
 import { witnessLoss } from './drills/witness-loss.ts'
 import { wrongPolicy } from './drills/wrong-policy.ts'
@@ -25,6 +26,7 @@ export const drills: readonly Drill[] = [
   ledgerOutage,
   wrongPolicy,
   stolenIssuingKey,
+  tamperedImage,
   clockSkew,
   authorityCrash,
   authorityFailover,

@@ -15,7 +15,7 @@ import { request } from 'undici'
 import { openDemoUpstream } from '../journey/demo-upstream.ts'
 import { LabAuthority, type LabAuthorityOptions } from './lab-authority.ts'
 import { LabGateway, type LabGatewayOptions } from './lab-gateway.ts'
-import { qipCall, runProcess } from './processes.ts'
+import { type ProgramOptions, qipCall, runProcess } from './processes.ts'
 
 /** The trust domain of the drills. */
 export const names = {
@@ -130,9 +130,12 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Runs `qip` as a process, and returns what it answers with `--json`. @throws {DrillFailure} */
-  async qip(args: readonly string[]): Promise<Record<string, unknown>> {
+  async qip(
+    args: readonly string[],
+    { codes }: Pick<ProgramOptions, 'codes'> = {},
+  ): Promise<Record<string, unknown>> {
     const call = qipCall([...args, '--json'])
-    const text = await runProcess(call.command, call.args)
+    const text = await runProcess(call.command, call.args, { ...(codes !== undefined && { codes }) })
     return JSON.parse(text) as Record<string, unknown>
   }
 

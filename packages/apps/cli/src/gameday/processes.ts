@@ -101,11 +101,16 @@ function callAs({ command, args, user }: Pick<ProcessOrder, 'command' | 'args' |
   return [guard, ...identity, '--pdeathsig', 'KILL', '--', command, ...args]
 }
 
+/** Who a program is run as, and which exit codes are answers; default 0 only. */
+export interface ProgramOptions extends Pick<ProcessOrder, 'user'> {
+  readonly codes?: readonly number[]
+}
+
 /** Runs a program to its end, within a minute, and returns what it wrote to standard output. @throws {DrillFailure} */
 export async function runProcess(
   command: string,
   args: readonly string[],
-  { user }: Pick<ProcessOrder, 'user'> = {},
+  { user, codes = [0] }: ProgramOptions = {},
 ): Promise<string> {
   const [first = '', ...rest] = callAs({ command, args, ...(user !== undefined && { user }) })
   try {
@@ -122,7 +127,9 @@ export async function runProcess(
       stderr = '',
       stdout = '',
       message,
-    } = error as { stderr?: string; stdout?: string; message: string }
+      code,
+    } = error as { stderr?: string; stdout?: string; message: string; code?: unknown }
+    if (typeof code === 'number' && codes.includes(code)) return stdout
     const said = (stderr || stdout || message).trim().split('\n').slice(-5).join(' | ')
     throw new DrillFailure(`\`${command.split('/').at(-1)} ${args[0] ?? ''}\` failed: ${said}`, {
       cause: error,
