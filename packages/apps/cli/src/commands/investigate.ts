@@ -6,13 +6,13 @@ import { readArtifact } from '../lib/artifact.ts'
 import { askAuthority } from '../lib/authority.ts'
 import { type TrustOptions, withTrust } from '../lib/authority-options.ts'
 import { readPins } from '../lib/authority-trust.ts'
-import { answer, newAnswer } from '../lib/command.ts'
+import { answer, newAnswer, parseWord } from '../lib/command.ts'
 import { readText, writeText } from '../lib/files.ts'
 import { findDecision } from '../lib/find-decision.ts'
 import type { Run } from '../lib/io.ts'
 import type { Output } from '../lib/output.ts'
 import { formatSpan, parseSince } from '../lib/times.ts'
-import { hex, isQipError, type JsonObject } from '@quantum-ip/base'
+import { hex, isQipError, type JsonObject, parseServiceId } from '@quantum-ip/base'
 import { formatCase } from '../investigate/case-file.ts'
 import { collectCase } from '../investigate/collect-case.ts'
 import { concludeCase } from '../investigate/conclusion.ts'
@@ -27,6 +27,7 @@ interface InvestigateOptions extends TrustOptions {
   readonly until?: string
   readonly limit: string
   readonly evidence?: string
+  readonly as?: string
   readonly export?: string
 }
 
@@ -47,6 +48,7 @@ export function investigateCommand(run: Run): Command {
       new Option('--kind <kind>', 'what it is, where its form does not say').choices([...subjectKinds]),
     )
     .option('--evidence <file>', 'the evidence file that came with the build')
+    .option('--as <service>', 'the service that the build is to run as: whether a rule lets it')
     .option('--since <time>', 'only decisions from then on: a time, or how long ago, such as 1h')
     .option('--until <time>', 'only decisions before then')
     .option('--limit <n>', `so many decisions whole, up to ${limitMax}; all of them are counted`, '20')
@@ -61,7 +63,7 @@ export function investigateCommand(run: Run): Command {
 async function investigate(output: Output, text: string, options: InvestigateOptions): Promise<Outcome> {
   const startedMs = performance.now()
   const nowMs = Date.now()
-  const subject = await readSubject(text, options.kind)
+  const subject = withService(await readSubject(text, options.kind), options.as)
   const evidence =
     options.evidence === undefined
       ? undefined
@@ -95,6 +97,12 @@ async function investigate(output: Output, text: string, options: InvestigateOpt
 async function readSubject(text: string, kind: SubjectKind | undefined): Promise<Subject> {
   const isFile = (kind === undefined || kind === 'build') && (await isThere(text))
   return isFile ? { kind: 'build', value: hex((await readArtifact(text)).build) } : parseSubject(text, kind)
+}
+
+function withService(subject: Subject, service: string | undefined): Subject {
+  if (service === undefined) return subject
+  if (subject.kind !== 'build') throw new CliError('QIP_CLI_USAGE', { reason: '--as is for builds' })
+  return { ...subject, as: parseWord('--as', () => parseServiceId(service)) }
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -93,8 +93,8 @@ function manifestText({ parts, subject, missing, ...rest }: Case): string {
 }
 
 /** A subject as JSON. */
-export function subjectJson({ kind, value, claims }: Subject): JsonObject {
-  if (claims === undefined) return { kind, value }
+export function subjectJson({ kind, value, claims, as }: Subject): JsonObject {
+  if (claims === undefined) return { kind, value, ...(as !== undefined && { as }) }
   const { sub, build, attestation, iat, exp, index, key } = claims
   return {
     kind,
@@ -157,10 +157,14 @@ function readPart({ kind, name, sha256 }: JsonObject, text: string): CasePart {
   return { kind: kind as PartKind, name: called, text }
 }
 
-function readSubject({ kind, value, claims }: JsonObject): Subject {
+function readSubject({ kind, value, claims, as }: JsonObject): Subject {
   if (!(subjectKinds as readonly unknown[]).includes(kind))
     throw new CaseMalformed('the subject is of an unknown kind')
-  const subject = { kind: kind as SubjectKind, value: textOf(value, 'the subject') }
+  const subject = {
+    kind: kind as SubjectKind,
+    value: textOf(value, 'the subject'),
+    ...(as !== undefined && { as: textOf(as, 'the service') }),
+  }
   if (claims === undefined) return subject
   const { sub, build, attestation, iat, exp, index, key } = objectOf(claims, 'the claims')
   const place = attestation === null ? undefined : listOf(attestation, 'the attestation')

@@ -8,7 +8,8 @@ import { touchedBy } from './touched.ts'
 
 /** A case that was examined, as JSON: the answer of `qip investigate --json`. What is not known is absent. */
 export function caseJson(examined: Examined, conclusion: Conclusion): JsonObject {
-  const { of, asOfMs, epoch, seq, focus, decisions, revocations, attestations, parts } = examined
+  const { of, asOfMs, epoch, seq, focus, decisions, refusedSince, revocations, attestations, parts } =
+    examined
   const { outcome, text, findings, gaps, next } = conclusion
   return {
     subject: subjectJson(of.subject),
@@ -22,6 +23,7 @@ export function caseJson(examined: Examined, conclusion: Conclusion): JsonObject
       timeline: timelineOf(examined),
       attestations,
       decisions: { ...decisions, records: undefined },
+      refusedSince: { ...refusedSince, records: undefined },
       touched: touchedBy(examined),
     }),
     revocations: revocations.map((record) => buildRevocation(record)),

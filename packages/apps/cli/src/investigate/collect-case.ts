@@ -1,15 +1,15 @@
 import { isQipError, type JsonObject } from '@quantum-ip/base'
 import { openLedger, requestJson, type Requester } from '@quantum-ip/client'
-import type { RootPins, TrustStore } from '@quantum-ip/trust'
+import type { RevocationRecord, RootPins, TrustStore } from '@quantum-ip/trust'
 import { proverAt } from '../lib/log-reader.ts'
 import type { Case, CasePart, Missing, PartKind } from './case-file.ts'
-import { verifyCaseTrust } from './case-trust.ts'
+import { type CaseTrust, verifyCaseTrust } from './case-trust.ts'
 import { collectDecisions, decisionQueryOf, type DecisionSpan, tokenPlaces } from './collect-decisions.ts'
 import { collectTrust, fetchPart } from './collect-trust.ts'
 import { noDecisions, readDecisions } from './decisions-part.ts'
 import { formatEntry } from './examine-entry.ts'
 import { numberAt, objectsAt, textAt } from './facts.ts'
-import { type Focus, focusOf } from './focus.ts'
+import { type Focus, focusOf, matchesFocus } from './focus.ts'
 import type { Subject } from './subject.ts'
 
 /** What is collected, and for whom. */
@@ -49,8 +49,8 @@ export async function collectCase(subject: Subject, options: CollectOptions): Pr
     parts: signed,
     missing: [],
   }
-  const { store } = await verifyCaseTrust(start, pins)
-  const collector = new Collector(requester, store)
+  const trust = await verifyCaseTrust(start, pins)
+  const collector = new Collector(requester, trust)
   await collector.collect(subject, options)
   return { ...start, parts: [...signed, ...collector.parts], missing: collector.missing }
 }
@@ -60,11 +60,13 @@ class Collector {
   readonly missing: Missing[] = []
   readonly #requester: Requester
   readonly #store: TrustStore
+  readonly #revocations: readonly RevocationRecord[]
   #focus: Focus = { builds: [], services: [], keys: [], tokens: [] }
 
-  constructor(requester: Requester, store: TrustStore) {
+  constructor(requester: Requester, { store, revocations }: CaseTrust) {
     this.#requester = requester
     this.#store = store
+    this.#revocations = revocations
   }
 
   async collect(subject: Subject, options: CollectOptions): Promise<void> {
@@ -78,11 +80,16 @@ class Collector {
       decisions: noDecisions,
       sessions: [],
     })
+    await this.#fetch(
+      { kind: 'incidents', name: 'incidents', target: '/v1/incidents?limit=1000' },
+      'the incidents',
+    )
     progress('decisions')
     const decisions = await this.#decisions(subject, logsOf(keys, this.#focus), options)
     progress('sessions, acts and events')
     await this.#context(subject, decisions)
     if (evidence !== undefined) this.parts.push({ kind: 'evidence', name: 'evidence-given', text: evidence })
+    await this.#refused(subject, options)
     progress('attestations')
     for (const build of this.#focus.builds.slice(0, buildsMax)) await this.#attestations(build)
     if (this.#focus.builds.length > buildsMax)
@@ -153,6 +160,24 @@ class Collector {
     } catch (error) {
       this.#lack('decisions', reasonOf(error))
       return undefined
+    }
+  }
+
+  // What is revoked is refused before its proof is looked at: such a decision names no build and no caller, only the reason.
+  async #refused(subject: Subject, span: DecisionSpan): Promise<void> {
+    const about = this.#revocations.filter((record) => matchesFocus(record, this.#focus, []))
+    const [first] = about.toSorted((a, b) => a.epoch - b.epoch)
+    if (first === undefined) return
+    const reason = [...new Set(about.map(({ kind }) => refusalOf[kind]))].join(',')
+    const sinceMs = Math.max(first.time * 1_000, span.sinceMs ?? 0)
+    try {
+      const json = await collectDecisions(this.#requester, { reason }, { ...span, sinceMs })
+      this.parts.push({ kind: 'decisions', name: 'decisions-refused', text: JSON.stringify(json) })
+    } catch (error) {
+      this.#lack(
+        `what was refused since ${subject.kind === 'build' ? 'its' : 'the'} revocation`,
+        reasonOf(error),
+      )
     }
   }
 
@@ -250,6 +275,15 @@ class Collector {
   #lack(what: string, reason: string): void {
     this.missing.push({ what, reason })
   }
+}
+
+/** The reason of a verdict by the kind of a revocation. */
+const refusalOf: Readonly<Record<RevocationRecord['kind'], string>> = {
+  key: 'key_revoked',
+  identity: 'identity_revoked',
+  build: 'build_revoked',
+  token: 'token_revoked',
+  range: 'token_revoked',
 }
 
 function logsOf(keys: JsonObject | undefined, { keys: kids }: Focus): readonly string[] {

@@ -243,11 +243,8 @@ function textOf(outcome: Outcome, findings: readonly Finding[], { of, focus }: E
   }
 }
 
-function nextOf(
-  outcome: Outcome,
-  findings: readonly Finding[],
-  { of, focus, decisions, keys }: Examined,
-): readonly string[] {
+function nextOf(outcome: Outcome, findings: readonly Finding[], examined: Examined): readonly string[] {
+  const { of, focus, decisions, keys } = examined
   const { subject } = of
   const isRevoked = findings.some(({ speaks }) => speaks === 'revoked')
   const next: string[] = []
@@ -260,6 +257,15 @@ function nextOf(
     else if (subject.kind === 'key' && key === undefined)
       next.push(`qip revoke key ${focus.keys[0] ?? subject.value} --reason '<why>'`)
     else if (subject.kind === 'service') next.push(`qip revoke identity ${subject.value} --reason '<why>'`)
+  }
+  if (outcome === 'contradicted' && examined.incidents.length === 0) {
+    const services = [...new Set(decisions.groups.map(({ service }) => service))].filter(
+      (service) => service !== '',
+    )
+    const touched = services.slice(0, 3).map((service) => ` --service ${service}`)
+    next.push(
+      `qip incident open '${subject.kind} ${short(subject.value)} is contradicted' --severity critical${touched.join('')}`,
+    )
   }
   if (outcome === 'contradicted' || outcome === 'unknown') next.push('qip events list --all')
   const [newest] = decisions.records.toSorted((a, b) => b.timeMs - a.timeMs)

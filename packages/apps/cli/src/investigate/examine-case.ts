@@ -4,7 +4,7 @@ import type { RevocationRecord, RootPins, TrustStore } from '@quantum-ip/trust'
 import { isObject } from '../lib/json.ts'
 import type { Case, CasePart, PartKind } from './case-file.ts'
 import { type CaseTrust, verifyCaseTrust } from './case-trust.ts'
-import { type DecisionsFact, noDecisions, readDecisions } from './decisions-part.ts'
+import { type DecisionsFact, readDecisions } from './decisions-part.ts'
 import { examineEntry, type FailingToken, type ProvenToken } from './examine-entry.ts'
 import { type ExaminedAttestation, examineEvidence } from './examine-evidence.ts'
 import { numberAt, objectsAt, textAt } from './facts.ts'
@@ -35,6 +35,10 @@ export interface Examined {
   /** Those that are about the subject, in order. */
   readonly revocations: readonly RevocationRecord[]
   readonly decisions: DecisionsFact
+  /** What was refused as revoked since the revocation: such decisions name neither build nor caller. */
+  readonly refusedSince: DecisionsFact
+  /** Whether nothing else of its kind is revoked, so that such a refusal can be about nothing else. */
+  readonly isOnlyRevoked: boolean
   readonly sessions: readonly JsonObject[]
   readonly keys: readonly JsonObject[]
   readonly events: readonly JsonObject[]
@@ -55,7 +59,7 @@ export async function examineCase(investigated: Case, pins: RootPins): Promise<E
   const trust = await verifyCaseTrust(investigated, pins)
   const { store } = trust
   const read = reportedParts(investigated)
-  const decisions = readDecisions(read('decisions')[0] ?? {})
+  const decisions = readDecisions(namedPart(investigated, 'decisions'))
   const contexts = read('context')
   const sessions = contexts.flatMap((context) => objectsAt(context, 'sessions'))
   const rules = rulesOf(contexts)
@@ -67,6 +71,8 @@ export async function examineCase(investigated: Case, pins: RootPins): Promise<E
   const tokensFailing = checked.filter((entry): entry is FailingToken => 'reason' in entry)
   const keys = read('keys').flatMap((answer) => objectsAt(answer, 'keys'))
   const whole = withSigners(focus, attestations, keys)
+  const about = trust.revocations.filter((record) => matchesFocus(record, whole, tokens))
+  const kinds = new Set(about.map(({ kind }) => kind))
   return {
     of: investigated,
     focus: whole,
@@ -77,32 +83,51 @@ export async function examineCase(investigated: Case, pins: RootPins): Promise<E
     attestations,
     tokens,
     tokensFailing,
-    revocations: trust.revocations.filter((record) => matchesFocus(record, whole, tokens)),
-    decisions: investigated.parts.some(({ kind }) => kind === 'decisions') ? decisions : noDecisions,
+    revocations: about,
+    decisions,
+    refusedSince: readDecisions(namedPart(investigated, 'decisions-refused')),
+    isOnlyRevoked: trust.revocations.every((record) => !kinds.has(record.kind) || about.includes(record)),
     sessions,
     keys,
     events: contexts.flatMap((context) => objectsAt(context, 'events')),
     acts: contexts.flatMap((context) => objectsAt(context, 'acts')),
     members: read('fleet').flatMap((answer) => objectsAt(answer, 'members')),
-    incidents: read('incidents').flatMap((answer) => objectsAt(answer, 'incidents')),
+    incidents: read('incidents')
+      .flatMap((answer) => objectsAt(answer, 'incidents'))
+      .filter((incident) => isAbout(incident, whole, decisions)),
     rules,
   }
 }
 
+/** An incident is about what it names: a service that was called or called, or the subject in its words. */
+function isAbout(incident: JsonObject, focus: Focus, { groups }: DecisionsFact): boolean {
+  const touched = new Set([
+    ...focus.services,
+    ...groups.flatMap(({ service, subject }) => [service, subject]),
+  ])
+  const named = Array.isArray(incident['services']) ? incident['services'] : []
+  if (named.some((service) => typeof service === 'string' && touched.has(service))) return true
+  const words = ['title', 'summary', 'rootCause'].map((name) => textAt(incident, name) ?? '').join(' ')
+  return [...focus.builds, ...focus.keys].some((value) => words.includes(value.slice(0, 12)))
+}
+
 /** Reads the parts of a kind as objects; what is none counts as empty. */
 function reportedParts({ parts }: Case): (kind: PartKind) => readonly JsonObject[] {
-  return (kind) =>
-    parts
-      .filter((part) => part.kind === kind)
-      .map(({ text }) => {
-        try {
-          const json = parseJson(text)
-          return isObject(json) ? json : {}
-        } catch (error) {
-          if (isQipError(error)) return {}
-          throw error
-        }
-      })
+  return (kind) => parts.filter((part) => part.kind === kind).map(({ text }) => readObject(text))
+}
+
+function namedPart({ parts }: Case, name: string): JsonObject {
+  return readObject(parts.find((part) => part.name === name)?.text ?? '{}')
+}
+
+function readObject(text: string): JsonObject {
+  try {
+    const json = parseJson(text)
+    return isObject(json) ? json : {}
+  } catch (error) {
+    if (isQipError(error)) return {}
+    throw error
+  }
 }
 
 function rulesOf(contexts: readonly JsonObject[]): readonly AdmissionRule[] | undefined {

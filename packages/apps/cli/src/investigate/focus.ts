@@ -32,13 +32,18 @@ export interface FocusSources {
 
 /** The builds, services, keys and tokens that a subject leads to. */
 export function focusOf(
-  { kind, value, claims }: Subject,
+  { kind, value, claims, as }: Subject,
   { records, decisions, sessions }: FocusSources,
 ): Focus {
   const [record = {}] = records
   switch (kind) {
     case 'build':
-      return { builds: [value], services: servicesOf(value, { decisions, sessions }), keys: [], tokens: [] }
+      return {
+        builds: [value],
+        services: servicesOf(value, { as, decisions, sessions }),
+        keys: [],
+        tokens: [],
+      }
     case 'service':
       return { builds: buildsOf(value, { decisions, sessions }), services: [value], keys: [], tokens: [] }
     case 'key':
@@ -79,14 +84,17 @@ export function focusOf(
 
 type Reported = Pick<FocusSources, 'decisions' | 'sessions'>
 
-function servicesOf(build: string, { decisions, sessions }: Reported): readonly string[] {
+function servicesOf(
+  build: string,
+  { as, decisions, sessions }: Reported & { readonly as: string | undefined },
+): readonly string[] {
   const ofDecisions = decisions.records
     .filter((each) => each.build === build)
     .flatMap(({ subject }) => subject ?? [])
   const ofSessions = sessions
     .filter((session) => objectsAt(session, 'builds').some((each) => textAt(each, 'digest') === build))
     .flatMap((session) => textAt(session, 'sid') ?? [])
-  return [...new Set([...ofDecisions, ...ofSessions])].sort()
+  return [...new Set([...(as === undefined ? [] : [as]), ...ofDecisions, ...ofSessions])].sort()
 }
 
 function buildsOf(service: string, { decisions, sessions }: Reported): readonly string[] {

@@ -21,6 +21,8 @@ export interface Subject {
   readonly value: string
   /** What a token says of itself, where the token was at hand. Nothing of it is verified. */
   readonly claims?: TokenClaims
+  /** The service as which a build runs or is to run, where somebody named one. */
+  readonly as?: string
 }
 
 /** What a token says of itself. */

@@ -42,6 +42,7 @@ export function timelineOf(examined: Examined): readonly Moment[] {
     ...examined.sessions.flatMap((session) => ofSession(session)),
     ...ofTokens(examined),
     ...ofDecisions(examined),
+    ...ofRefusedSince(examined),
     ...examined.revocations.map((record): Moment => {
       const held = examined.members.filter(
         (member) => (numberAt(member, 'epoch') ?? 0) >= record.epoch,
@@ -210,6 +211,20 @@ function ofDecisions({ decisions }: Examined): readonly Moment[] {
   return moments
 }
 
+function ofRefusedSince({ refusedSince, isOnlyRevoked }: Examined): readonly Moment[] {
+  const sum = sumGroups(refusedSince.groups)
+  if (sum === undefined) return []
+  const ids = refusedSince.records.toSorted((a, b) => a.timeMs - b.timeMs)
+  const whose = isOnlyRevoked
+    ? 'nothing else of its kind is revoked'
+    : 'of this or of something else that is revoked'
+  const reasons = [...new Set(refusedSince.groups.map(({ reason }) => reason))].join('/')
+  const count = plural(sum.count, 'request', 'requests')
+  const moments = [refusal(`first refused as ${reasons}, of ${count} (${whose})`, sum.firstMs, ids[0])]
+  if (sum.count > 1) moments.push(refusal(`last refused as ${reasons}`, sum.lastMs, ids.at(-1)))
+  return moments
+}
+
 function byReason(groups: readonly DecisionGroup[]): ReadonlyMap<string, readonly DecisionGroup[]> {
   return Map.groupBy(groups, ({ reason }) => reason)
 }
@@ -269,11 +284,26 @@ function ofAct(act: JsonObject): Moment {
 }
 
 function ofIncident(incident: JsonObject): readonly Moment[] {
-  const name = `incident ${textAt(incident, 'id') ?? numberAt(incident, 'number') ?? ''}`
+  const ref = `incident ${numberAt(incident, 'number') ?? 0}`
+  const about = { chapter: 'incident', standing: 'reported', ref } as const
   const opened = numberAt(incident, 'openedMs')
-  if (opened === undefined) return []
-  const text = `${name} opened: ${textAt(incident, 'title') ?? textAt(incident, 'reason') ?? ''}`
-  return [{ timeMs: opened, chapter: 'incident', text, standing: 'reported', tone: 'warn', ref: name }]
+  const closed = numberAt(incident, 'closedMs')
+  const title = `${textAt(incident, 'severity') ?? ''}: ${textAt(incident, 'title') ?? ''}`
+  return [
+    ...(opened === undefined
+      ? []
+      : [{ ...about, timeMs: opened, text: `opened, ${title}`, tone: 'warn' as const }]),
+    ...(closed === undefined
+      ? []
+      : [
+          {
+            ...about,
+            timeMs: closed,
+            text: `closed: ${textAt(incident, 'resolution') ?? ''}`,
+            tone: 'plain' as const,
+          },
+        ]),
+  ]
 }
 
 /** A digest or thumbprint, enough of it to recognise. */

@@ -13,10 +13,8 @@ interface Found {
   readonly conclusion: string
   readonly timeToConfirmMs: number
   readonly findings: readonly { readonly code: string; readonly text: string }[]
-  readonly decisions: {
-    readonly total: number
-    readonly groups: readonly { readonly reason: string; readonly action: string }[]
-  }
+  readonly decisions: { readonly total: number }
+  readonly refusedSince: { readonly groups: readonly { readonly reason: string }[] }
   readonly timeline: readonly { readonly chapter: string; readonly standing: string }[]
 }
 
@@ -31,7 +29,9 @@ export const tamperedImage: Drill = {
         admission: {
           // As where attestation is being brought in: what has none is admitted, and its tokens say so.
           requireAttestation: 'warn',
-          rules: [{ service: `${names.td}/ns/drill/sa/*`, builder, source: 'git+https://git.gameday.example/*' }],
+          rules: [
+            { service: `${names.td}/ns/drill/sa/*`, builder, source: 'git+https://git.gameday.example/*' },
+          ],
         },
       },
     })
@@ -55,7 +55,11 @@ export const tamperedImage: Drill = {
     let found: Found | undefined
     await run.detected('`qip investigate <image> --evidence <its evidence>`: digest differs', async () => {
       found = await investigate(image, '--evidence', evidence)
-      return found.outcome === 'contradicted' && found.findings.some(({ text }) => text.includes('digest differs')) && found.decisions.total > 0
+      return (
+        found.outcome === 'contradicted' &&
+        found.findings.some(({ text }) => text.includes('digest differs')) &&
+        found.decisions.total > 0
+      )
     })
     tell(run, found)
     await forgeries(run, { lab, investigate, attest, evidence, good })
@@ -95,18 +99,23 @@ async function forgeries(
 ): Promise<void> {
   await run.works('an evidence file whose envelope was altered is found', async () => {
     const file = JSON.parse(await readFile(evidence, 'utf8')) as { dsse: { payload: string } }
-    const payload = Buffer.from(file.dsse.payload, 'base64').toString().replace('refs/heads/main', 'refs/heads/evil')
+    const payload = Buffer.from(file.dsse.payload, 'base64')
+      .toString()
+      .replace('refs/heads/main', 'refs/heads/evil')
     const altered = join(lab.folder, 'altered.json')
     const dsse = { ...file.dsse, payload: Buffer.from(payload).toString('base64') }
     await writeFile(altered, JSON.stringify({ ...file, dsse }))
     const { findings } = await investigate(good, '--evidence', altered)
     return findings.some(({ code }) => code === 'attestation_fails')
   })
-  await run.works("a build that somebody else signed with the builder's keys is found by its source", async () => {
-    const forged = await attest('signed with stolen keys', 'git+https://git.thief.example/drill')
-    const { findings } = await investigate(forged, '--as', names.checkout)
-    return findings.some(({ code }) => code === 'not_admitted')
-  })
+  await run.works(
+    "a build that somebody else signed with the builder's keys is found by its source",
+    async () => {
+      const forged = await attest('signed with stolen keys', 'git+https://git.thief.example/drill')
+      const { findings } = await investigate(forged, '--as', names.checkout)
+      return findings.some(({ code }) => code === 'not_admitted')
+    },
+  )
 }
 
 async function revoke(
@@ -128,17 +137,30 @@ async function revoke(
   const session = await lab.admit(authority, names.checkout, [bad])
   const held = await lab.fields(session)
   await run.remedy('`qip revoke build`: what it runs as is refused from now on', () =>
-    lab.qip(['revoke', 'build', `sha256:${bad}`, '--reason', 'tampered image', '--authority', `unix:${authority.socket}`]),
+    lab.qip([
+      'revoke',
+      'build',
+      `sha256:${bad}`,
+      '--reason',
+      'tampered image',
+      '--authority',
+      `unix:${authority.socket}`,
+    ]),
   )
   await run.recovered('its requests are refused with `build_revoked`', async () => {
     return (await lab.call(url, held)).reason === 'build_revoked'
   })
   let found: Found | undefined
-  await run.recovered('`qip investigate` shows the revocation, proven, and what was refused since', async () => {
-    found = await investigate(bad)
-    const isProven = found.timeline.some(({ chapter, standing }) => chapter === 'revocation' && standing === 'proven')
-    return isProven && found.decisions.groups.some(({ reason }) => reason === 'build_revoked')
-  })
+  await run.recovered(
+    '`qip investigate` shows the revocation, proven, and what was refused since',
+    async () => {
+      found = await investigate(bad)
+      const isProven = found.timeline.some(
+        ({ chapter, standing }) => chapter === 'revocation' && standing === 'proven',
+      )
+      return isProven && found.refusedSince.groups.some(({ reason }) => reason === 'build_revoked')
+    },
+  )
   tell(run, found)
 }
 
