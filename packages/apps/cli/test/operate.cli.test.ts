@@ -301,6 +301,64 @@ test('explains a decision that its enforcement point has forgotten by the policy
   assert.deepEqual([other.code, other.json()['code']], [2, 'QIP_CLI_USAGE'])
 })
 
+test('replays recorded decisions against a candidate: who would be treated otherwise, by which rule', async () => {
+  const since = 1_700_000_000_000
+  const kept = Array.from({ length: 14 }, (_, n) => {
+    const id = `edge-1-01mcc5rm0${String(n).padStart(2, '0')}bcdefghjkmnpqrt`
+    const judged = { status: 'verified', reason: 'ok', authenticated: true, deep: true, share: 0.01 }
+    const build = { digest: 'ab', evidence: 'measured' }
+    const subject = `${checkout}${n}`
+    const made = {
+      policy: { name: 'replayed', version: 1 },
+      action: 'allow',
+      wouldBe: 'allow',
+      exception: null,
+    }
+    const facts = { 'build.slsaLevel': 2, 'request.method': 'GET' }
+    return {
+      id,
+      timeMs: since + n,
+      reason: 'ok',
+      record: { ...record(id), ...judged, ...made, build, subject, facts, timeMs: since + n },
+    }
+  })
+  await ground.authority.decisions.add(kept)
+  const file = at('candidate.policy.yaml')
+  await writeFile(file, newPolicy('replayed'))
+  const span = ['--since', '2023-11-14T22:13:20Z', '--until', '2023-11-14T23:00:00Z']
+  const { code, stdout, stderr } = await asAdmin('policy', 'replay', file, ...span)
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /^replayed version 1 over 14 decisions of policy replayed, 2023-11-14 22:13:20Z to/)
+  assert.match(
+    stdout,
+    /allow → quarantine by rule unattested-builds: 14 callers would be quarantined, in 14 records \(about 1400 requests\)/,
+  )
+  assert.match(stdout, /newest: edge-1-01mcc5rm013bcdefghjkmnpqrt /)
+  const lines = kept.map((one) => JSON.stringify(one.record))
+  const suppressed = JSON.stringify({ kind: 'suppressed', point: 'edge-1', reason: 'ok', count: 7 })
+  const export_ = at('decisions.jsonl')
+  await writeFile(
+    export_,
+    [...lines, suppressed, 'nonsense', lines[0]?.replace('replayed', 'other')].join('\n'),
+  )
+  const path = newPolicy('replayed').replace('verdict.status == "verified" &&', 'request.path == "/" &&')
+  await writeFile(file, path)
+  const read = (await run(['policy', 'replay', file, ...span, '--from', export_, '--json'])).json()
+  assert.deepEqual(
+    [
+      read['records'],
+      read['changed'],
+      read['notJudged'],
+      read['suppressed'],
+      read['unreadable'],
+      read['otherPolicy'],
+    ],
+    [14, 0, { records: 14, facts: { 'request.path': 14 } }, 7, 1, 1],
+  )
+  const shown = await run(['policy', 'replay', file, ...span, '--from', export_])
+  assert.match(shown.stdout, /14 could not be judged: .*`request\.path` \(14\)\n7 more were not recorded/)
+})
+
 const record = (id: string) => ({
   kind: 'decision',
   id,

@@ -73,6 +73,7 @@ export {
   policyObserver,
   verifierObserver,
 } from './observers.ts'
+export { PolicyReplay, type ReplayChange, type ReplayReport, type ReplayedCaller } from './policy-replay.ts'
 export {
   type HistogramPoint,
   type Labels,

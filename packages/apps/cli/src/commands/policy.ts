@@ -11,6 +11,7 @@ import { writeText } from '../lib/files.ts'
 import type { Run } from '../lib/io.ts'
 import { type Output, type OutputOptions, tone } from '../lib/output.ts'
 import { testsFileOf } from '../lib/policy-tests-file.ts'
+import { policyReplayCommand } from './policy-replay.ts'
 import { policyTestCommand } from './policy-test.ts'
 import { inFile, readPolicyFile } from '../lib/policy-file.ts'
 
@@ -40,6 +41,7 @@ export function policyCommand(run: Run): Command {
     .addCommand(create)
     .addCommand(check)
     .addCommand(policyTestCommand(run))
+    .addCommand(policyReplayCommand(run))
 }
 
 async function writePolicy(output: Output, name: string, { out, tests = false }: NewOptions): Promise<void> {
