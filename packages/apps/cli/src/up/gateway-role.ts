@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { JsonObject } from '@quantum-ip/base'
 import type { Admission, Session } from '@quantum-ip/client'
 import { allocateLoadMemory } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
@@ -8,9 +9,11 @@ import type { RootPins } from '@quantum-ip/trust'
 import { allocateReplayMemory } from '@quantum-ip/verifier'
 import { pointSocket } from '../lib/point-socket.ts'
 import { openAdminServer } from './admin-server.ts'
+import { openMetricsServer } from './metrics-server.ts'
 import type { ProcessTelemetry } from './process-telemetry.ts'
 import { openGatewayThreads } from './gateway-threads.ts'
 import { readPolicies } from './read-policies.ts'
+import { readyChecks } from './ready-checks.ts'
 import { threadsOf } from './threads-of.ts'
 import { openGatewayHere, type RunningGateway } from './running-gateway.ts'
 
@@ -46,19 +49,32 @@ export async function openGatewayRole(options: GatewayRoleOptions): Promise<Gate
   const gateway = await openThreads(options, policies)
   telemetry.onRead(() => gateway.refresh())
   try {
+    const status = async (): Promise<JsonObject> => ({ threads: [...(await gateway.status())] })
     const admin = await openAdminServer({
       path: socket,
       find: (id) => gateway.find(id),
       newest: (count) => gateway.newest(count),
       unlogged: () => gateway.unlogged(),
       policies,
-      status: async () => ({ threads: [...(await gateway.status())] }),
+      status,
       metrics: (accept) => telemetry.page(accept),
     })
+    const { listen } = config.telemetry
+    const collected =
+      listen &&
+      (await openMetricsServer({
+        listen,
+        metrics: (accept) => telemetry.page(accept),
+        ready: async () => readyChecks(await status()),
+      }).catch(async (error: unknown) => {
+        await admin.close()
+        throw error
+      }))
     return {
       ...gateway,
       socket,
       async close() {
+        await collected?.close()
         await admin.close()
         await gateway.close()
       },

@@ -142,7 +142,7 @@ function checkExempt({ match, exempt }: RouteConfig, path: Path): ConfigFault[] 
   )
 }
 
-function checkListeners({ authority, gateway, store }: Config): ConfigFault[] {
+function checkListeners({ authority, gateway, store, telemetry }: Config): ConfigFault[] {
   const faults: ConfigFault[] = []
   if (authority.tls === undefined && !isLoopback(authority.listen.host)) {
     faults.push({
@@ -169,6 +169,15 @@ function checkListeners({ authority, gateway, store }: Config): ConfigFault[] {
   const { host, port } = authority.listen
   if (port !== 0 && port === gateway.listen.port && host === gateway.listen.host) {
     faults.push({ path: ['gateway', 'listen'], reason: 'the same address as `authority.listen`' })
+  }
+  for (const [name, taken] of [
+    ['authority', authority.listen],
+    ['gateway', gateway.listen],
+  ] as const) {
+    const own = telemetry.listen
+    if (own !== undefined && own.port !== 0 && own.port === taken.port && own.host === taken.host) {
+      faults.push({ path: ['telemetry', 'listen'], reason: `the same address as \`${name}.listen\`` })
+    }
   }
   return faults
 }

@@ -374,6 +374,8 @@ export interface TelemetryConfig {
   readonly metrics: boolean
   /** Time series of this process at most. */
   readonly seriesMax: number
+  /** Where an enforcement point serves its metrics; `undefined`: on its operators' socket only. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined
   readonly decisions: DecisionsConfig
 }
 

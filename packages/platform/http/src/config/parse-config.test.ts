@@ -138,6 +138,7 @@ const defaults: Config = {
   telemetry: {
     metrics: true,
     seriesMax: 2_000,
+    listen: undefined,
     decisions: { verifiedShare: 0.01, perReasonPerSecond: 100, keepMs: 2_592_000_000 },
   },
 }
@@ -300,6 +301,12 @@ const refusals: Refusal[] = [
     next: /`service`/,
   },
   { text: '"my key!": 1', line: 1, path: '(a name of 7 characters)', code: unknown },
+  {
+    text: 'telemetry: { listen: "127.0.0.1:7600" }',
+    line: 1,
+    path: 'telemetry.listen',
+    reason: /the same address as `authority\.listen`/,
+  },
   { text: '- a', line: 1, path: '(the whole text)', reason: /expected a mapping, found a list/ },
   { text: 'gateway:', line: 1, path: 'gateway', reason: /found null/ },
   {

@@ -365,6 +365,7 @@ function telemetry(at: Section): TelemetryConfig {
   return {
     metrics: at.flag('metrics'),
     seriesMax: at.integer('series'),
+    listen: at.has('listen') ? at.listen('listen') : undefined,
     decisions: {
       verifiedShare: decisions.share('verifiedShare'),
       perReasonPerSecond: decisions.integer('perReasonPerSecond'),

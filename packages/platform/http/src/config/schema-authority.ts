@@ -344,13 +344,17 @@ export const authority = section('the server of the authority', {
 
 /** The decision log and what else is measured. */
 export const telemetry = section('what is measured and recorded', {
-  metrics: flag({ description: 'serve /metrics', default: true }),
   series: integer({
     description:
       'time series of this process at most; services and policies beyond that are counted as `other`',
     default: 2_000,
     minimum: 1_000,
     maximum: 1_000_000,
+  }),
+  metrics: flag({ description: 'serve /metrics at the authority', default: true }),
+  listen: listen({
+    description:
+      'where an enforcement point serves /metrics, to anybody who gets there; absent: on its operators’ socket only',
   }),
   decisions: section('the decision log', {
     verifiedShare: share({ description: 'of verified decisions; all others are recorded', default: '1%' }),
