@@ -33,6 +33,26 @@ export {
   verifierKeyOf,
 } from './key-record.ts'
 export { type DocumentKind, payloadTypes, trustLimits } from './payload-types.ts'
+export { type PolicyKeySource, policyKeys } from './policy-keys.ts'
+export {
+  type ActivePolicy,
+  buildPolicyRollout,
+  type CandidatePolicy,
+  parsePolicyRollout,
+  type PolicyReference,
+  type PolicyRollout,
+  type RolloutMode,
+  signPolicyRollout,
+  verifyPolicyRollout,
+} from './policy-rollout.ts'
+export {
+  buildPolicyText,
+  parsePolicyText,
+  type PolicyText,
+  type PolicyToVerify,
+  signPolicyText,
+  verifyPolicyText,
+} from './policy-version.ts'
 export type { RevocationCheck } from './revocation-check.ts'
 export { RevocationIndex } from './revocation-index.ts'
 export {

@@ -3,10 +3,20 @@ export const payloadTypes = {
   root: 'application/vnd.quantum-ip.root.v1+json',
   bundle: 'application/vnd.quantum-ip.bundle.v1+json',
   state: 'application/vnd.quantum-ip.state.v1+json',
+  policy: 'application/vnd.quantum-ip.policy.v1+json',
+  rollout: 'application/vnd.quantum-ip.policy-rollout.v1+json',
 } as const
 
 /** The kinds of document that this package reads and writes. */
-export type DocumentKind = 'root' | 'bundle' | 'state' | 'head' | 'revocation' | 'snapshot'
+export type DocumentKind =
+  | 'root'
+  | 'bundle'
+  | 'state'
+  | 'policy'
+  | 'rollout'
+  | 'head'
+  | 'revocation'
+  | 'snapshot'
 
 /** What a trust document may hold at most. Past any of these it is refused whole. */
 export const trustLimits = {
@@ -20,6 +30,11 @@ export const trustLimits = {
   bundleLifetimeMaxS: 604_800,
   /** Policies in one state. */
   policiesMax: 1_024,
+  /** Characters of a policy's text, and bytes of its payload. */
+  policyTextCharsMax: 262_144,
+  policyBytesMax: 600_000,
+  /** Bytes of the payload of a rollout. */
+  rolloutBytesMax: 8_192,
   /** Logs in one state. */
   logsMax: 4_096,
   /** Heads in one state. */

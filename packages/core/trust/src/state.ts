@@ -19,10 +19,14 @@ export interface LogHead {
   readonly hash: Uint8Array
 }
 
-/** A policy that a state confirms. */
+/**
+ * A policy that a state confirms, by its newest rollout. It is the rollout's number that rises from state to state: a return to an older
+ * text of the policy is a new rollout.
+ */
 export interface PolicyVersion {
+  /** The number of the rollout. */
   readonly version: number
-  /** SHA-256 of the policy's bytes. */
+  /** SHA-256 of the rollout's payload. */
   readonly sha256: Uint8Array
 }
 

@@ -42,6 +42,8 @@ export interface AuthorityErrorDetails {
   QIP_AUTHORITY_ROTATION_REFUSED: { readonly reason: string }
   /** A window that is not declared as asked. */
   QIP_AUTHORITY_WINDOW_REFUSED: { readonly reason: string; readonly next?: string }
+  /** A policy that is not published, promoted or taken back as asked. */
+  QIP_AUTHORITY_POLICY_REFUSED: { readonly reason: string; readonly next?: string }
   /** A root document that does not follow on the one in force, or under which the authority could sign nothing. */
   QIP_AUTHORITY_ROOT_REFUSED: { readonly reason: string; readonly next?: string }
   /** Something is already bound to that name. */
@@ -155,6 +157,11 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
     next: ({ next }) =>
       next ??
       'a window begins now or up to 90 days ahead, and lasts 7 days at most: declare the next one after it',
+  },
+  QIP_AUTHORITY_POLICY_REFUSED: {
+    fault: 'conflict',
+    message: ({ reason }) => `policy refused: ${reason}`,
+    next: ({ next }) => next ?? '`qip policy status` shows how things stand',
   },
   QIP_AUTHORITY_ROOT_REFUSED: {
     fault: 'caller',

@@ -4,6 +4,7 @@ import { type Session, Sessions } from './admission/sessions.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import { countedCustody } from './detection/counted-custody.ts'
 import { type Detection, openDetection } from './detection/detection.ts'
+import { Policies } from './policies/policies.ts'
 import { openRecordKey } from './records/record-key.ts'
 import { IssuanceRecords } from './records/issuance-records.ts'
 import type { TokenLog } from './issuance/token-log.ts'
@@ -38,6 +39,7 @@ export interface AuthorityParts {
   readonly sessions: Sessions
   readonly fleet: Fleet
   readonly publisher: Publisher
+  readonly policies: Policies
   /** Keeps the keys in line with what other instances change. */
   readonly follower: KeyFollower
   readonly detection: Detection
@@ -85,6 +87,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
   await sessions.end((session) => isSessionRevoked({ index, clock }, session))
   if (options.leads !== undefined) sessions.share((session) => isSessionRevoked({ index, clock }, session))
   await lifecycle.ensureStandbys()
+  const policies = await Policies.open({ td, sql: store.sql, keys, clock })
   const fleet = await Fleet.open(store.sql, clock, await lastStateMs(store.sql))
   const logs = listLogs(store, keys, { issuing, registry })
   const follower = new KeyFollower(store.sql, keys)
@@ -96,6 +99,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
     revocations,
     clock,
     root: () => root.current,
+    policies: () => policies.stated(),
     lifetimeS: options.bundleTtlS ?? weekS,
     shared: options.leads === undefined ? undefined : async () => void (await follower.refresh()),
     logs: (listed) => headsOf(logs, foreignLogs(store, keys, listed), listed),
@@ -118,6 +122,7 @@ export async function openParts(options: AuthorityOptions, grounds: Grounds): Pr
     sessions,
     fleet,
     publisher,
+    policies,
     logs,
     follower,
   }

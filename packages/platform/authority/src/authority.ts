@@ -30,6 +30,7 @@ import { openAlone } from './instances/exclusive-store.ts'
 import { Identifiers } from './state/identifiers.ts'
 import { listedHead } from './state/listed-logs.ts'
 import { Propagation } from './state/propagation.ts'
+import type { Policies, PublishOrder, SignedRollout } from './policies/policies.ts'
 import type { IssuanceRecords } from './records/issuance-records.ts'
 import { LogEnds } from './records/log-ends.ts'
 import type { Publisher } from './state/publisher.ts'
@@ -66,6 +67,7 @@ export class Authority {
   readonly fleet: Fleet
   readonly propagation: Propagation
   readonly rotations: Rotations
+  readonly policies: Policies
   readonly acts: Acts
   readonly watch: Watch
   /** Incidents and windows. */
@@ -99,6 +101,7 @@ export class Authority {
     this.keys = parts.keys
     this.publisher = parts.publisher
     this.sessions = parts.sessions
+    this.policies = parts.policies
     this.registry = parts.registry
     this.revocations = parts.revocations
     this.identifiers = new Identifiers(store.sql)
@@ -236,6 +239,17 @@ export class Authority {
   }
 
   /**
+   * Publishes a version of a policy, and resolves once the state that names its rollout is published.
+   *
+   * @throws {AuthorityError} as {@link Policies.publish}
+   */
+  async publishPolicy(order: PublishOrder): Promise<SignedRollout> {
+    const rollout = await this.policies.publish(order)
+    await this.publisher.publish()
+    return rollout
+  }
+
+  /**
    * Revokes, and resolves once the state that confirms it is published.
    *
    * @throws {AuthorityError} `QIP_AUTHORITY_REVOCATION_REFUSED` · `QIP_AUTHORITY_STORE_UNAVAILABLE`: it may come into force later
@@ -274,6 +288,7 @@ export class Authority {
       await this.#schedule.start(this.rotations)
       await this.rotations.advance()
     })
+    if (await this.policies.signAgain()) await this.publisher.publish()
     await this.watch.maintain()
     await this.operations.maintain()
     await this.records?.prune()

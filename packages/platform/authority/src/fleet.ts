@@ -1,4 +1,4 @@
-import type { Clock, ServiceId } from '@quantum-ip/base'
+import { type Clock, parseJson, type ServiceId } from '@quantum-ip/base'
 import type { SessionRole } from './admission/sessions.ts'
 import { AuthorityError } from './authority-errors.ts'
 import type { Sql, SqlRow, SqlStatement } from './store/sql.ts'
@@ -17,6 +17,17 @@ export interface ProbeReport {
   readonly reason: string
 }
 
+/** What a member holds of a policy. */
+export interface HeldPolicy {
+  readonly name: string
+  /** The rollout that it decides by. */
+  readonly rollout: number
+  readonly version: number
+  readonly candidate?: number
+  /** A later rollout that it could not take, and why. */
+  readonly refused?: { readonly rollout: number; readonly reason: string }
+}
+
 /** What a fleet member says that it holds. */
 export interface Acknowledgement {
   /** Number of the state in force there. */
@@ -31,6 +42,7 @@ export interface Acknowledgement {
   /** Whether it verifies probe tokens. */
   readonly probes?: boolean
   readonly probe?: ProbeReport
+  readonly policies?: readonly HeldPolicy[]
 }
 
 /** A member of the fleet, what it said last, and until when it is expected to be there. */
@@ -200,12 +212,12 @@ function keyOf(session: string, point: string): string {
 function upsert(members: readonly FleetMember[]): SqlStatement {
   return {
     sql: `INSERT INTO members (session, point, sid, kind, region, seq, epoch, bundle_sequence, probes, probe, probe_reason,
-                               seen_ms, lease_ms)
-          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                               seen_ms, lease_ms, policies)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           ON CONFLICT (session, point) DO UPDATE SET kind = excluded.kind, region = excluded.region, seq = excluded.seq,
             epoch = excluded.epoch, bundle_sequence = excluded.bundle_sequence, probes = excluded.probes,
             probe = excluded.probe, probe_reason = excluded.probe_reason, seen_ms = excluded.seen_ms,
-            lease_ms = excluded.lease_ms`,
+            lease_ms = excluded.lease_ms, policies = excluded.policies`,
     each: members.map((member) => [
       member.session,
       member.point,
@@ -220,6 +232,7 @@ function upsert(members: readonly FleetMember[]): SqlStatement {
       member.probe?.reason ?? null,
       member.seenMs,
       member.leaseMs,
+      member.policies === undefined ? null : JSON.stringify(member.policies),
     ]),
   }
 }
@@ -227,6 +240,7 @@ function upsert(members: readonly FleetMember[]): SqlStatement {
 function readMember(row: SqlRow): FleetMember {
   const region = row['region'] as string | null
   const probe = row['probe'] as string | null
+  const policies = row['policies'] as string | null
   return {
     session: row['session'] as string,
     point: row['point'] as string,
@@ -238,6 +252,7 @@ function readMember(row: SqlRow): FleetMember {
     bundleSequence: row['bundle_sequence'] as number,
     probes: row['probes'] === 1,
     ...(probe !== null && { probe: { id: probe, reason: row['probe_reason'] as string } }),
+    ...(policies !== null && { policies: parseJson(policies) as unknown as readonly HeldPolicy[] }),
     seenMs: row['seen_ms'] as number,
     leaseMs: row['lease_ms'] as number,
   }

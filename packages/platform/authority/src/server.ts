@@ -30,6 +30,7 @@ import { addIncidentRoutes } from './routes/incident-routes.ts'
 import { addKeyRoutes, addRecordRoutes } from './routes/operator-routes.ts'
 import { addRotationRoutes } from './routes/rotation-routes.ts'
 import { authenticateSession, type DeclaredService, type RouteContext } from './routes/route-context.ts'
+import { addPolicyRoutes } from './routes/policy-routes.ts'
 import { addRootRoutes } from './routes/root-routes.ts'
 import { addSamplingRoutes, samplingEvent } from './routes/sampling-routes.ts'
 import { Sampling } from './state/sampling.ts'
@@ -148,6 +149,7 @@ function addPlainRoutes(app: App, context: RouteContext): void {
   addRotationRoutes(app, context)
   addRootRoutes(app, context)
   addFleetRoutes(app, context)
+  addPolicyRoutes(app, context)
   addRecordRoutes(app, context)
   addDecisionRoutes(app, context)
   addBackupRoutes(app, context)

@@ -61,7 +61,7 @@ const purposes = async (custody: Custody) =>
 
 test('bundle and attestation log keys are made in the service, all others in files', async () => {
   assert.deepEqual(await purposes(service), ['bundle', 'qip-log'])
-  assert.deepEqual(await purposes(local), ['qip-feed', 'qip-jwt', 'qip-token', 'root'])
+  assert.deepEqual(await purposes(local), ['qip-feed', 'qip-jwt', 'qip-policy', 'qip-token', 'root'])
 })
 
 test('while the service is away issuing and states go on, and keys cannot change', async () => {

@@ -34,6 +34,8 @@ export interface ClientErrorDetails {
   QIP_CLIENT_PROOF_MALFORMED: { readonly reason: string }
   /** A snapshot on disk is damaged, out of date or of another trust domain; it is not used. */
   QIP_CLIENT_SNAPSHOT_REFUSED: { readonly file: string; readonly reason: string }
+  /** A policy that came from the authority is not what the trust state names, or nobody signed it who may. */
+  QIP_CLIENT_POLICY_REFUSED: { readonly name: string; readonly reason: string }
   /** A snapshot could not be written. */
   QIP_CLIENT_SNAPSHOT_UNWRITABLE: { readonly file: string; readonly reason: string }
 }
@@ -82,6 +84,11 @@ const clientErrors: ErrorTable<ClientErrorDetails> = {
     fault: 'caller',
     message: ({ file, reason }) => `the snapshot \`${file}\` is not used: ${reason}`,
     next: () => 'nothing; the authority is asked instead',
+  },
+  QIP_CLIENT_POLICY_REFUSED: {
+    fault: 'denied',
+    message: ({ name, reason }) => `policy \`${name}\` is not taken: ${reason}`,
+    next: () => 'the one held goes on; `qip policy status` shows who holds which',
   },
   QIP_CLIENT_SNAPSHOT_UNWRITABLE: {
     fault: 'busy',

@@ -1,4 +1,4 @@
-import type { Clock } from '@quantum-ip/base'
+import type { Clock, JsonObject } from '@quantum-ip/base'
 import type { Staleness, TrustStore } from '@quantum-ip/trust'
 import type { FollowerEvent, FollowerMode } from './follower-events.ts'
 import type { Mirror } from './mirrors.ts'
@@ -63,6 +63,8 @@ export interface TrustFollowerOptions {
   readonly region?: string
   /** Verifies probe tokens; absent where nothing verifies. */
   readonly verifyProbe?: VerifyProbe
+  /** What is held besides, told with each acknowledgement. */
+  readonly held?: () => JsonObject
   /** Where the trust is kept over restarts. */
   readonly snapshotFile?: string
   /** Default: the system's. */
@@ -103,6 +105,8 @@ export interface FollowerStatus {
 export interface TrustFollower extends AsyncDisposable {
   readonly store: TrustStore
   status(): FollowerStatus
+  /** Says soon what is held here, though the trust state is the same. */
+  acknowledge(): void
   /** Stops, and writes a last snapshot. */
   close(): Promise<void>
 }

@@ -54,6 +54,13 @@ export {
   type Requester,
 } from './request.ts'
 export {
+  openPolicyFollower,
+  type PolicyFollower,
+  type PolicyFollowerOptions,
+  type RefusedRollout,
+  type RolledOutPolicy,
+} from './policy-follower.ts'
+export {
   formatSessionProof,
   matchesSession,
   parseSessionProof,

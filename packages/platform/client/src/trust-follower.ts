@@ -102,6 +102,10 @@ class FeedFollower implements TrustFollower {
     }
   }
 
+  acknowledge(): void {
+    this.#acknowledger?.ring()
+  }
+
   async close(): Promise<void> {
     if (this.#mode === 'closed') return
     this.#mode = 'closed'
@@ -285,13 +289,13 @@ class FeedFollower implements TrustFollower {
 
 /** Tells the authority how far this point is; what is no enforcement point tells nothing. */
 function acknowledgerOf(
-  { session, store, point, kind, region, verifyProbe }: TrustFollowerOptions,
+  { session, store, point, kind, region, verifyProbe, held }: TrustFollowerOptions,
   acknowledgeMs: number,
   report: (event: FollowerEvent) => void,
 ): Acknowledger | undefined {
   if (point === undefined) return undefined
   const fleet = { point, ...(kind !== undefined && { kind }), ...(region !== undefined && { region }) }
-  return new Acknowledger({ session, store, fleet, verifyProbe, acknowledgeMs, report })
+  return new Acknowledger({ session, store, fleet, verifyProbe, held, acknowledgeMs, report })
 }
 
 const timingDefaults: Required<FollowerTiming> = {

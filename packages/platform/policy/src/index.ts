@@ -8,6 +8,13 @@ export {
   type PolicyIdentity,
   compilePolicy,
 } from './compile-policy.ts'
+export {
+  type CompileReadOptions,
+  compileReadPolicy,
+  locateIn,
+  type OtherMode,
+  type ReadPolicy,
+} from './compile-read-policy.ts'
 export { type Condition, compileCondition } from './condition.ts'
 export { type Counterfactual, type FactChange, findCounterfactuals } from './counterfactual.ts'
 export { decide } from './decide.ts'
@@ -18,6 +25,7 @@ export {
   type PolicyObserver,
   decisionReasons,
 } from './decision.ts'
+export { diffPolicies, type PolicyChange } from './diff-policies.ts'
 export type {
   Action,
   Consequence,

@@ -76,6 +76,15 @@ export const keyUses = [
 /** The states of keys. */
 export const keyStates = ['planned', 'published', 'active', 'retiring', 'retired', 'compromised'] as const
 
+/** What a candidate may say instead of what is done. */
+export const policyDifferences: readonly (readonly [from: string, to: string])[] = Object.keys(
+  actionPlaces,
+).flatMap((from) =>
+  Object.keys(actionPlaces).flatMap((to): readonly (readonly [string, string])[] =>
+    from === to ? [] : [[from, to]],
+  ),
+)
+
 const fixed = {
   outcome: {
     labels: ['status', 'reason'],
@@ -84,6 +93,7 @@ const fixed = {
   reason: one('reason', reasons),
   path: one('path', Object.keys(pathPlaces)),
   action: one('action', Object.keys(actionPlaces)),
+  difference: { labels: ['from', 'to'], rows: policyDifferences },
   mode: one('mode', Object.keys(modePlaces)),
   source: one('source', Object.keys(sourcePlaces)),
   deep_check: one('outcome', Object.keys(deepCheckPlaces)),

@@ -216,6 +216,18 @@ export const metricTable = {
     dimensions: [],
     across: 'max',
   },
+  policy_version: {
+    type: 'gauge',
+    help: 'The version of each policy that is in force here; of several threads, the lowest.',
+    dimensions: ['policy'],
+    across: 'min',
+  },
+  policy_differences_total: {
+    type: 'counter',
+    help: 'Requests for which a candidate says something else than the active policy does: `from` what is done now, `to` what the candidate says.',
+    dimensions: ['region', 'policy', 'difference'],
+    liveMax: 3,
+  },
   policy_errors_total: {
     type: 'counter',
     help: 'Conditions that failed to evaluate.',
@@ -344,6 +356,8 @@ export const enforcementMetrics = [
   'requests_in_flight',
   'policy_errors_total',
   'policy_exceptions_total',
+  'policy_version',
+  'policy_differences_total',
   'fail_open_total',
   'verifier_events_total',
   'unlogged_decisions_total',

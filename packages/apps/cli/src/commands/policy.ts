@@ -14,6 +14,9 @@ import { testsFileOf } from '../lib/policy-tests-file.ts'
 import { policyReplayCommand } from './policy-replay.ts'
 import { policyTestCommand } from './policy-test.ts'
 import { inFile, readPolicyFile } from '../lib/policy-file.ts'
+import { diffCommand } from './policy-diff.ts'
+import { publishCommand } from './policy-publish.ts'
+import { historyCommand, listCommand, showCommand, statusCommand } from './policy-show.ts'
 
 interface NewOptions extends OutputOptions {
   readonly out?: string
@@ -37,11 +40,21 @@ export function policyCommand(run: Run): Command {
     .action((files: readonly string[], options: OutputOptions) => {
       return answer(run, options, (output) => checkPolicies(output, files))
     })
-  return newCommand('policy', 'write, check and test policies')
-    .addCommand(create)
-    .addCommand(check)
-    .addCommand(policyTestCommand(run))
-    .addCommand(policyReplayCommand(run))
+  return [
+    create,
+    check,
+    policyTestCommand(run),
+    policyReplayCommand(run),
+    listCommand(run),
+    showCommand(run),
+    publishCommand(run),
+    diffCommand(run),
+    statusCommand(run),
+    historyCommand(run),
+  ].reduce(
+    (command, each) => command.addCommand(each),
+    newCommand('policy', 'write, check, test, replay, publish and roll out policies'),
+  )
 }
 
 async function writePolicy(output: Output, name: string, { out, tests = false }: NewOptions): Promise<void> {

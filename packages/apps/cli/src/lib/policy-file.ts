@@ -1,6 +1,6 @@
 import type { CodedError } from '@quantum-ip/base'
-import { readYaml, type YamlText } from '@quantum-ip/http'
-import { compilePolicy, type CompiledPolicy, type Locate, parsePolicy } from '@quantum-ip/policy'
+import { readYaml } from '@quantum-ip/http'
+import { type CompiledPolicy, compileReadPolicy } from '@quantum-ip/policy'
 import { readText } from './files.ts'
 
 /**
@@ -11,17 +11,9 @@ import { readText } from './files.ts'
  * @throws {PolicyError} for what is no policy, with line and column
  */
 export async function readPolicyFile(path: string): Promise<CompiledPolicy> {
-  const yaml = readYaml(await readText({ path, what: 'policy' }), { source: path })
-  const locate = locateIn(yaml)
-  return compilePolicy(parsePolicy(yaml.value, { locate, nowMs: Date.now() }), { locate })
-}
-
-/** Finds places in a text: a policy writes `spec.rules[2].when`, the text knows ['spec', 'rules', 2, 'when']. */
-export function locateIn(yaml: YamlText): Locate {
-  return (path) => {
-    const parts = path.match(/[^.[\]]+/g) ?? []
-    return yaml.locate(parts.map((part) => (/^\d+$/.test(part) ? Number(part) : part)))
-  }
+  return compileReadPolicy(readYaml(await readText({ path, what: 'policy' }), { source: path }), {
+    nowMs: Date.now(),
+  })
 }
 
 /** A policy's own errors know line and column, but not which of several files they are about: this says it. */

@@ -1,8 +1,8 @@
 import { basename, dirname, join } from 'node:path'
 import { readYaml } from '@quantum-ip/http'
-import { type CompiledPolicy, parsePolicyTests, type PolicyTests } from '@quantum-ip/policy'
+import { locateIn, type CompiledPolicy, parsePolicyTests, type PolicyTests } from '@quantum-ip/policy'
 import { readText } from './files.ts'
-import { locateIn, readPolicyFile } from './policy-file.ts'
+import { readPolicyFile } from './policy-file.ts'
 
 /** A table of cases with the policy that it is about. */
 export interface TestedPolicy {

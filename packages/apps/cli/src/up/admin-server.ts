@@ -1,6 +1,6 @@
 import { type Json, type JsonObject } from '@quantum-ip/base'
 import { openServer, requireRole, type Server } from '@quantum-ip/http'
-import type { CompiledPolicy } from '@quantum-ip/policy'
+import type { CompiledPolicy, PolicyIdentity } from '@quantum-ip/policy'
 import type { DecisionRecord, MetricsPage, RecentDecision } from '@quantum-ip/telemetry'
 import { Type } from 'typebox'
 import { CliError } from '../cli-errors.ts'
@@ -15,7 +15,8 @@ export interface AdminServerOptions {
   readonly newest: (count: number) => Promise<readonly RecentDecision[]>
   /** Decisions that relied on a head which is in no log. */
   readonly unlogged: () => Promise<readonly DecisionRecord[]>
-  readonly policies: ReadonlyMap<string, CompiledPolicy>
+  /** The policy version that decided, if it is still held. */
+  readonly policy: (identity: PolicyIdentity) => Promise<CompiledPolicy | undefined>
   readonly status: () => Promise<JsonObject>
   readonly metrics: (accept: string | undefined) => MetricsPage
 }
@@ -25,7 +26,7 @@ export interface AdminServerOptions {
  * answers from memory, also while the authority is away.
  */
 export async function openAdminServer(options: AdminServerOptions): Promise<Server> {
-  const { find, newest, unlogged, policies, status, metrics } = options
+  const { find, newest, unlogged, policy, status, metrics } = options
   const server = await openServer({
     title: 'Quantum IP enforcement point',
     version: '1',
@@ -43,7 +44,7 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Serv
     async (request) => {
       const found = await find(request.params.id)
       if (found === undefined) throw new CliError('QIP_CLI_NOT_FOUND', { what: 'decision' })
-      return explained(found, policies)
+      return explained(found, await policy(found.record.policy))
     },
   )
   server.app.get('/v1/decisions', { config: viewer }, async () => ({
@@ -61,12 +62,7 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Serv
   return server
 }
 
-function explained(
-  { record, facts }: RecentDecision,
-  policies: ReadonlyMap<string, CompiledPolicy>,
-): JsonObject {
-  const policy = policies.get(record.policy.name)
-  const isSame = policy?.identity.version === record.policy.version
-  const why = policy !== undefined && isSame ? explainFacts(policy, facts) : unexplained
+function explained({ record, facts }: RecentDecision, policy: CompiledPolicy | undefined): JsonObject {
+  const why = policy === undefined ? unexplained : explainFacts(policy, facts)
   return { record: record as unknown as Json, facts: facts as unknown as Json, ...why }
 }

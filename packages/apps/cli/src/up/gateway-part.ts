@@ -10,6 +10,7 @@ import {
   type Session,
   type SuppressionReport,
   type TrustFollower,
+  type TrustFollowerOptions,
 } from '@quantum-ip/client'
 import {
   type DeferredChecks,
@@ -38,6 +39,7 @@ import { openLoadPart } from './load-part.ts'
 import { openMirrorLinks } from './mirror-links.ts'
 import type { Verifier } from '@quantum-ip/verifier'
 import { openVerifier } from './gateway-verifier.ts'
+import { PolicyPart } from './policy-part.ts'
 import { probeOptions } from './probe-options.ts'
 import { openReplayPart, type ReplayPart } from './replay-part.ts'
 
@@ -70,6 +72,7 @@ export interface GatewayPart {
   readonly decisions: DecisionLog
   readonly replay: ReplayPart
   readonly deferred: DeferredChecks
+  readonly policies: PolicyPart
   /** Sets the gauges to what is true now. */
   refresh(): void
   close(): Promise<void>
@@ -95,46 +98,37 @@ async function openWith(
   opened.defer(() => replay.close())
   const point = config.gateway.name
   const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
-  const reports = openSecurityReports(session, { point, onFailed: (error) => onEvent(reportFailure(error)) })
-  opened.use(reports)
+  const onFailed = (error: unknown): void => onEvent(reportFailure(error))
+  const reports = opened.use(openSecurityReports(session, { point, onFailed }))
   const alertness = new Alertness(config)
   const links = await openMirrorLinks(config.trust.mirrors)
   opened.defer(() => links.close())
-  const { mirrors } = links
-  const parts = { trust: store, reports, replay: replay.guard, mirrors }
+  const parts = { trust: store, reports, replay: replay.guard, mirrors: links.mirrors }
+  let policies: PolicyPart | undefined
   const verifier = openVerifier({ ...options, alertness }, parts)
   opened.defer(() => verifier.close())
-  const follower = await openTrustFollower({
-    session,
-    store,
-    mirrors,
-    point: options.thread === 0 ? point : `${point}-${options.thread}`,
-    kind: 'gateway',
-    region: config.region,
-    verifyProbe: async (probe) => (await verifier.verify({ ...probe, tokenCount: 1 })).reason,
-    snapshotFile: join(config.trust.snapshotDirectory, `${point}-${options.thread}.snapshot`),
-    staleAfterMs: config.trust.staleAfterMs,
-    onSampling: (raised) => alertness.take(raised),
-    onEvent: (event) => tellFollower(event, onEvent),
-  })
-  opened.use(follower)
+  const held = () => policies?.held() ?? {}
+  const follower = opened.use(
+    await openTrustFollower(followerOptions(options, { store, verifier, alertness, links, held })),
+  )
+  policies = opened.use(await PolicyPart.open({ ...options, store, files: options.policies, follower }))
   const upload = openDecisionUpload(session)
   opened.defer(() => upload.close(2_000))
-  const place = { metrics, point }
   const decisions = decisionLogOf(config, upload, metrics)
   opened.defer(() => decisions.flush())
   opened.defer(watchPropagation(metrics, store))
-  const deferred = opened.use(openDeferredPart({ ...place, verifier, reports, onEvent }))
+  const deferred = opened.use(openDeferredPart({ metrics, point, verifier, reports, onEvent }))
   const load = openLoadPart(options)
   opened.defer(() => load.close())
   const gateway = await openGateway({
-    ...(await gatewayOptions(options, { store, verifier, decisions })),
+    ...(await gatewayOptions(options, { store, verifier, decisions, policies })),
     ...load.gateway,
     ...(config.gateway.probes && { probes: probeOptions(options, { follower, verifier }) }),
     deferred: (request) => deferred.add(request),
     incident: () => alertness.incident,
   })
   opened.defer(() => gateway.close())
+  policies.use(gateway)
   const setGauges = gaugesOf(metrics, { verifier, follower, store })
   const flushing = setInterval(() => decisions.flush(), flushMs).unref()
   opened.defer(() => clearInterval(flushing))
@@ -145,6 +139,7 @@ async function openWith(
     decisions,
     replay,
     deferred,
+    policies,
     refresh() {
       replay.refresh()
       setGauges()
@@ -185,16 +180,47 @@ function reportOf(record: DecisionRecord | SuppressionRecord): DecisionReport | 
   return { id, point, reason, count, fromMs, toMs }
 }
 
+/** What the trust follower of a gateway needs. */
+interface Following {
+  readonly store: TrustStore
+  readonly verifier: Verifier
+  readonly alertness: Alertness
+  readonly links: Awaited<ReturnType<typeof openMirrorLinks>>
+  readonly held: () => JsonObject
+}
+
+function followerOptions(
+  { config, session, thread, onEvent }: GatewayPartOptions,
+  { store, verifier, alertness, links, held }: Following,
+): TrustFollowerOptions {
+  const point = config.gateway.name
+  return {
+    session,
+    store,
+    mirrors: links.mirrors,
+    point: thread === 0 ? point : `${point}-${thread}`,
+    kind: 'gateway',
+    region: config.region,
+    held,
+    verifyProbe: async (probe) => (await verifier.verify({ ...probe, tokenCount: 1 })).reason,
+    snapshotFile: join(config.trust.snapshotDirectory, `${point}-${thread}.snapshot`),
+    staleAfterMs: config.trust.staleAfterMs,
+    onSampling: (raised) => alertness.take(raised),
+    onEvent: (event) => tellFollower(event, onEvent),
+  }
+}
+
 /** The parts that a gateway is opened from. */
 interface GatewayParts {
   readonly store: TrustStore
   readonly verifier: Verifier
   readonly decisions: DecisionLog
+  readonly policies: PolicyPart
 }
 
 async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts): Promise<GatewayOptions> {
   const { config, metrics } = options
-  const { store, verifier, decisions } = parts
+  const { store, verifier, decisions, policies } = parts
   const point = config.gateway.name
   return {
     point,
@@ -202,7 +228,8 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
     listeners: [await listenerOf(options)],
     routes: await Promise.all(config.gateway.routes.map((route) => routeOf(route, config))),
     verifier,
-    policies: options.policies,
+    policies: policies.active,
+    candidates: policies.candidates,
     policyObserver: policyObserver({ metrics, point }),
     decisions,
     trust: store,

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import type { JsonObject } from '@quantum-ip/base'
 import type { Admission, Session } from '@quantum-ip/client'
 import { allocateLoadMemory } from '@quantum-ip/enforce'
-import type { Config } from '@quantum-ip/http'
-import type { CompiledPolicy } from '@quantum-ip/policy'
+import { type Config, readYaml } from '@quantum-ip/http'
+import { type CompiledPolicy, compileReadPolicy, type PolicyIdentity } from '@quantum-ip/policy'
 import type { RootPins } from '@quantum-ip/trust'
 import { allocateReplayMemory } from '@quantum-ip/verifier'
 import { pointSocket } from '../lib/point-socket.ts'
@@ -43,7 +43,7 @@ export interface GatewayRole extends RunningGateway {
 /** Opens the gateway of a configuration. */
 export async function openGatewayRole(options: GatewayRoleOptions): Promise<GatewayRole> {
   const { config, telemetry } = options
-  const policies = await readPolicies(config.policies.files)
+  const policies = await readPolicies(config.policies)
   const socket = pointSocket(config)
   await mkdir(dirname(socket), { recursive: true, mode: 0o700 })
   const gateway = await openThreads(options, policies)
@@ -55,7 +55,7 @@ export async function openGatewayRole(options: GatewayRoleOptions): Promise<Gate
       find: (id) => gateway.find(id),
       newest: (count) => gateway.newest(count),
       unlogged: () => gateway.unlogged(),
-      policies,
+      policy: (identity) => findPolicy(gateway, policies, identity),
       status,
       metrics: (accept) => telemetry.page(accept),
     })
@@ -83,6 +83,18 @@ export async function openGatewayRole(options: GatewayRoleOptions): Promise<Gate
     await gateway.close()
     throw error
   }
+}
+
+/** The policy version that made a decision: of a file, or one that the authority rolled out. */
+async function findPolicy(
+  gateway: Pick<RunningGateway, 'policyText'>,
+  files: ReadonlyMap<string, CompiledPolicy>,
+  { name, version }: PolicyIdentity,
+): Promise<CompiledPolicy | undefined> {
+  const file = files.get(name)
+  if (file?.identity.version === version) return file
+  const text = await gateway.policyText(name, version)
+  return text === undefined ? undefined : compileReadPolicy(readYaml(text, { source: name }))
 }
 
 async function openThreads(

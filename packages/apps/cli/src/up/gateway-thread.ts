@@ -36,6 +36,7 @@ export type ThreadCall =
   | { readonly id: number; readonly kind: 'newest'; readonly count: number }
   | { readonly id: number; readonly kind: 'unlogged' }
   | { readonly id: number; readonly kind: 'status' }
+  | { readonly id: number; readonly kind: 'policy'; readonly name: string; readonly version: number }
   | { readonly id: number; readonly kind: 'close' }
 
 /** What became of the wish to be admitted again. */
@@ -57,6 +58,7 @@ export type ThreadWord =
         | readonly RecentDecision[]
         | readonly DecisionRecord[]
         | JsonObject
+        | string
         | undefined
     }
 
@@ -96,7 +98,7 @@ async function open(): Promise<GatewayPart> {
     metrics,
     replayMemory,
     loadMemory,
-    policies: await readPolicies(config.policies.files),
+    policies: await readPolicies(config.policies),
     thread,
     sharesPort: true,
     ownAuthority,
@@ -117,6 +119,8 @@ async function answer(part: GatewayPart, call: ThreadCall): Promise<void> {
       return say({ kind: 'answer', id: call.id, answer: part.decisions.unlogged() })
     case 'status':
       return say({ kind: 'answer', id: call.id, answer: statusOf(part) })
+    case 'policy':
+      return say({ kind: 'answer', id: call.id, answer: part.policies.textOf(call.name, call.version) })
     case 'close':
       await part.close()
       say({ kind: 'answer', id: call.id, answer: undefined })

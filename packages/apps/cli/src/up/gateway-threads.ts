@@ -64,6 +64,8 @@ export async function openGatewayThreads(
       const states = await Promise.all(threads.map((thread) => thread.ask<JsonObject>({ kind: 'status' })))
       return states.map((state) => state ?? {})
     },
+    // Each thread follows by itself; the first one's answer is as good as any.
+    policyText: (name, version) => first.ask<string>({ kind: 'policy', name, version }),
     refresh: () => threads.map(({ cells }) => cells),
     async close() {
       await Promise.all(threads.map((thread) => thread.close()))

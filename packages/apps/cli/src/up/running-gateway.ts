@@ -14,6 +14,8 @@ export interface RunningGateway {
   unlogged(): Promise<readonly DecisionRecord[]>
   /** What each thread holds of the trust state. */
   status(): Promise<readonly JsonObject[]>
+  /** The text of a policy version that the authority rolled out. */
+  policyText(name: string, version: number): Promise<string | undefined>
   /** Sets the gauges; returns the metric cells of other threads. */
   refresh(): readonly Float64Array[]
   close(): Promise<void>
@@ -28,6 +30,7 @@ export async function openGatewayHere(options: GatewayPartOptions): Promise<Runn
     newest: (count) => Promise.resolve(newestIn(part, count)),
     unlogged: () => Promise.resolve(part.decisions.unlogged()),
     status: () => Promise.resolve([statusOf(part)]),
+    policyText: (name, version) => Promise.resolve(part.policies.textOf(name, version)),
     refresh() {
       part.refresh()
       return []

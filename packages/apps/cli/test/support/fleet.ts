@@ -32,6 +32,17 @@ export interface Edge {
   readonly name: string
   readonly url: string
   readonly network: Partition
+  /** Ends the gateway and starts it again on what it has on disk. Its address is another one then. */
+  restart(): Promise<void>
+}
+
+/** What gateways of a fleet have besides. */
+export interface EdgeSettings {
+  /** Further sections of the configuration. */
+  readonly yaml?: string
+  /** Further members of its one route. */
+  readonly route?: string
+  readonly threads?: number
 }
 
 /** Starts an authority and gateways of these names in `folder`, which shed nothing on a busy machine. All ends with `stack`. */
@@ -41,18 +52,24 @@ export async function openFleet(
     folder,
     names,
     yaml = '',
-  }: { readonly folder: string; readonly names: readonly string[]; readonly yaml?: string },
+    edge = {},
+  }: {
+    readonly folder: string
+    readonly names: readonly string[]
+    readonly yaml?: string
+    readonly edge?: EdgeSettings
+  },
 ): Promise<TestFleet> {
   const upstream = await openUpstream(stack)
   const home = path.join(folder, 'authority')
   await writeConfig(home, `authority: { listen: 127.0.0.1:0 }\n${rules}${yaml}`)
-  const authorityUrl = await serve(stack, home, ['--role', 'authority'])
+  const { url: authorityUrl } = await serve(stack, home, ['--role', 'authority'])
   const run = (...args: readonly string[]) => qip(args, { cwd: home })
   const edges: Edge[] = []
   for (const name of names) {
     const network = stack.use(await openPartition(authorityUrl))
-    const url = await openEdge(stack, { folder: path.join(folder, name), name, upstream, network, run })
-    edges.push({ name, url, network })
+    const start = { folder: path.join(folder, name), name, upstream, network, run, settings: edge }
+    edges.push(await openEdge(stack, start))
   }
   return { qip: run, edges, authorityUrl }
 }
@@ -70,12 +87,13 @@ interface EdgeStart {
   readonly upstream: string
   readonly network: Partition
   readonly run: TestFleet['qip']
+  readonly settings: EdgeSettings
 }
 
 async function openEdge(
   stack: AsyncDisposableStack,
-  { folder, name, upstream, network, run }: EdgeStart,
-): Promise<string> {
+  { folder, name, upstream, network, run, settings }: EdgeStart,
+): Promise<Edge> {
   const found = (await (await fetch(`${network.url}/.well-known/quantum-ip`)).json()) as {
     rootThumbprints: readonly string[]
   }
@@ -88,29 +106,53 @@ services: [{ id: ${domain}/shop }]
 gateway:
   name: ${name}
   listen: 127.0.0.1:0
-  threads: 1
+  threads: ${settings.threads ?? 1}
   overload: { delayTarget: 10s }
-  routes: [{ service: ${domain}/shop, upstream: '${upstream}' }]
-`,
+  routes: [{ service: ${domain}/shop, upstream: '${upstream}'${settings.route ?? ''} }]
+${settings.yaml ?? ''}`,
   )
   const made = await run('join-token', `${domain}/${name}`, '--role', 'verifier', '--out', join)
   assert.equal(made.code, 0, made.stderr)
-  return serve(stack, folder, ['--role', 'gateway', '--join-token-file', join])
+  let running = await serve(stack, folder, ['--role', 'gateway', '--join-token-file', join])
+  return {
+    name,
+    network,
+    get url() {
+      return running.url
+    },
+    async restart() {
+      await running.end()
+      running = await serve(stack, folder, ['--role', 'gateway'])
+    },
+  }
 }
 
-async function serve(stack: AsyncDisposableStack, cwd: string, args: readonly string[]): Promise<string> {
+interface Running {
+  readonly url: string
+  end(): Promise<void>
+}
+
+async function serve(stack: AsyncDisposableStack, cwd: string, args: readonly string[]): Promise<Running> {
   const child = spawn(process.execPath, [launcher, 'serve', ...args, '--json'], {
     cwd,
     stdio: ['ignore', 'pipe', process.env['QIP_TEST_VERBOSE'] === '1' ? 'inherit' : 'ignore'],
   })
   stack.defer(() => end(child))
-  const ended = once(child, 'exit').then(([code]) =>
-    assert.fail(`qip serve ${args.join(' ')} ended with ${code}`),
-  )
+  let isWanted = true
+  const ended = once(child, 'exit').then(([code]) => {
+    if (isWanted) assert.fail(`qip serve ${args.join(' ')} ended with ${code}`)
+  })
   const lines = createInterface({ input: child.stdout })
   const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string]
   ended.catch(() => undefined)
-  return (JSON.parse(line) as { url: string }).url
+  const { url } = JSON.parse(line) as { url: string }
+  return {
+    url,
+    end() {
+      isWanted = false
+      return end(child)
+    },
+  }
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -142,21 +184,41 @@ export interface Caller {
   stop(): Promise<void>
 }
 
-/** Admits a client and lets it call. Each token goes to every gateway, with the staple that it came with. */
-export async function openCaller(stack: AsyncDisposableStack, fleet: TestFleet): Promise<Caller> {
-  const made = await fleet.qip('join-token', `${domain}/checkout`, '--json')
+/** A workload of the fleet's domain that draws tokens. */
+export interface Client {
+  /** A new token for the service behind the gateways, as header fields. */
+  headers(): Promise<Record<string, string>>
+}
+
+/** Admits a workload under this name. */
+export async function openClient(
+  stack: AsyncDisposableStack,
+  fleet: TestFleet,
+  name = 'checkout',
+): Promise<Client> {
+  const made = await fleet.qip('join-token', `${domain}/${name}`, '--json')
   const { token } = JSON.parse(made.stdout) as { token: string }
   const transport = openTransport({ url: fleet.authorityUrl })
   stack.defer(() => transport.close())
   const admission = await admit(transport, { method: 'join-token', evidence: { token } })
   const session = openSession({ transport, admission })
   stack.defer(() => session.close())
+  return {
+    async headers() {
+      const [issued] = await requestTokens(session, { audience: `${domain}/shop` })
+      assert.ok(issued)
+      return { 'quantum-ip': issued.token, 'quantum-ip-head': issued.staple ?? '' }
+    },
+  }
+}
+
+/** Admits a client and lets it call. Each token goes to every gateway, with the staple that it came with. */
+export async function openCaller(stack: AsyncDisposableStack, fleet: TestFleet): Promise<Caller> {
+  const client = await openClient(stack, fleet)
   const stopped = new AbortController()
   const call = async (caller: Caller): Promise<void> => {
-    const [issued] = await requestTokens(session, { audience: `${domain}/shop` })
-    assert.ok(issued)
-    const headers = { 'quantum-ip': issued.token, 'quantum-ip-head': issued.staple ?? '' }
-    caller.keyIds.add(hex(u32be(parseMerkleToken(issued.token).keyId)))
+    const headers = await client.headers()
+    caller.keyIds.add(hex(u32be(parseMerkleToken(headers['quantum-ip'] ?? '').keyId)))
     for (const { name, url } of fleet.edges) {
       const response = await fetch(`${url}/orders`, { headers })
       const text = await response.text()

@@ -52,6 +52,13 @@ export interface RevocationFeed {
   subscribe(listener: { onEpoch?(epoch: number): void; onCompromised?(): void }): () => void
 }
 
+/** What candidate and active policy both decided about. */
+export interface ShadowedRequest {
+  readonly facts: Facts
+  /** `null` where the decision is not recorded. */
+  readonly decisionId: string | null
+}
+
 /** What openGateway needs. All parts are passed in; the gateway makes none of its own. */
 export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' | 'name'> {
   /** Name of this enforcement point, in decision IDs, facts and `Via`. */
@@ -60,10 +67,13 @@ export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' 
   readonly routes: readonly GatewayRoute[]
   readonly verifier: Verifier
   readonly policies: ReadonlyMap<string, CompiledPolicy>
-  /** Policies that decide too, by the name of the route's policy, without effect. */
+  /**
+   * Policies that decide too, by the name of the route's policy. In mode `monitor` without effect; in `canary`, and in `enforce`, in
+   * place of the active one for those callers for whom they are carried out.
+   */
   readonly candidates?: ReadonlyMap<string, CompiledPolicy>
-  /** Hears what candidates would have done. */
-  readonly shadow?: (candidate: PolicyDecision, active: PolicyDecision, facts: Facts) => void
+  /** Hears what candidates decide, and what the active policy does. */
+  readonly shadow?: (candidate: PolicyDecision, active: PolicyDecision, request: ShadowedRequest) => void
   /** Upstreams that policies name for quarantine. */
   readonly quarantineUpstreams?: ReadonlyMap<string, UpstreamOptions>
   /** Quarantined requests in flight per service, where the policy gives a share. Default 10. */

@@ -179,11 +179,15 @@ export class GatewayGuard {
     const { options } = this.#parts
     const { route } = asked
     const facts = this.#factsOf(asked, verdict)
-    const decided = decide(route.policy, facts, options.policyObserver)
+    const active = decide(route.policy, facts)
+    const candidate = route.candidate && decide(route.candidate, facts)
+    // A candidate speaks for the share of callers that it is given, in place of the active policy, and for nobody else.
+    const decided = candidate?.enforced === true ? candidate : active
+    options.policyObserver?.decided(decided, facts)
     const decision = this.#isPutOff(route, verdict, decided) ? { ...decided, deferred: true } : decided
-    if (route.candidate !== undefined) options.shadow?.(decide(route.candidate, facts), decision, facts)
     const traceId = asked.trace?.context.traceId ?? traceIdOf(asked.carried.traceparent)
     const id = options.decisions?.record({ verdict, decision, facts, traceId }) ?? null
+    if (candidate !== undefined) options.shadow?.(candidate, active, { facts, decisionId: id })
     if (asked.trace !== undefined) this.#span(asked, verdict, { decision, id })
     if (decision.deferred) options.deferred?.({ verdict, id, priority: route.priority })
     return this.#act(asked, verdict, { decision, id, facts })

@@ -21,6 +21,9 @@ import { doneStatement, endAllStatement, leaveStatements, type RotatedUse, rotat
 /** A token may live this long after its key stopped issuing; only then is the key retired. */
 const retireAfterMs = 3_600_000 + 60_000
 
+/** The uses of which a key is made at the first start; a log key comes with its log. */
+const ensuredUses = ['qip-token', 'qip-feed', 'qip-jwt', 'qip-policy'] as const
+
 /** Private halves of issuing keys that retired so long ago are gone. */
 const destroyAgainMs = 24 * 3_600_000
 
@@ -62,7 +65,7 @@ export class KeyLifecycle {
   /** Brings the keys in line with what is known outside the store, and makes what is missing. */
   async ensure(): Promise<void> {
     await this.#retireClosed()
-    for (const use of ['qip-token', 'qip-feed', 'qip-jwt'] as const) {
+    for (const use of ensuredUses) {
       if (this.#uses.includes(use)) await this.#ensureActive(use)
     }
     await this.ensureStandbys()
@@ -244,7 +247,7 @@ export class KeyLifecycle {
       })
   }
 
-  async #ensureActive(use: 'qip-token' | 'qip-feed' | 'qip-jwt'): Promise<void> {
+  async #ensureActive(use: (typeof ensuredUses)[number]): Promise<void> {
     const { keys } = this.#options
     if (keys.find(use, 'active') !== undefined) return
     const [standby] = this.#usable(use, 'published')

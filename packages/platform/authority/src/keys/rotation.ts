@@ -2,7 +2,7 @@ import { parseJson } from '@quantum-ip/base'
 import type { SqlRow, SqlStatement } from '../store/sql.ts'
 
 /** The uses whose keys the authority makes and rotates by itself. */
-export const rotatedUses = ['qip-token', 'qip-jwt', 'qip-feed', 'qip-log'] as const
+export const rotatedUses = ['qip-token', 'qip-jwt', 'qip-feed', 'qip-log', 'qip-policy'] as const
 
 /** A use whose keys are rotated. */
 export type RotatedUse = (typeof rotatedUses)[number]

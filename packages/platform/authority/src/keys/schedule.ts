@@ -13,6 +13,7 @@ const defaults: KeyLives = {
   'qip-jwt': 30 * dayMs,
   'qip-feed': 30 * dayMs,
   'qip-log': 365 * dayMs,
+  'qip-policy': 365 * dayMs,
 }
 /** After a rotation that was withdrawn or rolled back: time to look into it. Short-lived keys wait a quarter of their life. */
 const retryMs = 3_600_000

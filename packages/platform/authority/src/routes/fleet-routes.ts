@@ -6,6 +6,7 @@ import { type FleetMember, memberKinds } from '../fleet.ts'
 import type { MemberPropagation } from '../state/propagation.ts'
 import { probeService } from '../keys/issue-probe.ts'
 import { type RouteContext, sessionOf } from './route-context.ts'
+import { heldPolicyJson, heldPolicySchema } from './policy-schemas.ts'
 import { closed } from './schemas.ts'
 
 /** The fleet: who follows the trust state, and what each one says that it holds. */
@@ -59,6 +60,7 @@ export function addFleetRoutes(app: App, { authority }: RouteContext): void {
               reason: Type.Union(reasons.map((reason) => Type.Literal(reason))),
             }),
           ),
+          policies: Type.Optional(Type.Array(heldPolicySchema, { maxItems: 256 })),
         }),
       },
     },
@@ -88,7 +90,7 @@ function propagationJson(propagation: MemberPropagation | undefined): JsonObject
 
 /** A member as the API shows it. */
 export function memberJson({ session, point, sid, kind, region, ...member }: FleetMember): JsonObject {
-  const { seq, epoch, bundleSequence, probe, seenMs, leaseMs } = member
+  const { seq, epoch, bundleSequence, probe, policies, seenMs, leaseMs } = member
   return {
     point,
     kind,
@@ -99,6 +101,7 @@ export function memberJson({ session, point, sid, kind, region, ...member }: Fle
     epoch,
     bundleSequence,
     ...(probe !== undefined && { probe: { ...probe } }),
+    ...(policies !== undefined && { policies: policies.map((policy) => heldPolicyJson(policy)) }),
     seenMs,
     leaseMs,
   }

@@ -7,6 +7,7 @@ import {
   type HeadRecord,
   headChainStart,
   type LogHead,
+  type PolicyVersion,
   type RevocationRecord,
   signState,
   type State,
@@ -49,6 +50,8 @@ export interface PublisherOptions {
   readonly clock: Clock
   /** The root document in force, and who signs bundles under it. */
   readonly root: () => RootInForce
+  /** The newest rollout of each policy. */
+  readonly policies: () => ReadonlyMap<string, PolicyVersion>
   /** Seconds that a bundle is valid: at most seven days. */
   readonly lifetimeS: number
   /**
@@ -332,7 +335,7 @@ export class Publisher {
       bundle: { sequence: this.#bundle.document.sequence, sha256: this.#bundle.sha256 },
       epoch: revocations.epoch,
       revocations: revocations.chain,
-      policies: new Map(),
+      policies: this.#options.policies(),
       logs,
       heads,
       headChain: heads.reduce((chain, head) => chainHead(chain, head), this.#position.chain),

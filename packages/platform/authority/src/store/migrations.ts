@@ -2,6 +2,7 @@ import { decisionsSchema, indexOldDecisions } from './decisions-schema.ts'
 import { detectionSchema } from './detection-schema.ts'
 import { instancesSchema } from './instances-schema.ts'
 import { operationsSchema } from './operations-schema.ts'
+import { policiesSchema } from './policies-schema.ts'
 import { recordsSchema } from './records-schema.ts'
 import { metaSchema, schemaOfVersion1 } from './schema.ts'
 import type { Sql, SqlStatement } from './sql.ts'
@@ -65,6 +66,10 @@ export const migrations: readonly Migration[] = [
   {
     summary: 'incidents, and windows in which alerts are not wanted',
     statements: operationsSchema,
+  },
+  {
+    summary: 'policies, their rollouts, and what members count under them',
+    statements: policiesSchema,
   },
 ]
 

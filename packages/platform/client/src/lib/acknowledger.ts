@@ -1,4 +1,4 @@
-import { type CodedError, isQipError, type Json } from '@quantum-ip/base'
+import { type CodedError, isQipError, type Json, type JsonObject } from '@quantum-ip/base'
 import type { TrustStore } from '@quantum-ip/trust'
 import type { FollowerEvent } from '../follower-events.ts'
 import type { MemberKind, VerifyProbe } from '../follower-options.ts'
@@ -15,6 +15,8 @@ export interface AcknowledgerOptions {
   /** Who this is. */
   readonly fleet: { readonly point: string; readonly kind?: MemberKind; readonly region?: string }
   readonly verifyProbe: VerifyProbe | undefined
+  /** What is held besides the trust state. */
+  readonly held: (() => JsonObject) | undefined
   readonly acknowledgeMs: number
   readonly report: (event: FollowerEvent) => void
 }
@@ -47,7 +49,7 @@ export class Acknowledger {
   #epochAt: { readonly epoch: number; readonly atMs: number } | undefined
   /** What was found out, and whether the authority knows. */
   #probe: ProbeReport | undefined
-  #isProbeNews = false
+  #isNews = false
 
   constructor(options: AcknowledgerOptions) {
     this.#options = options
@@ -80,6 +82,12 @@ export class Acknowledger {
     }).catch(() => undefined)
   }
 
+  /** Something else is held than was acknowledged. */
+  ring(): void {
+    this.#isNews = true
+    this.#doorbell.ring()
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { acknowledgeMs } = this.#options
     let lastMs = Number.NEGATIVE_INFINITY
@@ -100,11 +108,12 @@ export class Acknowledger {
   }
 
   async #acknowledge(signal: AbortSignal): Promise<void> {
-    const { session, store, fleet, report, verifyProbe } = this.#options
+    const { session, store, fleet, report, verifyProbe, held } = this.#options
     const { state, bundle, epoch } = store
     if (state === undefined || bundle === undefined) return
-    if (state.seq === this.#seq && !this.#isProbeNews) return
+    if (state.seq === this.#seq && !this.#isNews) return
     const probe = this.#probe
+    this.#isNews = false
     try {
       const answer = await requestJson(session, {
         operation,
@@ -118,13 +127,14 @@ export class Acknowledger {
           ...fleet,
           ...(verifyProbe !== undefined && { probes: true }),
           ...(probe !== undefined && { probe }),
+          ...held?.(),
         },
         signal,
       })
       this.#seq = state.seq
-      this.#isProbeNews = false
       if (verifyProbe !== undefined && answer !== undefined) await this.#verifyProbe(answer, verifyProbe)
     } catch (error) {
+      this.#isNews = true
       if (!signal.aborted && isQipError(error)) {
         report({ kind: 'acknowledgement_failed', error: error satisfies CodedError })
       }
@@ -141,7 +151,6 @@ export class Acknowledger {
     const isRepeated = this.#probe?.id === id && this.#probe.reason === reason
     this.#probe = { id, reason }
     if (isRepeated) return
-    this.#isProbeNews = true
-    this.#doorbell.ring()
+    this.ring()
   }
 }

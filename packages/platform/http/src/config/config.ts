@@ -96,7 +96,9 @@ export interface RotationConfig {
   readonly timeLimitMs: number
   readonly onTimeLimit: 'hold' | 'rollback'
   /** How long a key of each use signs. */
-  readonly scheduleMs: Readonly<Record<'qip-token' | 'qip-jwt' | 'qip-feed' | 'qip-log', number>>
+  readonly scheduleMs: Readonly<
+    Record<'qip-token' | 'qip-jwt' | 'qip-feed' | 'qip-log' | 'qip-policy', number>
+  >
 }
 
 /** Signature algorithms of the JWT form. */
@@ -345,6 +347,8 @@ export interface VerifierConfig {
 /** Policy documents. */
 export interface PoliciesConfig {
   readonly files: readonly string[]
+  /** Names of policies that come from the authority. None of them is also in a file. */
+  readonly authority: readonly string[]
 }
 
 /** How misuse of keys is found. */

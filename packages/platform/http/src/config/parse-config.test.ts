@@ -58,6 +58,7 @@ const defaults: Config = {
         'qip-jwt': 30 * 86_400_000,
         'qip-feed': 30 * 86_400_000,
         'qip-log': 365 * 86_400_000,
+        'qip-policy': 365 * 86_400_000,
       },
     },
   },
@@ -134,7 +135,7 @@ const defaults: Config = {
   },
   retention: { issuanceMs: 2_592_000_000, logsMs: 7_776_000_000, eventsMs: 31_536_000_000 },
   verifier: { cacheMax: 100_000, pendingMax: 1_024, signaturesMax: 256, signatureWaitMs: 250 },
-  policies: { files: [] },
+  policies: { files: [], authority: [] },
   telemetry: {
     metrics: true,
     seriesMax: 2_000,

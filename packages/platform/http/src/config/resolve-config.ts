@@ -19,6 +19,7 @@ import type {
   TelemetryConfig,
   TlsConfig,
   TrustConfig,
+  PoliciesConfig,
 } from './config.ts'
 import type { MirrorConfig } from './config-ledger.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
@@ -62,11 +63,15 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
       signaturesMax: verifier.integer('signatures'),
       signatureWaitMs: verifier.durationMs('signatureWait'),
     },
-    policies: { files: root.section('policies').paths('files') },
+    policies: policies(root.section('policies')),
     telemetry: telemetry(root.section('telemetry')),
     detection: detection(root.section('detection')),
     retention: retention(root.section('retention')),
   }
+}
+
+function policies(at: Section): PoliciesConfig {
+  return { files: at.paths('files'), authority: at.texts('authority') }
 }
 
 function deepChecks(at: Section): AttestationsConfig {
@@ -185,6 +190,7 @@ function keys(at: Section): KeysConfig {
         'qip-jwt': schedule.durationMs('qip-jwt'),
         'qip-feed': schedule.durationMs('qip-feed'),
         'qip-log': schedule.durationMs('qip-log'),
+        'qip-policy': schedule.durationMs('qip-policy'),
       },
     },
   }

@@ -33,6 +33,7 @@ export const keys: TSchema = section('the life of the keys that the authority ma
       'qip-jwt': life('a key of the JWT form', '30d'),
       'qip-feed': life('a key of the signed state', '30d'),
       'qip-log': life('a key of the attestation log', '365d'),
+      'qip-policy': life('a key of policies', '365d'),
     }),
   }),
 })

@@ -147,6 +147,11 @@ const fields: Record<string, TSchema> = {
   }),
   policies: section('policy documents', {
     files: list(path({ description: 'a YAML file' }), { description: 'read at start', maxItems: 1_000 }),
+    authority: list(label({ description: 'the name of a policy' }), {
+      description:
+        'policies that the authority publishes and rolls out; none of them may be in a file. Until the authority has given one, the built-in one holds, which rejects',
+      maxItems: 256,
+    }),
   }),
   telemetry,
   detection,
