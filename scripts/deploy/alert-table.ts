@@ -1,8 +1,8 @@
 // Every alert: when it fires, whom it wakes, what it is about, and where its runbook is.
+import type { BurnPair } from '@quantum-ip/telemetry'
 import { withOwner } from './recording-rules.ts'
 import type { RootCause } from './root-causes.ts'
 import {
-  type BurnPair,
   errorBudgets,
   escalation,
   fastBurn,

@@ -105,3 +105,45 @@ export {
   personalFactsOf,
 } from './recorded-facts.ts'
 export { type ReplayStoreObserver, replayStoreObserver } from './replay-observer.ts'
+export { type LevelSample, readSamples } from './slo/read-samples.ts'
+export {
+  budgetPeriodMs,
+  burnEscalation,
+  type BurnPair,
+  burnPairs,
+  type BurnUrgency,
+  type BurnWindow,
+  burnWindows,
+  decideBurn,
+  isBurning,
+  type SharesByWindow,
+} from './slo/burn-alerts.ts'
+export {
+  budgetOf,
+  burnRate,
+  type ErrorBudget,
+  errorBudget,
+  type Outlook,
+  type Share,
+  timeToExhaustion,
+} from './slo/error-budget.ts'
+export {
+  type KeptLevels,
+  LevelCounter,
+  type LevelReport,
+  levelReportJson,
+  type LevelShares,
+} from './slo/level-counter.ts'
+export { CountHistory, type KeptHistory } from './slo/count-history.ts'
+export { countSamples } from './slo/count-samples.ts'
+export {
+  type Counted,
+  type LevelCounts,
+  type LevelId,
+  levelMetrics,
+  type Matching,
+  type ServiceLevel,
+  serviceLevel,
+  serviceLevels,
+  unattributableReasons,
+} from './slo/service-levels.ts'
