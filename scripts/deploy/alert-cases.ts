@@ -153,6 +153,9 @@ function gauge(name: MetricName, value: number, other: number): Series {
   ]
 }
 
+// Both processes are enforcement points: they hold a state.
+const judging = gauge('trust_snapshot_age_seconds', 2, 2)
+
 // A counter that grew once, in the 20th minute.
 const once = grows([0, 19], [1, 1], [0, whole])
 
@@ -545,11 +548,17 @@ const pointCases = {
   QuantumIpReplayStoreUnavailable: [
     {
       title: 'one process cannot ask it',
-      series: gauge('replay_store_ready', 0, 1),
+      series: [...gauge('replay_store_ready', 0, 1), ...judging],
       at: 10,
       fires: [{ ...page, root_cause: 'replay_store' }],
     },
-    { title: 'both can', series: gauge('replay_store_ready', 1, 1), at: 10, fires: [] },
+    {
+      title: 'an authority has it in its configuration',
+      series: [...gauge('replay_store_ready', 0, 0), ...gauge('trust_snapshot_age_seconds', 0, 0)],
+      at: 10,
+      fires: [],
+    },
+    { title: 'both can', series: [...gauge('replay_store_ready', 1, 1), ...judging], at: 10, fires: [] },
   ],
   QuantumIpClockSkew: [
     {
@@ -732,15 +741,21 @@ const operationCases = {
   QuantumIpSamplingOutOfRange: [
     {
       title: 'one per cent is checked',
-      series: gauge('sampling_ratio', 0.01, 0.1),
+      series: [...gauge('sampling_ratio', 0.01, 0.1), ...judging],
       at: 60,
       fires: [{ ...ticket, root_cause: 'sampling' }],
     },
-    { title: 'a tenth is, or everything', series: gauge('sampling_ratio', 0.1, 1), at: 60, fires: [] },
+    {
+      title: 'a tenth is, or everything',
+      series: [...gauge('sampling_ratio', 0.1, 1), ...judging],
+      at: 60,
+      fires: [],
+    },
     {
       title: 'a half is, while an incident is open',
       series: [
         ...gauge('sampling_ratio', 0.5, 0.1),
+        ...judging,
         ...series('incident_open', { severity: 'major' }, steady(1)),
       ],
       at: 60,

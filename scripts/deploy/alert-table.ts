@@ -53,6 +53,9 @@ function enough(errors: string): string {
   return `and on (service) 3600 * sum by (service) (avg_over_time(${errors}:rate5m[1h])) > ${leastFailuresPerHour}`
 }
 
+// An authority's process shows what an enforcement point would, at zero. Only a point holds a state that has an age.
+const ofPoints = 'and on (instance) quantum_ip_trust_snapshot_age_seconds > 0'
+
 const verificationBurn = (pairs: readonly BurnPair[]): string =>
   `${burns('quantum_ip:verification_error_ratio', pairs, errorBudgets.verification)} ${withOwner} * on (service) group_left (root_cause) quantum_ip:verification_root_cause:top1h ${enough('quantum_ip:verification_errors')}`
 
@@ -234,7 +237,7 @@ const pointAlerts = {
     rootCause: 'replay_store',
     signal: 'cause',
     silent: 'with_everything',
-    expr: 'quantum_ip_replay_store_ready == 0',
+    expr: `quantum_ip_replay_store_ready == 0 ${ofPoints}`,
     for: '2m',
     summary: '{{ $labels.instance }}: the shared replay store cannot judge one-time tokens',
     description:
@@ -370,7 +373,7 @@ const operationAlerts = {
     signal: 'cause',
     silent: 'with_everything',
     // 1 is `deepCheck: always`. While an incident is open, the share is raised on purpose.
-    expr: `(quantum_ip_sampling_ratio < ${samplingRange.least} or (quantum_ip_sampling_ratio > ${samplingRange.most} and quantum_ip_sampling_ratio < 1)) unless on () (sum(quantum_ip_incident_open) > 0)`,
+    expr: `(quantum_ip_sampling_ratio < ${samplingRange.least} or (quantum_ip_sampling_ratio > ${samplingRange.most} and quantum_ip_sampling_ratio < 1)) ${ofPoints} unless on () (sum(quantum_ip_incident_open) > 0)`,
     for: '30m',
     summary: `{{ $labels.instance }}: ${percent} of verifications get a deep check`,
     description: 'Between 5 % and 20 % is usual while no incident is open, or all of them.',
