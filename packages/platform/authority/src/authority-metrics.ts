@@ -9,6 +9,7 @@ import {
 import { keyStates } from '@quantum-ip/trust'
 import { silentObserver, type VerifierObserver } from '@quantum-ip/verifier'
 import type { Authority } from './authority.ts'
+import type { AdjudicationVerdict } from './decisions/adjudications.ts'
 import type { KeyOperation } from './detection/counted-custody.ts'
 import type { SecurityEvent } from './detection/security-events.ts'
 import type { IssuedBatch } from './issuance/issuer.ts'
@@ -29,6 +30,8 @@ export interface AuthorityMeter {
   readonly verifier: VerifierObserver
   /** Counts a security event; passed as `onSecurityEvent`. */
   securityEvent(event: SecurityEvent): void
+  /** Counts what an operator says of a decision; passed as `onAdjudication`. */
+  adjudication(verdict: AdjudicationVerdict): void
   /** Sets the gauges to what is true now: before the metrics are read. `undefined`: another one leads, and says how the fleet is. */
   refresh(authority: Authority | undefined): void
   /** Sets the gauges of incidents and windows, see {@link Authority.operations}. */
@@ -53,6 +56,8 @@ export function openAuthorityMeter(
   const lookupPlace = lookups.places(0)
   const events = metrics.counter('security_events_total')
   const eventPlace = events.places(0)
+  const adjudications = metrics.counter('adjudications_total')
+  const adjudicationPlace = adjudications.places(0)
   return {
     batch({ forms, tokens }) {
       for (const [form, count] of forms) issued.add(formPlace(form), count)
@@ -71,6 +76,7 @@ export function openAuthorityMeter(
       ledgerLookup: (source, durationMs) => lookups.observe(lookupPlace(source), durationMs / 1_000),
     },
     securityEvent: ({ kind }) => events.add(eventPlace(kind)),
+    adjudication: (verdict) => adjudications.add(adjudicationPlace(verdict)),
     refresh(authority) {
       if (authority === undefined) forgetGauges(metrics)
       else setGauges(metrics, authority)

@@ -1,3 +1,4 @@
+import type { AdjudicationVerdict } from './decisions/adjudications.ts'
 import type { Clock, Random, TrustDomain } from '@quantum-ip/base'
 import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
 import type { PublicKey, SignatureAlgorithm } from '@quantum-ip/crypto'
@@ -73,6 +74,8 @@ export interface AuthorityOptions {
   readonly onVerified?: ((durationMs: number) => void) | undefined
   /** Told of every security event that is raised. */
   readonly onSecurityEvent?: DetectionObserver['onSecurityEvent']
+  /** Told of what operators say of decisions. */
+  readonly onAdjudication?: (verdict: AdjudicationVerdict) => void
   /** Where logs are published, and who cosigns them. Default: nowhere, nobody. */
   readonly ledger?: LedgerOptions
   /** Told of what an operator must hear of. */

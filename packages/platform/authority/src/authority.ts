@@ -8,6 +8,7 @@ import type { Sessions } from './admission/sessions.ts'
 import { AuthorityError } from './authority-errors.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import { type AuthorityParts, isRevoked, isSessionRevoked, openParts } from './authority-parts.ts'
+import { Adjudications } from './decisions/adjudications.ts'
 import { Decisions } from './decisions/decisions.ts'
 import type { Acknowledgement, Fleet, MemberSession } from './fleet.ts'
 import { openWatch, type Watch } from './detection/watch.ts'
@@ -64,6 +65,7 @@ export class Authority {
   readonly identifiers: Identifiers
   readonly references: References
   readonly decisions: Decisions
+  readonly adjudications: Adjudications
   readonly fleet: Fleet
   readonly propagation: Propagation
   readonly rotations: Rotations
@@ -110,6 +112,8 @@ export class Authority {
     this.exchange = { sql: store.sql, keys: parts.keys, references, revocations: parts.index, clock }
     this.decisions = new Decisions(store.sql, clock, options.keepDecisionsMs)
     this.acts = new Acts(store.sql, clock)
+    const { sql } = store
+    this.adjudications = new Adjudications({ sql, clock, acts: this.acts }, options.onAdjudication)
     this.watch = openWatch(parts, options, { acts: this.acts, revoke: (order) => this.revoke(order) })
     this.operations = openOperations(parts, options, this.acts)
     this.admission = new AdmissionDesk({

@@ -19,6 +19,7 @@ import type { Authority } from './authority.ts'
 import { recheckAttestation } from './detection/recheck-attestation.ts'
 import { openLocalVerifier } from './local-verifier.ts'
 import { sqlCredentialStore } from './operators.ts'
+import { addAdjudicationRoutes } from './routes/adjudication-routes.ts'
 import { addAttestationRoutes } from './routes/attestation-routes.ts'
 import { addBackupRoutes } from './routes/backup-routes.ts'
 import { addDecisionRoutes } from './routes/decision-routes.ts'
@@ -152,6 +153,7 @@ function addPlainRoutes(app: App, context: RouteContext): void {
   addPolicyRoutes(app, context)
   addRecordRoutes(app, context)
   addDecisionRoutes(app, context)
+  addAdjudicationRoutes(app, context)
   addBackupRoutes(app, context)
   addEventRoutes(app, context)
   addInvestigationRoutes(app, context)

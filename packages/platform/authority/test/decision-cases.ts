@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { Json, JsonObject } from '@quantum-ip/base'
+import { isQipError, type Json, type JsonObject } from '@quantum-ip/base'
+import { Acts } from '../src/acts.ts'
+import { Adjudications, type AdjudicationVerdict } from '../src/decisions/adjudications.ts'
 import type { Grouping } from '../src/decisions/decision-counts.ts'
 import type { DecisionFilter } from '../src/decisions/decision-filter.ts'
 import type { ReportedDecision } from '../src/decisions/decision-row.ts'
@@ -216,6 +218,45 @@ async function keepsSuppressed(open: () => Promise<Sql>): Promise<void> {
   assert.deepEqual(await decisions.suppressed({}), [])
 }
 
+async function adjudicates(open: () => Promise<Sql>): Promise<void> {
+  const sql = await open()
+  const told: string[] = []
+  const acts = new Acts(sql, clock)
+  const adjudications = new Adjudications({ sql, clock, acts }, (verdict) => told.push(verdict))
+  const record = { action: 'reject', share: 1 }
+  const decision = (id: string) => ({ id, timeMs: nowMs - 5, reason: 'token_expired', record })
+  await new Decisions(sql, clock).add([
+    ...['e/1', 'e/2', 'e/3'].map((id) => decision(id)),
+    { ...decision('e/4'), record: { action: 'allow' } },
+  ])
+  const mark = (id: string, verdict: AdjudicationVerdict, note = '') =>
+    adjudications.mark(id, { operator: 'ada', verdict, note })
+  await assert.rejects(mark('e/9', 'confirmed'), (error) => isQipError(error, 'QIP_AUTHORITY_NOT_FOUND'))
+  await mark('e/1', 'confirmed')
+  await mark('e/1', 'false_positive', 'clock of the caller')
+  await mark('e/2', 'confirmed')
+  await mark('e/4', 'false_positive')
+  const history = await adjudications.of('e/1')
+  assert.deepEqual(
+    history.map(({ verdict, note, operator }) => [verdict, note, operator]),
+    [
+      ['confirmed', '', 'ada'],
+      ['false_positive', 'clock of the caller', 'ada'],
+    ],
+  )
+  assert.deepEqual(await adjudications.last(['e/1', 'e/2', 'e/3']), {
+    'e/1': 'false_positive',
+    'e/2': 'confirmed',
+  })
+  // What was let through was not flagged; of what changed, the last word counts.
+  const span = { sinceMs: nowMs - 10, untilMs: nowMs }
+  assert.deepEqual(await adjudications.falsePositives(span), { falsePositives: 1, confirmed: 1 })
+  assert.deepEqual(told, ['confirmed', 'false_positive', 'confirmed', 'false_positive'])
+  assert.equal((await acts.list(10)).filter(({ act }) => act === 'adjudicate').length, 4)
+  await Promise.all([1, 2, 3, 4].map(() => mark('e/3', 'confirmed')))
+  assert.equal((await adjudications.of('e/3')).length, 4)
+}
+
 /** What a store of decisions must do on each engine. `open` makes an empty one. */
 export function decisionCases(open: () => Promise<Sql>, runs: number): void {
   void test('finds exactly what a filter asks for, page after page, in both orders, and counts the same', () =>
@@ -224,4 +265,6 @@ export function decisionCases(open: () => Promise<Sql>, runs: number): void {
     countsByNames(open))
   void test('keeps what was suppressed, once, and lets it go with the decisions of its time', () =>
     keepsSuppressed(open))
+  void test('keeps what operators say of a decision as a history, and counts the last word', () =>
+    adjudicates(open))
 }

@@ -28,10 +28,35 @@ export interface SuppressionReport {
   readonly toMs: number
 }
 
+/** A key under which parts of records are sealed, sealed to a custodian itself. */
+export interface SealKeyReport {
+  readonly id: string
+  readonly timeMs: number
+  readonly point: string
+  /** The custodian's key. */
+  readonly kid: string
+  /** base64url. */
+  readonly sealed: string
+}
+
+/** What is sent. */
+export type LogReport = DecisionReport | SuppressionReport | SealKeyReport
+
+/** Reports that belong together on their way. */
+export interface DecisionBatch {
+  readonly reports: readonly LogReport[]
+  /** Called when they arrived, or when the authority will never take them: they are not to come again. */
+  done(): Promise<void>
+}
+
+/** Where reports wait until they are sent: a log on a disk. */
+export interface DecisionSource {
+  /** The next reports; `undefined` if there are none. Those that were not `done` come again. */
+  take(countMax: number): Promise<DecisionBatch | undefined>
+}
+
 /** How decision records are sent. */
 export interface DecisionUploadOptions {
-  /** Records that wait at most; more are dropped. Default 10,000. */
-  readonly queueMax?: number
   /** Records in one request. Default and limit 1,000. */
   readonly batchMax?: number
   /** Milliseconds that records are collected. Default 1,000. */
@@ -42,138 +67,146 @@ export interface DecisionUploadOptions {
 
 /** Sends decision records to the authority, on the side. */
 export interface DecisionUpload extends AsyncDisposable {
-  /** Takes a record. Returns whether it will be sent: `false` if too many wait. Never throws, never waits. */
-  record(report: DecisionReport | SuppressionReport): boolean
-  /** Records that wait. */
-  readonly waiting: number
-  /** Records that were not sent: the queue was full, or the authority does not take them. */
-  readonly dropped: number
+  /** Records that the authority does not take. */
+  readonly refused: number
   /** Records that the authority has. */
   readonly sent: number
-  /** Sends what waits, once, for `timeoutMs` at most; what is left then is dropped. */
+  /** Sends what waits, for `timeoutMs` at most; what is left then stays in the source. */
   close(timeoutMs?: number): Promise<void>
 }
 
 const backoff = { firstMs: 1_000, maxMs: 60_000 }
+const sizeMax = 1_000
 
 /**
- * Opens the upload of decision records (`POST /v1/decisions`, for members): bounded, in batches, at least once.
+ * Opens the upload of decision records (`POST /v1/decisions`, for members): in batches, at least once, in the order of the source.
  *
- * When the queue is full the newest are dropped and counted: an outage is explained by how it began. Records of one point are also
- * kept there, so a dropped one is missing at the authority only.
+ * While the authority is away records stay where they are, and it goes on from there. One that the authority refuses for good holds up no
+ * others: its batch is halved until it is alone.
  */
 export function openDecisionUpload(
   requester: Requester,
+  source: DecisionSource,
   options: DecisionUploadOptions = {},
 ): DecisionUpload {
-  return new QueuedUpload(requester, options)
+  return new SourceUpload(requester, source, options)
 }
 
-class QueuedUpload implements DecisionUpload {
+type Outcome = 'sent' | 'more' | 'empty' | 'failed'
+
+class SourceUpload implements DecisionUpload {
   readonly #requester: Requester
-  readonly #queueMax: number
-  #batchMax: number
+  readonly #source: DecisionSource
+  readonly #batchMax: number
   readonly #intervalMs: number
   readonly #onFailed: (error: unknown) => void
   readonly #stop = new AbortController()
-  #queue: (DecisionReport | SuppressionReport)[] = []
-  #dropped = 0
+  readonly #running: Promise<void>
+  #countMax: number
+  #refused = 0
   #sent = 0
-  #sending: Promise<void> | undefined
 
-  constructor(requester: Requester, options: DecisionUploadOptions) {
-    const { queueMax = 10_000, batchMax = 1_000, intervalMs = 1_000, onFailed = () => undefined } = options
+  constructor(requester: Requester, source: DecisionSource, options: DecisionUploadOptions) {
+    const { batchMax = sizeMax, intervalMs = 1_000, onFailed = () => undefined } = options
     this.#requester = requester
-    this.#queueMax = queueMax
-    this.#batchMax = Math.min(batchMax, 1_000)
+    this.#source = source
+    this.#batchMax = Math.min(batchMax, sizeMax)
+    this.#countMax = this.#batchMax
     this.#intervalMs = intervalMs
     this.#onFailed = onFailed
+    this.#running = this.#run()
   }
 
-  get waiting(): number {
-    return this.#queue.length
-  }
-
-  get dropped(): number {
-    return this.#dropped
+  get refused(): number {
+    return this.#refused
   }
 
   get sent(): number {
     return this.#sent
   }
 
-  record(report: DecisionReport | SuppressionReport): boolean {
-    if (this.#stop.signal.aborted || this.#queue.length >= this.#queueMax) {
-      this.#dropped++
-      return false
-    }
-    this.#queue.push(report)
-    this.#sending ??= this.#sendAll()
-    return true
-  }
-
   async close(timeoutMs = 2_000): Promise<void> {
     this.#stop.abort()
-    await this.#sending
+    await this.#running
     const deadline = performance.now() + timeoutMs
-    let goesOn = true
-    while (goesOn && this.#queue.length > 0 && performance.now() < deadline) {
-      goesOn = (await this.#sendBatch(deadline - performance.now())) === 'sent'
-    }
-    this.#dropped += this.#queue.length
-    this.#queue = []
+    let outcome: Outcome = 'more'
+    while ((outcome === 'more' || outcome === 'sent') && performance.now() < deadline)
+      outcome = await this.#sendBatch(deadline - performance.now())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
-  async #sendAll(): Promise<void> {
+  async #run(): Promise<void> {
     const { signal } = this.#stop
     let failures = 0
     await wait(this.#intervalMs, signal)
-    while (!signal.aborted && this.#queue.length > 0) {
+    while (!signal.aborted) {
       const outcome = await this.#sendBatch()
       failures = outcome === 'failed' ? failures + 1 : 0
       if (failures > 0) await wait(backoffMs(backoff, failures), signal)
-      else if (this.#queue.length < this.#batchMax) await wait(this.#intervalMs, signal)
+      else if (outcome !== 'more') await wait(this.#intervalMs, signal)
     }
-    this.#sending = undefined
   }
 
-  async #sendBatch(timeoutMs?: number): Promise<'sent' | 'failed'> {
-    const reports = this.#queue.slice(0, this.#batchMax)
+  async #sendBatch(timeoutMs?: number): Promise<Outcome> {
     try {
-      await requestJson(this.#requester, {
-        operation: 'decision records',
-        method: 'POST',
-        target: '/v1/decisions',
-        json: batchOf(reports),
-        ...(timeoutMs !== undefined && { timeoutMs: Math.max(1, timeoutMs) }),
-      })
-      this.#sent += reports.length
+      const batch = await this.#source.take(this.#countMax)
+      if (batch === undefined) return 'empty'
+      return await this.#post(batch, timeoutMs)
+    } catch (error) {
+      // The disk under the source, most likely. What cannot be read now may be read later.
+      this.#onFailed(error)
+      return 'failed'
+    }
+  }
+
+  async #post(batch: DecisionBatch, timeoutMs: number | undefined): Promise<Outcome> {
+    const { reports } = batch
+    try {
+      if (reports.length > 0)
+        await requestJson(this.#requester, {
+          operation: 'decision records',
+          method: 'POST',
+          target: '/v1/decisions',
+          json: batchOf(reports),
+          ...(timeoutMs !== undefined && { timeoutMs: Math.max(1, timeoutMs) }),
+        })
     } catch (error) {
       this.#onFailed(error)
-      if (statusOf(error) === 413 && reports.length > 1) {
-        this.#batchMax = Math.ceil(reports.length / 2)
-        return 'sent'
-      }
       // What it does not take now it never takes. Being refused oneself (401, 403) is another matter: that may pass.
       if (![400, 413, 422].includes(statusOf(error))) return 'failed'
-      this.#dropped += reports.length
+      if (reports.length > 1) {
+        this.#countMax = Math.ceil(reports.length / 2)
+        return 'more'
+      }
+      this.#refused += reports.length
+      await batch.done()
+      return 'more'
     }
-    this.#queue = this.#queue.slice(reports.length)
-    return 'sent'
+    await batch.done()
+    this.#sent += reports.length
+    const isFull = reports.length >= this.#countMax
+    this.#countMax = Math.min(this.#batchMax, this.#countMax * 2)
+    return isFull ? 'more' : 'sent'
   }
 }
 
-/** The body of a request with these. */
-function batchOf(reports: readonly (DecisionReport | SuppressionReport)[]): JsonObject {
+/** The body of a request with these. What there is none of is not named: an authority of the version before knows records only. */
+function batchOf(reports: readonly LogReport[]): JsonObject {
   const records: JsonObject[] = []
   const suppressed: JsonObject[] = []
-  for (const report of reports) ('record' in report ? records : suppressed).push({ ...report })
-  // An authority of the version before knows no `suppressed`: it is not told of any unless there are some.
-  return suppressed.length === 0 ? { records } : { records, suppressed }
+  const sealKeys: JsonObject[] = []
+  for (const report of reports) {
+    const list = 'record' in report ? records : 'sealed' in report ? sealKeys : suppressed
+    list.push({ ...report })
+  }
+  return {
+    records,
+    ...(suppressed.length > 0 && { suppressed }),
+    ...(sealKeys.length > 0 && { sealKeys }),
+  }
 }
 
 function statusOf(error: unknown): number {

@@ -12,10 +12,13 @@ export { type RegisteredAttestation, submitAttestation } from './attestations.ts
 export { bearer } from './bearer.ts'
 export { ClientError, type ClientErrorDetails } from './client-errors.ts'
 export {
+  type DecisionBatch,
   type DecisionReport,
+  type DecisionSource,
   type SuppressionReport,
   type DecisionUpload,
   type DecisionUploadOptions,
+  type SealKeyReport,
   openDecisionUpload,
 } from './decision-upload.ts'
 export { type FollowerEvent, type FollowerMode } from './follower-events.ts'

@@ -9,6 +9,7 @@ import {
   type DecisionLogOptions,
   type DecisionRecord,
   type FailOpen,
+  type LogRecord,
   type SuppressionRecord,
   failOpensOf,
   formatRecord,
@@ -16,13 +17,13 @@ import {
 
 interface Setup {
   readonly log: DecisionLog
-  readonly written: (DecisionRecord | SuppressionRecord)[]
+  readonly written: LogRecord[]
   readonly told: string[]
   readonly clock: { now: () => number; timeMs: number }
 }
 
 function setUp(options: Partial<DecisionLogOptions> = {}): Setup {
-  const written: (DecisionRecord | SuppressionRecord)[] = []
+  const written: LogRecord[] = []
   const told: string[] = []
   const clock = { timeMs: nowMs, now: () => clock.timeMs }
   const log = new DecisionLog({
@@ -169,6 +170,7 @@ test('caps each reason for itself and writes down what it suppressed', () => {
     id: (written[4] as SuppressionRecord).id,
     point: 'edge-1',
     reason: 'token_malformed',
+    cause: 'rate',
     count: 2,
     fromMs: nowMs,
     toMs: nowMs + 1_000,

@@ -1,4 +1,5 @@
 import type { Clock, Random } from '@quantum-ip/base'
+import type { Facts } from '@quantum-ip/policy'
 import type { HeadStanding, Reason } from '@quantum-ip/verifier'
 import { type FailOpen, reasonPlaces, reasons } from './closed-sets.ts'
 import { formatDecisionId, parsePoint } from './decision-id.ts'
@@ -6,7 +7,8 @@ import {
   type DecisionInput,
   type DecisionOrigin,
   type DecisionRecord,
-  type SuppressionRecord,
+  type LogRecord,
+  type SealedPart,
   decisionRecord,
   failOpensOf,
 } from './decision-record.ts'
@@ -18,7 +20,7 @@ const unloggedMax = 1_024
 /** Where records are kept. */
 export interface DecisionSink {
   /** Takes a record. Must not block: a store that does I/O queues. What it throws is counted as lost. */
-  write(record: DecisionRecord | SuppressionRecord): void
+  write(record: LogRecord): void
 }
 
 /** What a decision log tells about itself. */
@@ -45,14 +47,20 @@ export interface DecisionLogOptions {
   readonly reliedMax?: number
   /** Decisions that are kept in memory for explanations. Default 1,024. */
   readonly recentMax?: number
-  /** Share of verified and allowed requests that are recorded, 0 to 1. Default 0.01. */
-  readonly sampleRatio?: number
+  /** Share of verified and allowed requests that are recorded, 0 to 1: fixed, or as it is at the moment. Default 0.01. */
+  readonly sampleRatio?: number | (() => number)
   /** Records of one reason in one window. Default 100. */
   readonly perReasonMax?: number
+  /** For reasons where it differs. */
+  readonly perReason?: ReadonlyMap<string, number>
   /** Milliseconds of a window. Default 10,000. */
   readonly windowMs?: number
   /** Changes a record before anybody keeps it, or drops it with `null`: what names people can be left out here. */
   readonly redact?: (record: DecisionRecord) => DecisionRecord | null
+  /** Changes the facts that are kept in memory for explanations. */
+  readonly redactFacts?: (facts: Facts) => Facts
+  /** Seals what may identify people, before it is left out of the open record. */
+  readonly seal?: (record: DecisionRecord, input: DecisionInput) => SealedPart | undefined
 }
 
 /**
@@ -69,8 +77,8 @@ export class DecisionLog {
   readonly #relied: ReliedDecisions
   /** The newest decisions that relied on a head which is in no log. */
   #unlogged: readonly DecisionRecord[] = []
-  readonly #sampleBelow: number
-  readonly #perReasonMax: number
+  readonly #sampleRatio: () => number
+  readonly #most: Uint32Array
   readonly #windowMs: number
   /** By reason; then, by reason too, what exceptions decided: a flood of the same reason must not hide their use. */
   readonly #taken = new Uint32Array(reasons.length * 2)
@@ -82,8 +90,10 @@ export class DecisionLog {
     this.#options = options
     this.#ring = new DecisionRing(options.recentMax ?? 1_024)
     this.#relied = new ReliedDecisions(options.reliedMax ?? 10_000)
-    this.#sampleBelow = Math.round((options.sampleRatio ?? 0.01) * 0x1_0000)
-    this.#perReasonMax = options.perReasonMax ?? 100
+    const { sampleRatio = 0.01, perReasonMax = 100, perReason } = options
+    this.#sampleRatio = typeof sampleRatio === 'number' ? () => sampleRatio : sampleRatio
+    const most = reasons.map((reason) => Math.min(0xffff_ffff, perReason?.get(reason) ?? perReasonMax))
+    this.#most = Uint32Array.from([...most, ...most])
     this.#windowMs = options.windowMs ?? 10_000
     this.#windowFromMs = options.clock.now()
   }
@@ -107,14 +117,14 @@ export class DecisionLog {
       !decision.deferred
     const { reliedOn } = verdict.notes
     const isRelied = reliedOn !== undefined && decision.action !== 'reject'
-    const isSampled = !isPlain || this.#isSampled()
+    const share = isPlain ? this.#share() : 1
+    const isSampled = share === 1 || this.#isSampled(share)
     if (!isSampled && !isRelied) return null
     const { point, clock, random } = this.#options
     const timeMs = clock.now()
     const id = formatDecisionId(point, timeMs, random)
     if (isRelied) this.#watch(reliedOn, input, { id, timeMs, point, share: 1 })
     if (!isSampled) return null
-    const share = isPlain ? this.#sampleBelow / 0x1_0000 : 1
     if (this.#mayKeep(input, timeMs)) this.#keep(input, { id, timeMs, point, share })
     return id
   }
@@ -143,7 +153,7 @@ export class DecisionLog {
       const count = this.#over(place) + this.#over(place + reasons.length)
       if (count <= 0) continue
       const id = formatDecisionId(point, toMs, random)
-      this.#write({ kind: 'suppressed', id, point, reason, count, fromMs, toMs })
+      this.#write({ kind: 'suppressed', id, point, reason, cause: 'rate', count, fromMs, toMs })
     }
     this.#taken.fill(0)
     this.#windowFromMs = toMs
@@ -151,7 +161,7 @@ export class DecisionLog {
   }
 
   #watch(head: HeadStanding, input: DecisionInput, origin: DecisionOrigin): void {
-    const record = this.#redacted(decisionRecord(input, origin))
+    const record = this.#redacted(input, origin)
     if (record !== null) this.#relied.add(head, record)
   }
 
@@ -167,7 +177,7 @@ export class DecisionLog {
   }
 
   #over(place: number): number {
-    return Math.max(0, (this.#taken[place] as number) - this.#perReasonMax)
+    return Math.max(0, (this.#taken[place] as number) - (this.#most[place] as number))
   }
 
   #mayKeep({ verdict, decision }: DecisionInput, timeMs: number): boolean {
@@ -178,31 +188,34 @@ export class DecisionLog {
     const place = reasonPlaces[reason] + (decision.exception === null ? 0 : reasons.length)
     const taken = (this.#taken[place] as number) + 1
     this.#taken[place] = taken
-    if (taken <= this.#perReasonMax) return true
+    if (taken <= (this.#most[place] as number)) return true
     this.#options.observer?.suppressed(reason)
     return false
   }
 
   #keep(input: DecisionInput, origin: DecisionOrigin): void {
-    const record = this.#redacted(decisionRecord(input, origin))
+    const record = this.#redacted(input, origin)
     if (record === null) return
-    this.#ring.add({ record, facts: input.facts })
+    const facts = this.#options.redactFacts?.(input.facts) ?? input.facts
+    this.#ring.add({ record, facts })
     this.#write(record)
   }
 
   // A hook that fails must not let through what it was to leave out, nor stop a request.
-  #redacted(record: DecisionRecord): DecisionRecord | null {
-    const { redact } = this.#options
-    if (redact === undefined) return record
+  #redacted(input: DecisionInput, origin: DecisionOrigin): DecisionRecord | null {
+    const { redact, seal } = this.#options
+    const record = decisionRecord(input, origin)
     try {
-      return redact(record)
+      const sealed = seal?.(record, input)
+      const whole = sealed === undefined ? record : { ...record, sealed }
+      return redact === undefined ? whole : redact(whole)
     } catch {
       this.#options.observer?.lost()
       return null
     }
   }
 
-  #write(record: DecisionRecord | SuppressionRecord): void {
+  #write(record: LogRecord): void {
     try {
       this.#options.sink.write(record)
     } catch {
@@ -210,10 +223,14 @@ export class DecisionLog {
     }
   }
 
-  #isSampled(): boolean {
-    if (this.#sampleBelow === 0) return false
+  #share(): number {
+    return Math.round(this.#sampleRatio() * 0x1_0000) / 0x1_0000
+  }
+
+  #isSampled(share: number): boolean {
+    if (share === 0) return false
     const [high = 0, low = 0] = this.#options.random.bytes(2)
-    return high * 256 + low < this.#sampleBelow
+    return high * 256 + low < share * 0x1_0000
   }
 
   #countFailOpens({ verdict, decision }: DecisionInput): void {

@@ -54,22 +54,59 @@ export interface DecisionRecord {
   readonly facts: RecordedFacts
   /** Of such requests, the share that is recorded: 1 where all are. A record stands for `1 / share` requests. */
   readonly share: number
+  /** What may identify people, sealed to a custodian's key, where configuration says so. */
+  readonly sealed?: SealedPart
   readonly path: VerificationPath
   readonly durationMs: number
 }
 
-/** How many records of a reason were over its cap, and were not kept. */
+/**
+ * Why records are not there.
+ *
+ * - `rate`: more than the cap of the reason in one window
+ * - `space`, `age`: removed from the local log, to keep its limits
+ * - `lost`: the disk or the queue before it was full
+ */
+export type SuppressionCause = 'rate' | 'space' | 'age' | 'lost'
+
+/** How many records of a reason are not in the log. */
 export interface SuppressionRecord {
   readonly kind: 'suppressed'
   /** Formed like the ID of a decision, so that one that is sent twice counts once. */
   readonly id: string
   readonly point: string
   readonly reason: Reason
+  readonly cause: SuppressionCause
   readonly count: number
+  /** Of these, how many the authority had before they went. */
+  readonly sent?: number
   /** The window; milliseconds since 1970. */
   readonly fromMs: number
   readonly toMs: number
 }
+
+/** A part of a record that only a custodian can open. */
+export interface SealedPart {
+  /** ID of the {@link SealKeyRecord} with its key. */
+  readonly key: string
+  /** base64url: nonce (12 bytes) ‖ ciphertext ‖ tag (16), AES-256-GCM; the record's ID is the additional data. */
+  readonly box: string
+}
+
+/** A key under which parts of records are sealed, itself sealed to the custodian. */
+export interface SealKeyRecord {
+  readonly kind: 'seal_key'
+  readonly id: string
+  readonly timeMs: number
+  readonly point: string
+  /** The custodian's key. */
+  readonly kid: string
+  /** base64url, as a sealed field of `@quantum-ip/crypto`; the ID is the additional data. */
+  readonly sealed: string
+}
+
+/** What stands in a decision log. */
+export type LogRecord = DecisionRecord | SuppressionRecord | SealKeyRecord
 
 /** What a record is made of. */
 export interface DecisionInput {
@@ -157,6 +194,6 @@ const passed: { readonly [Kind in FailOpen]: (verdict: Verdict, decision: Decisi
 }
 
 /** A record as one line of JSON, without the line's end. */
-export function formatRecord(record: DecisionRecord | SuppressionRecord): string {
+export function formatRecord(record: LogRecord): string {
   return JSON.stringify(record)
 }

@@ -6,6 +6,7 @@ export {
   type ShedCause,
   type WindowKind,
   incidentSeverities,
+  reasons as verdictReasons,
   securityEventKinds,
   windowKinds,
 } from './closed-sets.ts'
@@ -20,11 +21,22 @@ export {
   type DecisionInput,
   type DecisionOrigin,
   type DecisionRecord,
+  type LogRecord,
+  type SealedPart,
+  type SealKeyRecord,
+  type SuppressionCause,
   type SuppressionRecord,
   decisionRecord,
   failOpensOf,
   formatRecord,
 } from './decision-record.ts'
+export {
+  DecisionRedaction,
+  type RedactableField,
+  type RedactionMethod,
+  redactableFields,
+} from './decision-redaction.ts'
+export { DecisionSeals, type OpenedPart, openSealKey, openSealedPart } from './decision-seals.ts'
 export { DecisionRing, type RecentDecision } from './decision-ring.ts'
 export {
   type ConfiguredSets,
@@ -97,6 +109,10 @@ export {
   formatTraceparent,
   parseTraceparent,
 } from './trace-context.ts'
+export { LocalLog, type LocalLogStatus } from './local-log/local-log.ts'
+export type { LocalLogOptions, StreamLimits } from './local-log/local-log-options.ts'
+export { readLocalLog } from './local-log/read-local-log.ts'
+export type { LogBatch } from './local-log/take-batch.ts'
 export {
   type FactsOfRecord,
   type RecordedFacts,

@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import type { HeadState } from '@quantum-ip/verifier'
 import { countingRandom, inputOf, nowMs } from '../test/samples.ts'
 import { verdictOf } from '../test/samples.ts'
-import { DecisionLog, type DecisionRecord, type SuppressionRecord } from './index.ts'
+import { DecisionLog, type LogRecord } from './index.ts'
 
 function open(more: { readonly reliedMax?: number; readonly sampleRatio?: number } = {}) {
-  const written: (DecisionRecord | SuppressionRecord)[] = []
+  const written: LogRecord[] = []
   const counted = { unlogged: 0 }
   const log = new DecisionLog({
     point: 'edge-1',

@@ -136,6 +136,7 @@ export async function authorityOptions(
     jwtAlgorithm: issuance.jwt.algorithm,
     ledger: await ledgerOptions(config.ledger),
     onBatch: (batch) => meter.batch(batch),
+    onAdjudication: (verdict) => meter.adjudication(verdict),
     onKeyUse: (use, operation) => meter.keyUse(use, operation),
     onSigned: (use, scheme, durationMs) => meter.signed(use, scheme, durationMs),
     onVerified: (durationMs) => meter.verified(durationMs),

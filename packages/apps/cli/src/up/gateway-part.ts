@@ -1,14 +1,10 @@
 import { join } from 'node:path'
 import type { JsonObject } from '@quantum-ip/base'
-import { systemClock, systemRandom } from '@quantum-ip/base'
+import { systemClock } from '@quantum-ip/base'
 import {
-  type DecisionReport,
-  type DecisionUpload,
-  openDecisionUpload,
   openSecurityReports,
   openTrustFollower,
   type Session,
-  type SuppressionReport,
   type TrustFollower,
   type TrustFollowerOptions,
 } from '@quantum-ip/client'
@@ -23,17 +19,11 @@ import {
 } from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type GatewayTlsConfig, type RouteConfig } from '@quantum-ip/http'
 import { type CompiledPolicy } from '@quantum-ip/policy'
-import {
-  DecisionLog,
-  decisionLogObserver,
-  type DecisionRecord,
-  type Metrics,
-  policyObserver,
-  type SuppressionRecord,
-} from '@quantum-ip/telemetry'
+import { type DecisionLog, type Metrics, policyObserver } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
+import { type DecisionPart, openDecisionPart } from './decision-part.ts'
 import { tellFollower } from './follower-text.ts'
 import { openLoadPart } from './load-part.ts'
 import { openMirrorLinks } from './mirror-links.ts'
@@ -70,6 +60,7 @@ export interface GatewayPart {
   readonly verifier: Verifier
   readonly follower: TrustFollower
   readonly decisions: DecisionLog
+  readonly recording: DecisionPart
   readonly replay: ReplayPart
   readonly deferred: DeferredChecks
   readonly policies: PolicyPart
@@ -77,8 +68,6 @@ export interface GatewayPart {
   refresh(): void
   close(): Promise<void>
 }
-
-const flushMs = 1_000
 
 /** Opens the gateway of a configuration: follows the trust state, loads the policies, listens. */
 export async function openGatewayPart(options: GatewayPartOptions): Promise<GatewayPart> {
@@ -112,10 +101,8 @@ async function openWith(
     await openTrustFollower(followerOptions(options, { store, verifier, alertness, links, held })),
   )
   policies = opened.use(await PolicyPart.open({ ...options, store, files: options.policies, follower }))
-  const upload = openDecisionUpload(session)
-  opened.defer(() => upload.close(2_000))
-  const decisions = decisionLogOf(config, upload, metrics)
-  opened.defer(() => decisions.flush())
+  const recording = opened.use(await openDecisionPart({ ...options, alertness }))
+  const { decisions } = recording
   opened.defer(watchPropagation(metrics, store))
   const deferred = opened.use(openDeferredPart({ metrics, point, verifier, reports, onEvent }))
   const load = openLoadPart(options)
@@ -130,13 +117,12 @@ async function openWith(
   opened.defer(() => gateway.close())
   policies.use(gateway)
   const setGauges = gaugesOf(metrics, { verifier, follower, store })
-  const flushing = setInterval(() => decisions.flush(), flushMs).unref()
-  opened.defer(() => clearInterval(flushing))
   return {
     gateway,
     verifier,
     follower,
     decisions,
+    recording,
     replay,
     deferred,
     policies,
@@ -148,36 +134,6 @@ async function openWith(
       load.refresh()
     },
   }
-}
-
-function decisionLogOf(
-  { gateway, telemetry }: Config,
-  upload: DecisionUpload,
-  metrics: Metrics,
-): DecisionLog {
-  const point = gateway.name
-  return new DecisionLog({
-    point,
-    clock: systemClock,
-    random: systemRandom,
-    sink: {
-      write(record) {
-        upload.record(reportOf(record))
-      },
-    },
-    observer: decisionLogObserver({ metrics, point }),
-    sampleRatio: telemetry.decisions.verifiedShare,
-    perReasonMax: telemetry.decisions.perReasonPerSecond,
-    windowMs: 1_000,
-  })
-}
-
-function reportOf(record: DecisionRecord | SuppressionRecord): DecisionReport | SuppressionReport {
-  const { id, reason } = record
-  if (record.kind === 'decision')
-    return { id, timeMs: record.timeMs, reason, record: record as unknown as JsonObject }
-  const { point, count, fromMs, toMs } = record
-  return { id, point, reason, count, fromMs, toMs }
 }
 
 /** What the trust follower of a gateway needs. */

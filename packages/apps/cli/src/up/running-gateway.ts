@@ -59,7 +59,7 @@ export function urlOf({ gateway }: GatewayPart): string {
 }
 
 /** The trust state that a gateway holds, as JSON. */
-export function statusOf({ follower, verifier, replay, deferred }: GatewayPart): JsonObject {
+export function statusOf({ follower, verifier, replay, deferred, recording }: GatewayPart): JsonObject {
   const { mode, seq, epoch, bundleSequence, ageMs, clockOffsetMs, staleness, caughtUp, feedsLost } =
     follower.status()
   return {
@@ -75,6 +75,7 @@ export function statusOf({ follower, verifier, replay, deferred }: GatewayPart):
     ready: verifier.ready(),
     replay: replay.status(),
     ...verifier.stats(),
+    decisionLog: { ...recording.local.status(), ...recording.uploaded() },
     deferredBacklog: deferred.backlog,
     deferredDropped: deferred.dropped,
     deferredProven: deferred.proven.length,

@@ -5,6 +5,7 @@ import { type DecisionCounts, countDecisions, type Grouping } from './decision-c
 import type { DecisionCursor } from './decision-cursor.ts'
 import { type DecisionFilter, filterSql } from './decision-filter.ts'
 import { indexStatements, type ReportedDecision } from './decision-row.ts'
+import { findSealKey, type ReportedSealKey, sealKeyStatement } from './seal-keys.ts'
 import {
   countSuppressed,
   type ReportedSuppression,
@@ -31,6 +32,7 @@ export interface DecisionPage {
 /** How far the clock of a member may be ahead of the authority's. */
 const aheadMaxMs = 60_000
 const keepDefaultMs = 30 * 24 * 3_600_000
+const dayMs = 24 * 3_600_000
 const knownNamesMax = 20_000
 
 /** The decisions that the fleet reported: what forensics read. */
@@ -54,6 +56,7 @@ export class Decisions {
   async add(
     reported: readonly ReportedDecision[],
     suppressed: readonly ReportedSuppression[] = [],
+    sealKeys: readonly ReportedSealKey[] = [],
   ): Promise<void> {
     const now = this.#clock.now()
     const decisions = reported.map((decision) =>
@@ -70,6 +73,7 @@ export class Decisions {
       suppressionStatement(
         suppressed.map((one) => (one.toMs > now + aheadMaxMs ? { ...one, toMs: now } : one)),
       ),
+      sealKeyStatement(sealKeys),
       ...this.#prune(),
     ])
     if (this.#knownNames.size > knownNamesMax) this.#knownNames.clear()
@@ -119,6 +123,11 @@ export class Decisions {
     return countSuppressed(this.#sql, span)
   }
 
+  /** The sealed key of this ID. */
+  sealKey(id: string): Promise<ReportedSealKey | undefined> {
+    return findSealKey(this.#sql, id)
+  }
+
   #prune(): readonly SqlStatement[] {
     const now = this.#clock.now()
     if (now - this.#lastPruneMs < 60_000) return []
@@ -130,6 +139,8 @@ export class Decisions {
         params: before,
       },
       { sql: 'DELETE FROM decision_index WHERE time_ms < ?', params: before },
+      // A key is older than the records that are sealed under it, by up to an hour.
+      { sql: 'DELETE FROM decision_seal_keys WHERE time_ms < ?', params: [now - this.#keepMs - dayMs] },
       { sql: 'DELETE FROM decision_suppressions WHERE to_ms < ?', params: before },
     ]
   }

@@ -28,6 +28,14 @@ const suppressionSchema = closed({
   toMs: timeSchema,
 })
 
+const sealKeySchema = closed({
+  id: idSchema,
+  timeMs: timeSchema,
+  point: Type.String({ minLength: 1, maxLength: 64 }),
+  kid: Type.String({ minLength: 1, maxLength: 64, description: "the custodian's key" }),
+  sealed: Type.String({ minLength: 1, maxLength: 4_096, pattern: '^[A-Za-z0-9_-]+$' }),
+})
+
 const text = (charsMax: number, description: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength: charsMax, description }))
 const whole = (description: string) => Type.Optional(Type.Integer({ minimum: 0, description }))
@@ -96,6 +104,7 @@ function filterOf({ since, until, reason, ...rest }: FilterQuery): DecisionFilte
 export function addDecisionRoutes(app: App, context: RouteContext): void {
   addReportRoute(app, context)
   addReadingRoutes(app, context)
+  addSealKeyRoute(app, context)
 }
 
 function addReportRoute(app: App, { authority }: RouteContext): void {
@@ -114,13 +123,19 @@ function addReportRoute(app: App, { authority }: RouteContext): void {
               description: 'how many decisions were not recorded, so that counts are honest',
             }),
           ),
+          sealKeys: Type.Optional(
+            Type.Array(sealKeySchema, {
+              maxItems: 100,
+              description: "keys that parts of records are sealed under, sealed to a custodian's key",
+            }),
+          ),
         }),
       },
     },
     async (request) => {
-      const { records, suppressed = [] } = request.body
-      await authority.decisions.add(records as unknown as readonly ReportedDecision[], suppressed)
-      return { accepted: records.length + suppressed.length }
+      const { records, suppressed = [], sealKeys = [] } = request.body
+      await authority.decisions.add(records as unknown as readonly ReportedDecision[], suppressed, sealKeys)
+      return { accepted: records.length + suppressed.length + sealKeys.length }
     },
   )
 }
@@ -135,7 +150,13 @@ function addReadingRoutes(app: App, { authority }: RouteContext): void {
       oldestFirst: order === 'oldest',
       after: cursor === undefined ? undefined : parseCursor(cursor),
     })
-    return { decisions: [...decisions], cursor: next === undefined ? null : formatCursor(next) }
+    const ids = decisions.map((record) => (record as { readonly id?: unknown }).id)
+    const adjudications = await authority.adjudications.last(ids.filter((id) => typeof id === 'string'))
+    return {
+      decisions: [...decisions],
+      adjudications,
+      cursor: next === undefined ? null : formatCursor(next),
+    }
   })
   app.get(
     '/v1/decision-counts',
@@ -160,6 +181,19 @@ function addReadingRoutes(app: App, { authority }: RouteContext): void {
       const found = await authority.decisions.find(request.params.id)
       if (found === undefined) throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: 'decision' })
       return found
+    },
+  )
+}
+
+function addSealKeyRoute(app: App, { authority }: RouteContext): void {
+  app.get(
+    '/v1/decision-seal-keys/:id',
+    { config: requireRole('viewer'), schema: { params: closed({ id: idSchema }) } },
+    async (request) => {
+      const found = await authority.decisions.sealKey(request.params.id)
+      if (found === undefined)
+        throw new AuthorityError('QIP_AUTHORITY_NOT_FOUND', { what: 'key of sealed fields' })
+      return { ...found }
     },
   )
 }

@@ -1,3 +1,4 @@
+import { adjudicationsSchema } from './adjudications-schema.ts'
 import { decisionsSchema, indexOldDecisions } from './decisions-schema.ts'
 import { detectionSchema } from './detection-schema.ts'
 import { instancesSchema } from './instances-schema.ts'
@@ -70,6 +71,10 @@ export const migrations: readonly Migration[] = [
   {
     summary: 'policies, their rollouts, and what members count under them',
     statements: policiesSchema,
+  },
+  {
+    summary: 'what operators say of decisions, and keys of sealed fields',
+    statements: adjudicationsSchema,
   },
 ]
 

@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { trustDomainOf } from '@quantum-ip/base'
 import type { Path } from '../lib/schema-tree.ts'
+import { checkDecisions } from './check-decisions.ts'
 import { checkBeyond } from './check-ledger.ts'
 import type { Config, RouteConfig } from './config.ts'
 import { checkReplay } from './check-replay.ts'
@@ -20,6 +21,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkStore(config),
     ...checkReplay(config),
     ...checkBeyond(config),
+    ...checkDecisions(config),
   ]
 }
 

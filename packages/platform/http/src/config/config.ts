@@ -1,4 +1,5 @@
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
+import type { DecisionsConfig } from './config-decisions.ts'
 import type { CustodyConfig } from './config-custody.ts'
 import type { ClientCertificateConfig, ReplayConfig, RetriesConfig } from './config-replay.ts'
 import type { LedgerConfig, MirrorConfig, MirrorsConfig, WitnessPolicyConfig } from './config-ledger.ts'
@@ -381,13 +382,4 @@ export interface TelemetryConfig {
   /** Where an enforcement point serves its metrics; `undefined`: on its operators' socket only. */
   readonly listen: { readonly host: string; readonly port: number } | undefined
   readonly decisions: DecisionsConfig
-}
-
-/** The decision log. */
-export interface DecisionsConfig {
-  /** Of verified decisions; all others are recorded. */
-  readonly verifiedShare: number
-  /** Records per reason and second; what is above is counted. */
-  readonly perReasonPerSecond: number
-  readonly keepMs: number
 }

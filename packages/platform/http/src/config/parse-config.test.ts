@@ -140,7 +140,22 @@ const defaults: Config = {
     metrics: true,
     seriesMax: 2_000,
     listen: undefined,
-    decisions: { verifiedShare: 0.01, perReasonPerSecond: 100, keepMs: 2_592_000_000 },
+    decisions: {
+      verifiedShare: 0.01,
+      incidentShare: 0.1,
+      perReasonPerSecond: 100,
+      keepMs: 2_592_000_000,
+      folder: '/etc/qip/decisions',
+      sizeMax: 1_073_741_824,
+      perReasonSizeMax: 134_217_728,
+      segmentBytesMax: 8_388_608,
+      segmentMs: 3_600_000,
+      keepLocalMs: 604_800_000,
+      perReason: [],
+      redact: [],
+      hashKeyFile: undefined,
+      seal: undefined,
+    },
   },
 }
 

@@ -22,6 +22,7 @@ import type {
   PoliciesConfig,
 } from './config.ts'
 import type { MirrorConfig } from './config-ledger.ts'
+import { resolveDecisions } from './resolve-decisions.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
 import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
 import type { CustodyConfig, KeyServiceConfig } from './config-custody.ts'
@@ -367,15 +368,10 @@ function detection(at: Section): DetectionConfig {
 }
 
 function telemetry(at: Section): TelemetryConfig {
-  const decisions = at.section('decisions')
   return {
     metrics: at.flag('metrics'),
     seriesMax: at.integer('series'),
     listen: at.has('listen') ? at.listen('listen') : undefined,
-    decisions: {
-      verifiedShare: decisions.share('verifiedShare'),
-      perReasonPerSecond: decisions.integer('perReasonPerSecond'),
-      keepMs: decisions.durationMs('keep'),
-    },
+    decisions: resolveDecisions(at.section('decisions')),
   }
 }

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox'
+import { decisions } from './schema-decisions.ts'
 import {
   choice,
   duration,
@@ -13,7 +14,6 @@ import {
   optionalSection,
   path,
   section,
-  share,
   size,
 } from './fields.ts'
 import { words } from './words.ts'
@@ -356,14 +356,5 @@ export const telemetry = section('what is measured and recorded', {
     description:
       'where an enforcement point serves /metrics, to anybody who gets there; absent: on its operators’ socket only',
   }),
-  decisions: section('the decision log', {
-    verifiedShare: share({ description: 'of verified decisions; all others are recorded', default: '1%' }),
-    perReasonPerSecond: integer({
-      description: 'records per reason and second; what is above is counted',
-      default: 100,
-      minimum: 1,
-      maximum: 100_000,
-    }),
-    keep: duration({ description: 'how long records are kept', default: '30d', min: '1h', max: '3650d' }),
-  }),
+  decisions,
 })
