@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { commands } from '../src/commands.ts'
 import { runbookOf } from '../src/gameday/drill.ts'
@@ -39,8 +39,25 @@ test('each runbook names the drill that is for it, or says that there is none', 
   }
 })
 
-/** Guides and runbooks, by name. */
-const pages = ['docs/guides', 'docs/runbooks'].flatMap((folder) =>
+test('the index of runbooks has every alert and every runbook', () => {
+  const index = readFileSync(join(root, 'docs/runbooks/README.md'), 'utf8')
+  for (const file of readdirSync(join(root, 'docs/runbooks')))
+    assert.ok(file === 'README.md' || index.includes(`](${file})`), file)
+  const alerts = readFileSync(join(root, 'docs/reference/alerts.md'), 'utf8')
+  const named = [...alerts.matchAll(/^\| `(QuantumIp\w+)`/gm)].map(([, name = '']) => name)
+  assert.ok(named.length > 0)
+  for (const name of named) assert.ok(index.includes(`\`${name}\``), name)
+})
+
+test('links between runbooks, playbooks and guides lead somewhere', () => {
+  for (const [page, text] of pages) {
+    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/g))
+      assert.ok(existsSync(join(root, dirname(page), target)), `${page}: ${target}`)
+  }
+})
+
+/** Guides, runbooks and playbooks, by name. */
+const pages = ['docs/guides', 'docs/runbooks', 'docs/playbooks'].flatMap((folder) =>
   readdirSync(join(root, folder)).map((file) => {
     const page = join(folder, file)
     return [page, readFileSync(join(root, page), 'utf8')] as const

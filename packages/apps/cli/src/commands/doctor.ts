@@ -2,6 +2,8 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '@quantum-ip/http'
 import type { Command } from 'commander'
+import { checklistNames, runChecklist } from '../checklist/run-checklist.ts'
+import { showChecklist } from '../checklist/show-checklist.ts'
 import { CliError } from '../cli-errors.ts'
 import { checkJson, type CheckOutcome, type DoctorCheck } from '../doctor/check.ts'
 import { parseWay } from '../doctor/hops.ts'
@@ -21,6 +23,8 @@ interface DoctorCommandOptions extends AuthorityOptions {
   readonly serviceCa?: string
   readonly point?: string
   readonly timeout: string
+  readonly checklist?: string
+  readonly prometheus?: string
 }
 
 /** `qip doctor <url>`: sends probes through the real path, and says what is lost at which hop. */
@@ -41,8 +45,14 @@ export function doctorCommand(run: Run): Command {
       "the operators' socket of a gateway here, unix:/path (default: of the configuration)",
     )
     .option('--timeout <duration>', 'for each probe', '10s')
+    .option('--checklist <name>', `in place of a URL: go through a checklist, ${checklistNames.join(', ')}`)
+    .option('--prometheus <url>', 'with --checklist: ask it whether it scrapes, and has the alerts')
   return withAuthority(command).action((url: string | undefined, options: DoctorCommandOptions) =>
-    answer(run, options, (output) => examine(output, url, options)),
+    answer(run, options, (output) =>
+      options.checklist === undefined
+        ? examine(output, url, options)
+        : goThrough(output, options.checklist, options),
+    ),
   )
 }
 
@@ -54,7 +64,7 @@ async function examine(
   if (url === undefined)
     throw new CliError('QIP_CLI_USAGE', {
       reason: 'nothing to look at',
-      next: 'name the URL of a service: `qip doctor https://shop.acme.example/`',
+      next: 'name the URL of a service: `qip doctor https://shop.acme.example/`, or a --checklist',
     })
   const way = parseWay(url, options.hop ?? [])
   const { serviceCa } = options
@@ -76,6 +86,23 @@ async function examine(
     showChecks(output, checks)
   })
   return ok ? 'ok' : 'no'
+}
+
+async function goThrough(output: Output, wanted: string, options: DoctorCommandOptions): Promise<Outcome> {
+  const name = checklistNames.find((known) => known === wanted)
+  if (name === undefined)
+    throw new CliError('QIP_CLI_USAGE', {
+      reason: `there is no checklist \`${wanted.slice(0, 32)}\``,
+      next: `one of ${checklistNames.join(', ')}`,
+    })
+  const { prometheus } = options
+  await using asked = await askAuthority(options)
+  const checklist = await runChecklist(name, {
+    asked,
+    nowMs: Date.now(),
+    ...(prometheus !== undefined && { prometheus }),
+  })
+  return showChecklist(output, name, checklist)
 }
 
 async function configuredPoint(config: Config | undefined): Promise<string | undefined> {
