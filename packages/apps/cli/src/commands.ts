@@ -79,6 +79,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'list the declared services with owner, tier and stage',
     load: async () => (await import('./commands/services.ts')).servicesCommand,
   },
+  slo: {
+    summary: 'error budgets and how fast they burn',
+    load: async () => (await import('./commands/slo.ts')).sloCommand,
+  },
   sampling: {
     summary: 'show, raise or lower the share of deep checks in the fleet',
     load: async () => (await import('./commands/sampling.ts')).samplingCommand,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { JsonObject } from '@quantum-ip/base'
 import {
   type App,
   type Bound,
@@ -8,6 +9,7 @@ import {
   openApiDocument,
   openBroadcaster,
   openServer,
+  requireRole,
   type OpenServerOptions,
   type Server,
   type ServerLimits,
@@ -57,6 +59,8 @@ export interface AuthorityServerOptions {
   readonly verifierObserver?: VerifierObserver
   /** What `/metrics` answers to a scrape with this `Accept` field. */
   readonly metrics?: (accept: string | undefined) => MetricsPage
+  /** What this process has counted of the service levels: `GET /v1/slo`. */
+  readonly levels?: () => JsonObject
 }
 
 /** An authority that listens. */
@@ -112,6 +116,7 @@ export async function serveAuthority(options: AuthorityServerOptions): Promise<A
   addIncidentRoutes(server.app, context, sampling)
   addPlainRoutes(server.app, context)
   addVerifyRoutes(server.app, local.verifier)
+  addLevelRoutes(server.app, options.levels)
   if (metrics !== undefined) {
     server.app.get('/metrics', { config: { access: 'open' } }, (request, reply) => {
       const { mediaType, text } = metrics(request.headers.accept)
@@ -158,4 +163,9 @@ function addPlainRoutes(app: App, context: RouteContext): void {
   addEventRoutes(app, context)
   addInvestigationRoutes(app, context)
   addWindowRoutes(app, context)
+}
+
+/** What this process has counted of the service levels, where it counts. */
+function addLevelRoutes(app: App, levels: AuthorityServerOptions['levels']): void {
+  if (levels !== undefined) app.get('/v1/slo', { config: requireRole('viewer') }, () => levels())
 }

@@ -163,3 +163,5 @@ export {
   serviceLevels,
   unattributableReasons,
 } from './slo/service-levels.ts'
+export { enforcedQuery, levelQuery } from './slo/level-queries.ts'
+export { type LevelStanding, levelStanding } from './slo/level-standing.ts'

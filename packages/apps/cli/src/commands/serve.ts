@@ -10,6 +10,7 @@ import { openAuthorityPart } from '../up/authority-part.ts'
 import { openInstancePart } from '../up/instance-part.ts'
 import { openGatewayRole } from '../up/gateway-role.ts'
 import { openMemberLink } from '../up/member-link.ts'
+import { ProcessLevels } from '../up/process-levels.ts'
 import { ProcessTelemetry } from '../up/process-telemetry.ts'
 
 interface ServeOptions extends OutputOptions {
@@ -60,9 +61,10 @@ async function openRole(
       const shared = { telemetry: new ProcessTelemetry(config), onEvent: tell }
       const isOneOfSeveral =
         options.instance !== undefined || (config.store.kind === 'postgres' && config.store.instance)
-      return isOneOfSeveral
-        ? openInstancePart(config, shared, options.instance)
-        : openAuthorityPart(config, shared)
+      const part = isOneOfSeveral
+        ? await openInstancePart(config, shared, options.instance)
+        : await openAuthorityPart(config, shared)
+      return withLevels(part, await ProcessLevels.open(shared.telemetry, config, 'authority'))
     }
     case 'gateway':
       return serveGateway(config, options, tell)
@@ -71,6 +73,17 @@ async function openRole(
         reason: `\`${options.role}\` is no role`,
         next: `use one of ${roles.join(', ')}`,
       })
+  }
+}
+
+/** Counts are read a last time while the part still runs. */
+function withLevels(part: OpenedRole, levels: ProcessLevels): OpenedRole {
+  return {
+    url: part.url,
+    async close() {
+      await levels.close()
+      await part.close()
+    },
   }
 }
 
@@ -83,20 +96,22 @@ async function serveGateway(
     options.joinTokenFile === undefined ? undefined : (await readFile(options.joinTokenFile, 'utf8')).trim()
   const link = await openMemberLink(config, joinToken)
   try {
+    const telemetry = new ProcessTelemetry(config)
     const gateway = await openGatewayRole({
       config,
       link,
-      telemetry: new ProcessTelemetry(config),
+      telemetry,
       ownAuthority: false,
       onEvent: tell,
     })
-    return {
+    const part = {
       url: gateway.url,
       async close() {
         await gateway.close()
         await link.close()
       },
     }
+    return withLevels(part, await ProcessLevels.open(telemetry, config, config.gateway.name))
   } catch (error) {
     await link.close()
     throw error

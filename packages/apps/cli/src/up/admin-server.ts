@@ -19,6 +19,8 @@ export interface AdminServerOptions {
   readonly policy: (identity: PolicyIdentity) => Promise<CompiledPolicy | undefined>
   readonly status: () => Promise<JsonObject>
   readonly metrics: (accept: string | undefined) => MetricsPage
+  /** What was counted of the service levels. */
+  readonly levels: () => JsonObject
 }
 
 /**
@@ -26,7 +28,7 @@ export interface AdminServerOptions {
  * answers from memory, also while the authority is away.
  */
 export async function openAdminServer(options: AdminServerOptions): Promise<Server> {
-  const { find, newest, unlogged, policy, status, metrics } = options
+  const { find, newest, unlogged, policy, status, metrics, levels } = options
   const server = await openServer({
     title: 'Quantum IP enforcement point',
     version: '1',
@@ -53,6 +55,7 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Serv
   server.app.get('/v1/unlogged-decisions', { config: viewer }, async () => ({
     decisions: (await unlogged()).map((record) => record as unknown as Json),
   }))
+  server.app.get('/v1/slo', { config: viewer }, () => levels())
   server.app.get('/v1/status', { config: viewer }, () => status())
   server.app.get('/metrics', { config: viewer }, (request, reply) => {
     const { mediaType, text } = metrics(request.headers.accept)

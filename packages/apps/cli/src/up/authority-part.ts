@@ -65,6 +65,7 @@ export async function openAuthorityPart(config: Config, shared: SharedParts): Pr
       ...(config.telemetry.metrics && {
         metrics: (accept) => shared.telemetry.page(accept),
       }),
+      levels: () => shared.telemetry.levels(),
       observer: {
         onDefect: (error, at) => shared.onEvent(`authority: defect at ${at.route} ${nameOf(error)}`),
       },

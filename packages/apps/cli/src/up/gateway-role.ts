@@ -58,6 +58,7 @@ export async function openGatewayRole(options: GatewayRoleOptions): Promise<Gate
       policy: (identity) => findPolicy(gateway, policies, identity),
       status,
       metrics: (accept) => telemetry.page(accept),
+      levels: () => telemetry.levels(),
     })
     const { listen } = config.telemetry
     const collected =

@@ -38,7 +38,7 @@ export async function openInstancePart(
     authority: await authorityOptions(config, meter, shared),
     listeners: await leaderListeners(config, own, leaderSocket),
     urlOf: (bound) => own.url ?? urlOf(bound),
-    serve: { services: config.services, limits, feed },
+    serve: { services: config.services, limits, feed, levels: () => shared.telemetry.levels() },
   })
   try {
     const served = await serveInstance({

@@ -6,6 +6,7 @@ import type { Config } from '@quantum-ip/http'
 import { pinsOf } from '@quantum-ip/trust'
 import { type AuthorityPart, openAuthorityPart } from './authority-part.ts'
 import { type GatewayLink, type GatewayRole, openGatewayRole } from './gateway-role.ts'
+import { ProcessLevels } from './process-levels.ts'
 import { ProcessTelemetry } from './process-telemetry.ts'
 
 /** Everything in one process. */
@@ -26,11 +27,15 @@ export async function openNode(config: Config, tell: (text: string) => void): Pr
   try {
     const authority = await openAuthorityPart(config, { telemetry, onEvent: tell })
     opened.push(authority)
-    if (config.gateway.routes.length === 0) return { config, authority, gateway: undefined, close }
+    if (config.gateway.routes.length === 0) {
+      opened.push(await ProcessLevels.open(telemetry, config, 'authority'))
+      return { config, authority, gateway: undefined, close }
+    }
     const link = await linkTo(authority, config)
     opened.push(link)
     const gateway = await openGatewayRole({ config, link, telemetry, ownAuthority: true, onEvent: tell })
     opened.push(gateway)
+    opened.push(await ProcessLevels.open(telemetry, config, config.gateway.name))
     await readyToJudge(authority, gateway)
     return { config, authority, gateway, close }
   } catch (error) {
