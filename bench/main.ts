@@ -1,5 +1,6 @@
 // `npm run bench`: our figures beside those of peers, as ratios within one run. `--json` prints one object; `--only a,b` runs
-// some rows; `--quick` shortens the ledger. Progress goes to standard error.
+// some rows; `--quick` shortens the ledger; `--decisions 10000000` fills
+// the store that is investigated. Progress goes to standard error.
 import { cpus, loadavg } from 'node:os'
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
@@ -9,6 +10,7 @@ import { verifyFlood } from './rows/flood.ts'
 import { restartCold } from './rows/restart.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issuance.ts'
+import { investigateMany } from './rows/investigate.ts'
 import { ledgerAppend } from './rows/ledger.ts'
 import { redisReplay } from './rows/replay.ts'
 import { revocation } from './rows/revocation.ts'
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    decisions: { type: 'string', default: '200000' },
   },
 })
 
@@ -61,6 +64,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   feed_cost: feedCost,
   rotation,
   revocation,
+  investigate: () => investigateMany(Number(values.decisions), (text) => progress(`  ${text}`)),
   ledger_append: () => ledgerAppend(values.quick ? 200_000 : 3_000_000, (text) => progress(`  ${text}`)),
 }
 

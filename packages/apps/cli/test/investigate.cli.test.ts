@@ -4,6 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { assert as holdsFor, asyncProperty, constantFrom, integer, nat, property } from 'fast-check'
+import { base64url, hex, systemRandom } from '@quantum-ip/base'
+import { formatDecisionId } from '@quantum-ip/telemetry'
+import { type JwtToken, type MerkleToken, readToken, TokenRefusal } from '@quantum-ip/token'
 import { CaseMalformed, formatCase, parseCase } from '../src/investigate/case-file.ts'
 import { examineCase } from '../src/investigate/examine-case.ts'
 import { openTestAuthority, type TestAuthority } from './support/authority.ts'
@@ -11,6 +14,7 @@ import { run } from './support/run.ts'
 
 // Builds of which some are good and others are not, against a real authority. Tests go on where the one before ended.
 
+const shop = 'spiffe://acme.example/ns/prod/sa/shop'
 const checkout = 'spiffe://acme.example/ns/prod/sa/checkout'
 const builder = 'https://ci.acme.example/release'
 const outsider = 'https://ci.elsewhere.example/release'
@@ -31,6 +35,10 @@ interface Found {
   readonly timeline: readonly { readonly chapter: string; readonly standing: string; readonly text: string }[]
   readonly attestations: readonly { readonly holds: boolean }[]
   readonly decisions: { readonly total: number }
+  readonly touched: {
+    readonly services: readonly object[]
+    readonly requests: readonly { readonly traceId?: string }[]
+  }
   readonly parts: readonly { readonly name: string; readonly standing: string }[]
 }
 
@@ -102,10 +110,78 @@ test('nothing contradicts a build that is attested, and each step of it is prove
   assert.ok(timeline.some(({ chapter, standing }) => chapter === 'log' && standing === 'proven'))
 })
 
+test('a token is traced to its place in the log, its build and its uses, and stands in no answer and no case', async () => {
+  const drawn = ['token', 'issue', '--audience', shop, '--join-token', at('join-good'), '--raw']
+  const token = (await asAdmin(...drawn)).stdout.trim()
+  const asked = await investigate(token, '--export', at('token.qip'))
+  assert.equal(asked.code, 0, asked.stdout + asked.stderr)
+  assert.match(asked.stdout, /the token was issued: proven to be logged at 1 of acme\.example\/tokens\/1/)
+  assert.match(asked.stdout, new RegExp(`builds +sha256:${digestOf('good')}`))
+  const read = readToken(token)
+  assert.ok(!(read instanceof TokenRefusal) && read.form !== 'reference')
+  for (const secret of [token, base64url(read.claims.jti)]) {
+    assert.ok(!asked.stdout.includes(secret))
+    assert.ok(!(await readFile(at('token.qip'), 'utf8')).includes(secret))
+  }
+  const id = await reportUse(read)
+  const byPlace = await found('tokens/1/1')
+  assert.deepEqual([byPlace.outcome, byPlace.decisions.total], ['clean', 1])
+  const beyond = await found('tokens/1/99')
+  assert.deepEqual([beyond.outcome, beyond.timeline.length], ['unknown', 0])
+  assert.match(beyond.conclusion, /^cannot say: the proof of token 99 .* the log has \d+ entries$/)
+  const decision = await found(id)
+  assert.deepEqual([decision.outcome, decision.conclusion], ['clean', 'nothing contradicts this decision'])
+  const build = await found(digestOf('good'))
+  assert.deepEqual([build.decisions.total, build.touched.requests[0]?.traceId], [1, 'f'.repeat(32)])
+  const service = await found(checkout)
+  assert.deepEqual(service.touched.services, [{ name: shop, passed: 1, refused: 0 }])
+  const issuer = ground.authority.keys.list().find(({ record }) => record.log === 'acme.example/tokens/1')
+  const key = await found(issuer?.record.key.kid ?? '')
+  assert.deepEqual([key.outcome, key.decisions.total], ['clean', 1])
+})
+
+/** As a gateway reports that a request passed. */
+async function reportUse(token: MerkleToken | JwtToken): Promise<string> {
+  const timeMs = Date.now()
+  const id = formatDecisionId('edge-1', timeMs, systemRandom)
+  const record = {
+    id,
+    timeMs,
+    point: 'edge-1',
+    service: shop,
+    subject: checkout,
+    status: 'verified',
+    reason: 'ok',
+    action: 'allow',
+    traceId: 'f'.repeat(32),
+    build: { digest: digestOf('good'), evidence: 0 },
+    token: { log: 'acme.example/tokens/1', index: token.index, digest: hex(token.digest) },
+    share: 1,
+  }
+  await ground.authority.decisions.add([{ id, timeMs, reason: 'ok', record }])
+  return id
+}
+
+test('a key of a builder shows what the builder attested', async () => {
+  const { record } = ground.authority.keys.list().find(({ record: { name } }) => name === outsider) ?? {}
+  const { attestations, timeline } = await found(record?.key.kid ?? '')
+  assert.equal(attestations.length, 1)
+  assert.ok(
+    timeline.some(({ text }) =>
+      text.startsWith(`${digestOf('outside').slice(0, 12)}… attested by ${outsider}`),
+    ),
+  )
+})
+
 test('a digest that nobody attested is contradicted, and the next command revokes it', async () => {
-  const { outcome, conclusion, next } = await found(digestOf('tampered'))
+  const { outcome, conclusion, next, timeline } = await found(digestOf('tampered'))
   assert.equal(outcome, 'contradicted')
   assert.match(conclusion, /^no attestation of build [0-9a-f]{12}… is logged/)
+  assert.ok(
+    timeline.some(
+      ({ standing, text }) => standing === 'proven' && text.includes('all of its 4 entries were read'),
+    ),
+  )
   assert.match(next[0] ?? '', new RegExp(`^qip revoke build sha256:${digestOf('tampered')} --reason`))
 })
 

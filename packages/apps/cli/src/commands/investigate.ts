@@ -10,9 +10,10 @@ import { answer, newAnswer, parseWord } from '../lib/command.ts'
 import { readText, writeText } from '../lib/files.ts'
 import { findDecision } from '../lib/find-decision.ts'
 import type { Run } from '../lib/io.ts'
+import { readTokenArgument } from '../lib/read-secret.ts'
 import type { Output } from '../lib/output.ts'
 import { formatSpan, parseSince } from '../lib/times.ts'
-import { hex, isQipError, type JsonObject, parseServiceId } from '@quantum-ip/base'
+import { hex, isQipError, type JsonObject, parseServiceId, trustDomainName } from '@quantum-ip/base'
 import { formatCase } from '../investigate/case-file.ts'
 import { collectCase } from '../investigate/collect-case.ts'
 import { concludeCase } from '../investigate/conclusion.ts'
@@ -31,6 +32,12 @@ interface InvestigateOptions extends TrustOptions {
   readonly export?: string
 }
 
+/** What stands on the command line. */
+interface Asked {
+  readonly text: string
+  readonly options: InvestigateOptions
+}
+
 const limitMax = 1_000
 
 /** `qip investigate`: what happened around a build, service, key, decision or token, and whether anything speaks against it. */
@@ -42,7 +49,7 @@ export function investigateCommand(run: Run): Command {
     .enablePositionalOptions()
     .argument(
       '<subject>',
-      'a digest (sha256:…) or file, service ID, key, decision ID, token, its place (tokens/1/42), or identifier',
+      'a digest (sha256:…) or file, service ID, key, decision ID, token (- for stdin), its place (tokens/1/42), or identifier',
     )
     .addOption(
       new Option('--kind <kind>', 'what it is, where its form does not say').choices([...subjectKinds]),
@@ -55,15 +62,15 @@ export function investigateCommand(run: Run): Command {
     .option('--export <file>', 'write a case file, which verifies offline: `qip investigate verify <file>`')
   return withTrust(command)
     .action((subject: string, options: InvestigateOptions) =>
-      answer(run, options, (output) => investigate(output, subject, options)),
+      answer(run, options, (output) => investigate(run, output, { text: subject, options })),
     )
     .addCommand(investigateVerifyCommand(run))
 }
 
-async function investigate(output: Output, text: string, options: InvestigateOptions): Promise<Outcome> {
+async function investigate(run: Run, output: Output, { text, options }: Asked): Promise<Outcome> {
   const startedMs = performance.now()
   const nowMs = Date.now()
-  const subject = withService(await readSubject(text, options.kind), options.as)
+  const subject = withService(await readSubject(await readTokenArgument(run, text), options.kind), options.as)
   const evidence =
     options.evidence === undefined
       ? undefined
@@ -71,7 +78,7 @@ async function investigate(output: Output, text: string, options: InvestigateOpt
   const record = subject.kind === 'decision' ? await recordOf(subject.value, options) : undefined
   await using asked = await askAuthority(options)
   const { td, pins, pinned } = await readPins(asked, options)
-  const investigated = await collectCase(subject, {
+  const investigated = await collectCase(withOrigin(subject, td), {
     requester: asked.requester,
     trustDomain: td,
     pins,
@@ -103,6 +110,12 @@ function withService(subject: Subject, service: string | undefined): Subject {
   if (service === undefined) return subject
   if (subject.kind !== 'build') throw new CliError('QIP_CLI_USAGE', { reason: '--as is for builds' })
   return { ...subject, as: parseWord('--as', () => parseServiceId(service)) }
+}
+
+/** `tokens/3/42` is short for `<trust domain>/tokens/3/42`. */
+function withOrigin(subject: Subject, td: string): Subject {
+  if (subject.kind !== 'token' || !subject.value.startsWith('tokens/')) return subject
+  return { ...subject, value: `${trustDomainName(td)}/${subject.value}` }
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -11,6 +11,7 @@ export const partKinds = [
   'revocations',
   'evidence',
   'entry',
+  'log',
   'subject',
   'context',
   'decisions',
@@ -95,7 +96,7 @@ function manifestText({ parts, subject, missing, ...rest }: Case): string {
 /** A subject as JSON. */
 export function subjectJson({ kind, value, claims, as }: Subject): JsonObject {
   if (claims === undefined) return { kind, value, ...(as !== undefined && { as }) }
-  const { sub, build, attestation, iat, exp, index, key } = claims
+  const { sub, build, attestation, iat, exp, log, index, key } = claims
   return {
     kind,
     value,
@@ -105,6 +106,7 @@ export function subjectJson({ kind, value, claims, as }: Subject): JsonObject {
       attestation: attestation === undefined ? null : [...attestation],
       iat,
       exp,
+      log: log ?? null,
       index: index ?? null,
       key: key ?? null,
     },
@@ -166,7 +168,7 @@ function readSubject({ kind, value, claims, as }: JsonObject): Subject {
     ...(as !== undefined && { as: textOf(as, 'the service') }),
   }
   if (claims === undefined) return subject
-  const { sub, build, attestation, iat, exp, index, key } = objectOf(claims, 'the claims')
+  const { sub, build, attestation, iat, exp, log, index, key } = objectOf(claims, 'the claims')
   const place = attestation === null ? undefined : listOf(attestation, 'the attestation')
   return {
     ...subject,
@@ -176,6 +178,7 @@ function readSubject({ kind, value, claims, as }: JsonObject): Subject {
       attestation: place && [numberOf(place[0], 'the claims'), numberOf(place[1], 'the claims')],
       iat: numberOf(iat, 'the claims'),
       exp: numberOf(exp, 'the claims'),
+      log: log === null ? undefined : textOf(log, 'the claims'),
       index: optional(index, 'the claims'),
       key: key === null ? undefined : textOf(key, 'the claims'),
     },

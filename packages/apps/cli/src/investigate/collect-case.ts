@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isQipError, type JsonObject } from '@quantum-ip/base'
 import { openLedger, requestJson, type Requester } from '@quantum-ip/client'
 import type { RevocationRecord, RootPins, TrustStore } from '@quantum-ip/trust'
+import { sliceEntryBundle } from '@quantum-ip/log'
 import { proverAt } from '../lib/log-reader.ts'
 import type { Case, CasePart, Missing, PartKind } from './case-file.ts'
 import { type CaseTrust, verifyCaseTrust } from './case-trust.ts'
@@ -8,8 +10,9 @@ import { collectDecisions, decisionQueryOf, type DecisionSpan, tokenPlaces } fro
 import { collectTrust, fetchPart } from './collect-trust.ts'
 import { noDecisions, readDecisions } from './decisions-part.ts'
 import { formatEntry } from './examine-entry.ts'
+import { formatWholeLog, wholeLogMax } from './examine-log.ts'
 import { numberAt, objectsAt, textAt } from './facts.ts'
-import { type Focus, focusOf, matchesFocus } from './focus.ts'
+import { type Focus, type FocusToken, focusOf, listedWithinMs, matchesFocus } from './focus.ts'
 import type { Subject } from './subject.ts'
 
 /** What is collected, and for whom. */
@@ -27,6 +30,8 @@ export interface CollectOptions extends DecisionSpan {
 }
 
 const buildsMax = 16
+/** States are signed every five seconds at least. */
+const statesMax = 24
 const proofsMax = 4
 
 /**
@@ -49,22 +54,28 @@ export async function collectCase(subject: Subject, options: CollectOptions): Pr
     parts: signed,
     missing: [],
   }
-  const trust = await verifyCaseTrust(start, pins)
-  const collector = new Collector(requester, trust)
+  const collector = new Collector(options, start, await verifyCaseTrust(start, pins))
   await collector.collect(subject, options)
-  return { ...start, parts: [...signed, ...collector.parts], missing: collector.missing }
+  return { ...start, parts: [...collector.signed, ...collector.parts], missing: collector.missing }
 }
 
 class Collector {
   readonly parts: CasePart[] = []
   readonly missing: Missing[] = []
   readonly #requester: Requester
-  readonly #store: TrustStore
-  readonly #revocations: readonly RevocationRecord[]
+  readonly #pins: RootPins
+  readonly #start: Case
+  /** The signed documents, the newest that were asked for. */
+  signed: readonly CasePart[]
+  #store: TrustStore
+  #revocations: readonly RevocationRecord[]
   #focus: Focus = { builds: [], services: [], keys: [], tokens: [] }
 
-  constructor(requester: Requester, { store, revocations }: CaseTrust) {
+  constructor({ requester, pins }: CollectOptions, start: Case, { store, revocations }: CaseTrust) {
     this.#requester = requester
+    this.#pins = pins
+    this.#start = start
+    this.signed = start.parts
     this.#store = store
     this.#revocations = revocations
   }
@@ -84,6 +95,7 @@ class Collector {
       { kind: 'incidents', name: 'incidents', target: '/v1/incidents?limit=1000' },
       'the incidents',
     )
+    await this.#awaitState(subject, progress)
     progress('decisions')
     const decisions = await this.#decisions(subject, logsOf(keys, this.#focus), options)
     progress('sessions, acts and events')
@@ -92,10 +104,31 @@ class Collector {
     await this.#refused(subject, options)
     progress('attestations')
     for (const build of this.#focus.builds.slice(0, buildsMax)) await this.#attestations(build)
+    await this.#ofBuilder(subject, said)
+    if (this.#focus.builds.length > 0 && !this.parts.some(({ kind }) => kind === 'evidence'))
+      await this.#wholeLogs()
     if (this.#focus.builds.length > buildsMax)
       this.#lack('attestations', `of the first ${buildsMax} builds only`)
     progress('proofs that tokens were issued')
     await this.#entries(subject, decisions ?? {})
+  }
+
+  /** A token is logged before it is handed out, and listed by a state up to a second later: that one is waited for. */
+  async #awaitState({ claims }: Subject, progress: CollectOptions['progress']): Promise<void> {
+    // Of a token that says when it was issued it is known when it had been listed at the latest; otherwise the next state will do.
+    const surelyMs =
+      claims === undefined ? (this.#store.state?.timeMs ?? 0) : claims.iat * 1_000 + listedWithinMs
+    const isBeyond = ({ log, index }: FocusToken) =>
+      log !== undefined && index !== undefined && index >= Math.max(0, this.#store.logSize(log))
+    for (let turn = 0; turn < statesMax && this.#focus.tokens.some((token) => isBeyond(token)); turn++) {
+      if ((this.#store.state?.timeMs ?? 0) > surelyMs) return
+      progress('a signed state that is younger than the token')
+      await sleep(500)
+      this.signed = await collectTrust(this.#requester)
+      const trust = await verifyCaseTrust({ ...this.#start, parts: this.signed }, this.#pins)
+      this.#store = trust.store
+      this.#revocations = trust.revocations
+    }
   }
 
   /** What names the subject: the record of a decision, the key itself, what an identifier stands for, the log of a token. */
@@ -149,7 +182,7 @@ class Collector {
     if (query === undefined) {
       this.#lack(
         'decisions',
-        'they are found by build, service, token log and place: name tokens/<n>/<index>',
+        'they are found by build, service, token log and place of a token (tokens/<n>/<index>)',
       )
       return undefined
     }
@@ -203,11 +236,56 @@ class Collector {
       `/v1/attestations?build=${build}`,
       `the attestations of build ${build.slice(0, 12)}…`,
     )
-    for (const attestation of objectsAt(answer ?? {}, 'attestations')) {
+    this.#addEvidence(objectsAt(answer ?? {}, 'attestations'))
+  }
+
+  #addEvidence(attestations: readonly JsonObject[]): void {
+    for (const attestation of attestations) {
       const name = `evidence-${numberAt(attestation, 'log') ?? 0}-${numberAt(attestation, 'index') ?? 0}`
       const text = textAt(attestation, 'evidence')
       if (text !== undefined && !this.parts.some((part) => part.name === name))
         this.parts.push({ kind: 'evidence', name, text })
+    }
+  }
+
+  /** What a builder's key may have signed. */
+  async #ofBuilder({ kind }: Subject, key: JsonObject | undefined): Promise<void> {
+    if (kind !== 'key' || key === undefined || textAt(key, 'use') !== 'qip-build') return
+    const name = textAt(key, 'name') ?? ''
+    const target = `/v1/investigations/attestations?builder=${encodeURIComponent(name)}`
+    const answer = await this.#ask(target, 'the attestations of the builder')
+    this.#addEvidence(objectsAt(answer ?? {}, 'attestations'))
+    if (answer?.['more'] === true)
+      this.#lack('older attestations of the builder', 'only the newest are listed')
+  }
+
+  /** That nothing is logged is the registry's word, unless the log is read whole. */
+  async #wholeLogs(): Promise<void> {
+    for (const [origin, { size }] of this.#store.state?.logs ?? []) {
+      if (!origin.includes('/attestations/')) continue
+      if (size > wholeLogMax) {
+        this.#lack(
+          `whether ${origin} has an entry that the registry does not tell`,
+          `it has ${size} entries: \`qip ledger verify\` reads it whole`,
+        )
+        continue
+      }
+      try {
+        const contents = openLedger(this.#requester, { origin, logKeys: [] }).contents()
+        const bundles: Uint8Array[] = []
+        for (let index = 0; index * 256 < size; index++) {
+          const width = Math.min(256, size - index * 256)
+          bundles.push(sliceEntryBundle(await contents.readEntries({ index, width }), 0, width))
+        }
+        const name = `log-${origin.slice(origin.lastIndexOf('/') + 1)}`
+        this.parts.push({
+          kind: 'log',
+          name,
+          text: formatWholeLog({ origin, size, entries: Buffer.concat(bundles) }),
+        })
+      } catch (error) {
+        this.#lack(`the whole of ${origin}`, reasonOf(error))
+      }
     }
   }
 
@@ -220,14 +298,14 @@ class Collector {
         ? [...own, ...tokenPlaces(decisions, 1)]
         : tokenPlaces(decisions, proofsMax)
     const once = new Map(places.map((place) => [`${place.log}/${place.index}`, place]))
-    for (const { log, index } of once.values()) await this.#entry(this.#originOf(log), index)
+    for (const { log, index } of once.values()) await this.#entry(log, index)
   }
 
   async #entry(origin: string, index: number): Promise<void> {
     const what = `the proof of token ${index} of ${origin}`
     const head = this.#store.logHead(origin)
     if (head === undefined) return this.#lack(what, 'the signed state does not list this log any more')
-    if (index >= head.size) return this.#lack(what, 'the log of the signed state ends before it')
+    if (index >= head.size) return this.#lack(what, `the log has ${head.size} entries`)
     const { size, hash } = head
     try {
       const contents = openLedger(this.#requester, { origin, logKeys: [] }).contents()
@@ -237,11 +315,6 @@ class Collector {
     } catch (error) {
       this.#lack(what, reasonOf(error))
     }
-  }
-
-  // tokens/3 is short for <trust domain>/tokens/3.
-  #originOf(log: string): string {
-    return log.startsWith('tokens/') ? `${this.#store.td.slice('spiffe://'.length)}/${log}` : log
   }
 
   async #fetch(

@@ -50,8 +50,10 @@ export function decisionQueryOf(
 }
 
 /**
- * Asks for the decisions about a subject: all of them counted, and some whole: the first and the last that passed and that did not,
- * those on heads that are in no log, and the newest.
+ * Asks for the decisions about a subject: all of them counted, and some whole: of each reason the first and the last that passed or
+ * did not, those on heads that are in no log, and the newest.
+ *
+ * The counts say when each of these was, so that it is asked for by its moment: no search through millions for the first of its kind.
  */
 export async function collectDecisions(
   requester: Requester,
@@ -62,31 +64,54 @@ export async function collectDecisions(
     ...(sinceMs !== undefined && { since: String(sinceMs) }),
     ...(untilMs !== undefined && { until: String(untilMs) }),
   }
-  const ask = (target: string, members: DecisionQueryMembers) =>
-    askFor(requester, target, { ...query, ...span, ...members })
   const list = (members: DecisionQueryMembers) =>
-    ask('decisions', members).then((json) => objectsAt(json, 'decisions'))
-  const counts = await ask('decision-counts', { by: 'service,status,reason,action,subject' })
+    askFor(requester, 'decisions', { ...query, ...members }).then((json) => objectsAt(json, 'decisions'))
+  const by = 'service,status,reason,action,subject'
+  const counts = await askFor(requester, 'decision-counts', { ...query, ...span, by })
   const oldest = await askFor(requester, 'decisions', { order: 'oldest', limit: '1' })
-  const whole = await Promise.all([
-    list({ action: 'allow', order: 'oldest', limit: '1' }),
-    list({ action: 'allow', limit: '1' }),
-    list({ action: 'reject', order: 'oldest', limit: '1' }),
-    list({ action: 'quarantine', order: 'oldest', limit: '1' }),
-    list({ head: 'unlogged', limit: String(limit) }),
-    list({ limit: String(limit) }),
-  ])
-  const records = new Map(whole.flat().map((record) => [textAt(record, 'id') ?? '', record]))
+  const groups = objectsAt(counts, 'groups')
+  const unlogged = groups.length === 0 ? [] : await list({ ...span, head: 'unlogged', limit: String(limit) })
+  const newest = groups.length === 0 ? [] : await list({ ...span, limit: String(limit) })
+  const named: (readonly JsonObject[])[] = []
+  for (const moment of namedMoments(groups)) named.push(await list(moment))
+  const records = new Map(
+    [...named.flat(), ...unlogged, ...newest].map((record) => [textAt(record, 'id') ?? '', record]),
+  )
   const first = objectsAt(oldest, 'decisions')[0]
   return {
     query: { ...query, ...span },
     total: numberAt(counts, 'count') ?? 0,
     requests: numberAt(counts, 'requests') ?? 0,
-    groups: [...objectsAt(counts, 'groups')],
+    groups: [...groups],
+    isWhole: counts['more'] !== true,
     suppressed: [...objectsAt(counts, 'suppressed')],
     oldestMs: first === undefined ? null : (numberAt(first, 'timeMs') ?? null),
     records: [...records.values()],
   }
+}
+
+const reasonsMax = 8
+
+/** The first and the last decision of what passed, and of each reason of what did not: by their moments. */
+function namedMoments(groups: readonly JsonObject[]): readonly DecisionQueryMembers[] {
+  const passing = groups.filter((group) => textAt(group, 'action') === 'allow')
+  const stopped = groups.filter((group) => textAt(group, 'action') !== 'allow')
+  const byReason = [...Map.groupBy(stopped, (group) => textAt(group, 'reason') ?? '')].slice(0, reasonsMax)
+  return [
+    ...edgesOf(passing, { action: 'allow' }),
+    ...byReason.flatMap(([reason, of]) => edgesOf(of, { reason })),
+  ]
+}
+
+function edgesOf(
+  groups: readonly JsonObject[],
+  members: DecisionQueryMembers,
+): readonly DecisionQueryMembers[] {
+  if (groups.length === 0) return []
+  const first = Math.min(...groups.map((group) => numberAt(group, 'firstMs') ?? 0))
+  const last = Math.max(...groups.map((group) => numberAt(group, 'lastMs') ?? 0))
+  const at = (ms: number) => ({ ...members, since: String(ms), until: String(ms + 1), limit: '1' })
+  return first === last ? [at(first)] : [at(first), at(last)]
 }
 
 async function askFor(

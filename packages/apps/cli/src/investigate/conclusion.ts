@@ -23,6 +23,8 @@ export interface Finding {
     | 'key_compromised'
     | 'unlogged'
     | 'token_unproven'
+    | 'token_other'
+    | 'withheld'
     | 'critical_event'
     | 'accepted_after_revocation'
     | 'revoked'
@@ -65,7 +67,7 @@ export function concludeCase(examined: Examined): Conclusion {
 function outcomeOf(findings: readonly Finding[], { focus, of }: Examined): Outcome {
   if (findings.some(({ speaks }) => speaks === 'against')) return 'contradicted'
   if (findings.some(({ speaks }) => speaks === 'revoked')) return 'revoked'
-  const lacks = of.missing.some(({ what }) => /attestation|revocation/.test(what))
+  const lacks = of.missing.some(({ what }) => /attestation|revocation|proof of token/.test(what))
   if (lacks) return 'unknown'
   if (findings.some(({ code }) => code === 'holds')) return 'clean'
   // Of a subject without any build there is nothing to attest; of one that nobody ever heard of, nothing to say.
@@ -78,7 +80,8 @@ function isKnown(parts: Examined['of']['parts']): boolean {
   )
 }
 
-function ofAttestations({ attestations, focus, of, decisions, sessions }: Examined): readonly Finding[] {
+function ofAttestations(examined: Examined): readonly Finding[] {
+  const { attestations, focus, of, decisions, sessions } = examined
   const findings: Finding[] = []
   for (const build of focus.builds) {
     const holding = attestations.filter((each) => each.holds && each.build === build)
@@ -96,10 +99,21 @@ function ofAttestations({ attestations, focus, of, decisions, sessions }: Examin
     if (holding.length === 0 && failing.length === 0 && !isUnknown) {
       const where = ran ? ', and it ran' : ''
       const text = `no attestation of build ${short(build)} is logged${where}`
-      findings.push({ code: 'not_attested', speaks: 'against', text })
+      findings.push(withheld(build, examined) ?? { code: 'not_attested', speaks: 'against', text })
     }
   }
   return [...findings, ...ofAdmission(attestations), ...ofRefusals(decisions)]
+}
+
+/** An entry of the log whose envelope the registry does not show. */
+function withheld(build: string, { wholeLogs }: Examined): Finding | undefined {
+  for (const { origin, builds } of wholeLogs) {
+    const found = [...builds].find(([, logged]) => logged === build)
+    if (found === undefined) continue
+    const text = `an attestation of build ${short(build)} is logged at ${found[0]} of ${origin}, and the registry does not have it`
+    return { code: 'withheld', speaks: 'against', text }
+  }
+  return undefined
 }
 
 function holdsFinding(
@@ -171,13 +185,31 @@ function ofKeys({ keys, focus }: Examined): readonly Finding[] {
   })
 }
 
-function ofTokens({ tokensFailing, decisions }: Examined): readonly Finding[] {
+function ofTokens({ of, focus, tokens, tokensFailing, decisions }: Examined): readonly Finding[] {
   const unlogged = decisions.records.filter(({ head }) => head === 'unlogged').length
-  const findings = tokensFailing.map(({ origin, index, reason }): Finding => ({
+  const findings: Finding[] = tokensFailing.map(({ origin, index, reason }): Finding => ({
     code: 'token_unproven',
     speaks: 'against',
     text: `token ${index} of ${origin} is not in its log: ${reason}`,
   }))
+  const isOne = of.subject.kind === 'token' || of.subject.kind === 'decision'
+  for (const wanted of isOne ? focus.tokens : []) {
+    const logged = tokens.find(({ origin, index }) => origin === wanted.log && index === wanted.index)
+    if (logged === undefined) continue
+    const place = `${logged.index} of ${logged.origin}`
+    if (wanted.digest !== undefined && wanted.digest !== logged.digest) {
+      findings.push({
+        code: 'token_other',
+        speaks: 'against',
+        text: `the log has another token at ${place}: this one was never issued`,
+      })
+    } else
+      findings.push({
+        code: 'holds',
+        speaks: 'for',
+        text: `the token was issued: proven to be logged at ${place}`,
+      })
+  }
   if (unlogged === 0) return findings
   const text = `${plural(unlogged, 'request', 'requests')} passed on a signed head that is in no log: the issuing key was used by somebody else`
   return [...findings, { code: 'unlogged', speaks: 'against', text }]

@@ -3,12 +3,13 @@ import { isQipError, type JsonObject, parseJson } from '@quantum-ip/base'
 import type { RevocationRecord, RootPins, TrustStore } from '@quantum-ip/trust'
 import { isObject } from '../lib/json.ts'
 import type { Case, CasePart, PartKind } from './case-file.ts'
-import { type CaseTrust, verifyCaseTrust } from './case-trust.ts'
+import { verifyCaseTrust } from './case-trust.ts'
 import { type DecisionsFact, readDecisions } from './decisions-part.ts'
 import { examineEntry, type FailingToken, type ProvenToken } from './examine-entry.ts'
+import { examineWholeLog, type WholeLog } from './examine-log.ts'
 import { type ExaminedAttestation, examineEvidence } from './examine-evidence.ts'
 import { numberAt, objectsAt, textAt } from './facts.ts'
-import { type Focus, focusOf, matchesFocus } from './focus.ts'
+import { type Focus, focusOf, listedWithinMs, matchesFocus } from './focus.ts'
 
 /** What a part is worth: everybody can check it again, or somebody said so. */
 export type Standing = 'proven' | 'reported' | 'fails'
@@ -32,6 +33,8 @@ export interface Examined {
   readonly attestations: readonly ExaminedAttestation[]
   readonly tokens: readonly ProvenToken[]
   readonly tokensFailing: readonly FailingToken[]
+  /** Attestation logs that were read whole. */
+  readonly wholeLogs: readonly WholeLog[]
   /** Those that are about the subject, in order. */
   readonly revocations: readonly RevocationRecord[]
   readonly decisions: DecisionsFact
@@ -68,7 +71,17 @@ export async function examineCase(investigated: Case, pins: RootPins): Promise<E
   const entries = investigated.parts.filter(({ kind }) => kind === 'entry')
   const checked = entries.map(({ name, text }) => examineEntry(name, text, store))
   const tokens = checked.filter((entry): entry is ProvenToken => 'digest' in entry)
-  const tokensFailing = checked.filter((entry): entry is FailingToken => 'reason' in entry)
+  const tokensFailing = [
+    ...checked.filter((entry): entry is FailingToken => 'reason' in entry),
+    ...beyondLogs(focus, {
+      store,
+      asOfMs: trust.asOfMs,
+      issuedMs: surelyIssuedMs(investigated, read('subject')[0]),
+    }),
+  ]
+  const wholeLogs = investigated.parts
+    .filter(({ kind }) => kind === 'log')
+    .flatMap(({ name, text }) => examineWholeLog(name, text, store) ?? [])
   const keys = read('keys').flatMap((answer) => objectsAt(answer, 'keys'))
   const whole = withSigners(focus, attestations, keys)
   const about = trust.revocations.filter((record) => matchesFocus(record, whole, tokens))
@@ -79,10 +92,11 @@ export async function examineCase(investigated: Case, pins: RootPins): Promise<E
     asOfMs: trust.asOfMs,
     epoch: store.epoch,
     seq: store.state?.seq ?? 0,
-    parts: standings(investigated.parts, { attestations, tokensFailing, trust }),
+    parts: standings(investigated.parts, { attestations, tokensFailing, wholeLogs }),
     attestations,
     tokens,
     tokensFailing,
+    wholeLogs,
     revocations: about,
     decisions,
     refusedSince: readDecisions(namedPart(investigated, 'decisions-refused')),
@@ -97,6 +111,36 @@ export async function examineCase(investigated: Case, pins: RootPins): Promise<E
       .filter((incident) => isAbout(incident, whole, decisions)),
     rules,
   }
+}
+
+/** When a token had been listed at the latest, by the authority's clock; `undefined` where nothing says so. */
+function surelyIssuedMs({ subject }: Case, record: JsonObject | undefined): number | undefined {
+  if (subject.claims !== undefined) return subject.claims.iat * 1_000 + listedWithinMs
+  const decided = subject.kind === 'decision' && record !== undefined ? numberAt(record, 'timeMs') : undefined
+  return decided === undefined ? undefined : decided + clocksMs
+}
+
+/** Who reports a decision has a clock of his own. */
+const clocksMs = 60_000
+
+/**
+ * Tokens that claim a place which their log does not have, according to a state that is surely younger than they are: a good token
+ * that is a moment old must not be called stolen. Of a place alone nobody knows how old it claims to be.
+ */
+function beyondLogs(
+  focus: Focus,
+  {
+    store,
+    asOfMs,
+    issuedMs,
+  }: { readonly store: TrustStore; readonly asOfMs: number; readonly issuedMs: number | undefined },
+): readonly FailingToken[] {
+  if (issuedMs === undefined || asOfMs <= issuedMs) return []
+  return focus.tokens.flatMap(({ log, index }) => {
+    const head = log === undefined ? undefined : store.logHead(log)
+    if (log === undefined || index === undefined || head === undefined || index < head.size) return []
+    return [{ part: '', origin: log, index, reason: `the log has ${head.size} entries` }]
+  })
 }
 
 /** An incident is about what it names: a service that was called or called, or the subject in its words. */
@@ -189,7 +233,7 @@ function withSigners(
 interface Outcomes {
   readonly attestations: readonly ExaminedAttestation[]
   readonly tokensFailing: readonly FailingToken[]
-  readonly trust: CaseTrust
+  readonly wholeLogs: readonly WholeLog[]
 }
 
 const provenNotes: Partial<Record<PartKind, string>> = {
@@ -205,7 +249,7 @@ function standings(parts: readonly CasePart[], outcomes: Outcomes): readonly Exa
 
 function standingOf(
   { name, kind }: Pick<CasePart, 'name' | 'kind'>,
-  { attestations, tokensFailing }: Outcomes,
+  { attestations, tokensFailing, wholeLogs }: Outcomes,
 ): Pick<ExaminedPart, 'standing' | 'note'> {
   const note = provenNotes[kind]
   if (note !== undefined) return { standing: 'proven', note }
@@ -222,6 +266,11 @@ function standingOf(
     const failing = tokensFailing.find(({ part }) => part === name)
     if (failing === undefined) return { standing: 'proven', note: 'in the tree that the signed state lists' }
     return { standing: 'fails', note: failing.reason }
+  }
+  if (kind === 'log') {
+    const isWhole = wholeLogs.some(({ part }) => part === name)
+    if (isWhole) return { standing: 'proven', note: 'every entry of the tree that the signed state lists' }
+    return { standing: 'fails', note: 'these are not the entries of the tree that the signed state lists' }
   }
   return { standing: 'reported', note: 'as the authority or an enforcement point said; nobody signed it' }
 }

@@ -22,6 +22,9 @@ export interface Focus {
   readonly tokens: readonly FocusToken[]
 }
 
+/** A state lags behind the log by up to a second, and is signed every five: what was issued so long ago is listed. */
+export const listedWithinMs = 6_000
+
 /** What a subject is widened by: all of it reported. */
 export interface FocusSources {
   /** The record of the decision, or what an identifier names. */
@@ -64,7 +67,7 @@ export function focusOf(
         tokens: [
           {
             digest: place === undefined ? value : undefined,
-            log: place?.['log'] ?? textAt(record, 'log'),
+            log: place?.['log'] ?? claims?.log ?? textAt(record, 'log'),
             index: place === undefined ? claims?.index : Number(place['index']),
           },
         ],

@@ -11,6 +11,7 @@ export function gapsOf(examined: Examined): readonly string[] {
     ...ofSampling(examined),
     ...ofSuppressed(examined),
     ...ofStanding(examined),
+    ...ofAbsence(examined),
   ]
 }
 
@@ -22,6 +23,9 @@ function ofMissing({ of, rules, attestations }: Examined): readonly string[] {
     : missing
 }
 
+/** Between an attestation and the first decision about anything there is always a moment. */
+const nearMs = 60_000
+
 function ofRetention({ decisions, attestations, of }: Examined): readonly string[] {
   if (of.sinceMs !== undefined) {
     return [`decisions before ${formatTime(of.sinceMs)} were not asked for (--since)`]
@@ -31,7 +35,7 @@ function ofRetention({ decisions, attestations, of }: Examined): readonly string
   const attested = attestations.flatMap((each) => (each.holds ? [each.attestedMs] : []))
   const begin = attested.length === 0 ? undefined : Math.min(...attested)
   // What was attested after the oldest decision cannot have been used before it.
-  if (begin !== undefined && begin >= oldestMs) return []
+  if (begin !== undefined && begin >= oldestMs - nearMs) return []
   return [`decisions before ${formatTime(oldestMs)}: none are kept, they were pruned or never reported`]
 }
 
@@ -63,6 +67,15 @@ function ofStanding({ of, decisions, tokens }: Examined): readonly string[] {
   if (decisions.total > 0 && tokens.length === 0)
     gaps.push('no token that was used is proven here to have been issued')
   return gaps
+}
+
+function ofAbsence({ attestations, focus, wholeLogs, of }: Examined): readonly string[] {
+  const isAbsent = focus.builds.length > 0 && attestations.length === 0
+  if (!isAbsent || of.missing.some(({ what }) => what.startsWith('whether '))) return []
+  const sizes = wholeLogs.map(({ origin, size }) => `${origin} (${size} entries)`).join(', ')
+  return wholeLogs.length === 0
+    ? ['that no attestation is logged is the word of the registry']
+    : [`attestation logs that were closed before: ${sizes} was read whole, and has none`]
 }
 
 function percent(share: number): string {

@@ -1,4 +1,11 @@
-import { hex, isQipError, isServiceId, parseServiceId } from '@quantum-ip/base'
+import {
+  hex,
+  isQipError,
+  isServiceId,
+  parseServiceId,
+  trustDomainName,
+  trustDomainOf,
+} from '@quantum-ip/base'
 import { parseDecisionId } from '@quantum-ip/telemetry'
 import { readToken, TokenRefusal } from '@quantum-ip/token'
 import { CliError } from '../cli-errors.ts'
@@ -32,6 +39,8 @@ export interface TokenClaims {
   readonly attestation: readonly [log: number, index: number] | undefined
   readonly iat: number
   readonly exp: number
+  /** The log that it names: only a JWT does. */
+  readonly log: string | undefined
   /** The index in its log. */
   readonly index: number | undefined
   /** The ID of the key that issued it: eight hexadecimal characters; of a JWT the thumbprint. */
@@ -99,6 +108,10 @@ function parseTokenSubject(text: string): Subject {
       attestation: claims.att,
       iat: claims.iat,
       exp: claims.exp,
+      log:
+        token.form === 'jwt'
+          ? `${trustDomainName(trustDomainOf(claims.sub))}/tokens/${token.log}`
+          : undefined,
       index: token.index,
       key: 'keyId' in token ? token.keyId.toString(16).padStart(8, '0') : token.kid,
     },

@@ -37,7 +37,8 @@ export interface Moment {
 /** All that happened, in the order of time. */
 export function timelineOf(examined: Examined): readonly Moment[] {
   const moments = [
-    ...examined.attestations.flatMap((each) => ofAttestation(each)),
+    ...examined.attestations.flatMap((each) => ofAttestation(each, examined.focus.builds.length === 1)),
+    ...ofAbsence(examined),
     ...examined.keys.filter((key) => isFocused(examined, key)).flatMap((key) => ofKey(key)),
     ...examined.sessions.flatMap((session) => ofSession(session)),
     ...ofTokens(examined),
@@ -69,7 +70,20 @@ export function timelineOf(examined: Examined): readonly Moment[] {
   )
 }
 
-function ofAttestation(attestation: ExaminedAttestation): readonly Moment[] {
+/** Logs that were read whole and have nothing: that, too, is proven as of the signed state. */
+function ofAbsence({ wholeLogs, focus, asOfMs }: Examined): readonly Moment[] {
+  return wholeLogs
+    .filter(({ builds }) => !focus.builds.some((build) => [...builds.values()].includes(build)))
+    .map(({ origin, size }) => ({
+      timeMs: asOfMs,
+      chapter: 'log',
+      text: `no attestation is in ${origin}: all of its ${plural(size, 'entry', 'entries')} were read`,
+      standing: 'proven',
+      tone: 'bad',
+    }))
+}
+
+function ofAttestation(attestation: ExaminedAttestation, isOne: boolean): readonly Moment[] {
   if (!attestation.holds) {
     const { origin, index, reason } = attestation
     const ref = `${origin}/${index}`
@@ -85,16 +99,17 @@ function ofAttestation(attestation: ExaminedAttestation): readonly Moment[] {
       },
     ]
   }
-  const { builder, source, startedMs, finishedMs, attestedMs, origin, index, treeSize, admissions } =
+  const { build, builder, source, startedMs, finishedMs, attestedMs, origin, index, treeSize, admissions } =
     attestation
   const built = finishedMs ?? startedMs
+  const which = isOne ? '' : `${short(build)} `
   const moments: Moment[] = []
   if (built !== undefined) {
     const from = source === undefined ? '' : ` from ${source}`
     moments.push({
       timeMs: built,
       chapter: 'build',
-      text: `built by ${builder}${from}`,
+      text: `${which}built by ${builder}${from}`,
       standing: 'proven',
       tone: 'plain',
     })
@@ -103,7 +118,7 @@ function ofAttestation(attestation: ExaminedAttestation): readonly Moment[] {
   moments.push({
     timeMs: attestedMs,
     chapter: 'log',
-    text: `attested by ${builder}, logged; inclusion proven in the tree of ${plural(treeSize, 'entry', 'entries')}`,
+    text: `${which}attested by ${builder}, logged; inclusion proven in the tree of ${plural(treeSize, 'entry', 'entries')}`,
     standing: 'proven',
     tone: refused.length > 0 ? 'warn' : 'good',
     ref: `${origin}/${index}`,
@@ -164,7 +179,7 @@ function ofTokens({ tokens, tokensFailing, decisions }: Examined): readonly Mome
     ...tokens.map(({ origin, index, digest, expiresMs, size }): Moment => ({
       timeMs: seen(origin, index) ?? expiresMs,
       chapter: 'token',
-      text: `token ${short(digest)} was issued: proven in the tree of ${plural(size, 'entry', 'entries')}`,
+      text: `token ${short(digest)} ${seen(origin, index) === undefined ? 'ends; it was issued' : 'was issued'}: proven in the tree of ${plural(size, 'entry', 'entries')}`,
       standing: 'proven',
       tone: 'plain',
       ref: `${origin}/${index}`,
@@ -276,7 +291,7 @@ function ofAct(act: JsonObject): Moment {
   return {
     timeMs: numberAt(act, 'timeMs') ?? 0,
     chapter: 'act',
-    text: `${textAt(act, 'operator') ?? ''}: ${textAt(act, 'act') ?? ''} ${(textAt(act, 'detail') ?? '').slice(0, 120)}`,
+    text: `${textAt(act, 'operator') ?? ''}: ${textAt(act, 'act') ?? ''} ${shortened(textAt(act, 'detail') ?? '')}`,
     standing: 'reported',
     tone: 'plain',
     ref: `act ${numberAt(act, 'number') ?? 0}`,
@@ -304,6 +319,12 @@ function ofIncident(incident: JsonObject): readonly Moment[] {
           },
         ]),
   ]
+}
+
+function shortened(detail: string): string {
+  return detail
+    .replaceAll(/[0-9a-f]{64}|(?<=")[A-Za-z0-9_-]{43}(?=")/g, (value) => short(value))
+    .slice(0, 160)
 }
 
 /** A digest or thumbprint, enough of it to recognise. */

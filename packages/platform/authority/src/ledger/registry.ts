@@ -196,6 +196,16 @@ export class Registry {
     return Promise.all(rows.map((row) => this.#registered(row)))
   }
 
+  /** The newest attestations of a builder. Asked by a person who looks into a key: a walk, and no index more on each attestation. */
+  async listOf(builder: string, limit: number): Promise<readonly Registered[]> {
+    const named = `%${`"builder":${JSON.stringify(builder)}`.replaceAll(/[!%_]/g, '!$&')}%`
+    const rows = await this.#options.store.sql.query(
+      `SELECT * FROM attestations WHERE facts LIKE ? ESCAPE '!' ORDER BY time_ms DESC, position DESC LIMIT ?`,
+      [named, limit],
+    )
+    return Promise.all(rows.map((row) => this.#registered(row)))
+  }
+
   /** One attestation by its place. */
   async find(log: number, index: number): Promise<Registered | undefined> {
     const [row] = await this.#find('SELECT * FROM attestations WHERE log = ? AND position = ?', [log, index])

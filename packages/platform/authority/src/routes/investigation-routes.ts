@@ -8,7 +8,12 @@ import { closed } from './schemas.ts'
 const valuesMax = 32
 
 /** What the authority knows around builds, services, keys and logs that somebody looks into. */
-export function addInvestigationRoutes(app: App, { authority }: RouteContext): void {
+export function addInvestigationRoutes(app: App, context: RouteContext): void {
+  addBuilderRoute(app, context)
+  addContextRoute(app, context)
+}
+
+function addContextRoute(app: App, { authority }: RouteContext): void {
   const { sql } = authority.store
   app.get(
     '/v1/investigations/context',
@@ -36,6 +41,26 @@ export function addInvestigationRoutes(app: App, { authority }: RouteContext): v
       ])
       const rules = authority.admission.rules.map((rule) => ruleJson(rule))
       return plain({ sessions, rules, acts, events })
+    },
+  )
+}
+
+const attestationsMax = 200
+
+function addBuilderRoute(app: App, { authority }: RouteContext): void {
+  app.get(
+    '/v1/investigations/attestations',
+    {
+      config: requireRole('viewer'),
+      schema: {
+        querystring: closed({
+          builder: Type.String({ minLength: 1, maxLength: 255, description: "the builder's URI" }),
+        }),
+      },
+    },
+    async (request) => {
+      const found = await authority.registry.listOf(request.query.builder, attestationsMax + 1)
+      return plain({ attestations: found.slice(0, attestationsMax), more: found.length > attestationsMax })
     },
   )
 }
