@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import { inCanary } from '@quantum-ip/policy'
 import { type Client, type Edge, openClient, openFleet, type TestFleet, until } from './support/fleet.ts'
 
 const settings = { yaml: 'policies: { authority: [shop] }\n', route: ', policy: shop', threads: 2 }
@@ -101,4 +102,119 @@ test('a gateway takes the policies that the authority signs, in all threads and 
   await scene.edge.restart()
   assert.equal(await answers(scene, 'orders', headers), '403')
   assert.equal(await answers(scene, 'closed', headers), '200')
+})
+
+function isInside(name: string): boolean {
+  return inCanary(50, `identity spiffe://acme.example/ns/prod/sa/${name}`, 'shop')
+}
+
+/** Two workloads: one of those for whom a canary of 50 % is carried out, and one of the others. */
+function namesForHalf(): { readonly inside: string; readonly outside: string } {
+  const names = Array.from({ length: 64 }, (_, at) => `client-${at}`)
+  const inside = names.find((name) => isInside(name))
+  const outside = names.find((name) => !isInside(name))
+  assert.ok(inside !== undefined && outside !== undefined)
+  return { inside, outside }
+}
+
+interface Status {
+  readonly rollout: { readonly active: { readonly version: number; readonly mode?: string } }
+  readonly counts: {
+    readonly requests: number
+    readonly rejected: number
+    readonly differences: readonly Readonly<Record<string, unknown>>[]
+  }
+  readonly promotions: readonly { readonly outcome?: string; readonly detail?: string }[]
+}
+
+async function statusOf({ fleet }: Scene): Promise<Status> {
+  return JSON.parse((await fleet.qip('policy', 'status', 'shop', '--json')).stdout) as Status
+}
+
+/** Calls all the time, until it is stopped; says which answers there were. */
+function keepCalling(scene: Scene, clients: readonly Client[]): () => Promise<ReadonlySet<number>> {
+  const found = new Set<number>()
+  const over = new AbortController()
+  const calling = (async () => {
+    while (!over.signal.aborted) {
+      for (const client of clients) {
+        const response = await fetch(`${scene.edge.url}/orders`, { headers: await client.headers() })
+        await response.text()
+        found.add(response.status)
+      }
+    }
+  })()
+  return async () => {
+    over.abort()
+    await calling
+    return found
+  }
+}
+
+test('a bad candidate shows its differences in shadow and is rolled back in its canary; a good one is enforced', async () => {
+  await using stack = new AsyncDisposableStack()
+  const scene = await openScene(stack)
+  const { inside, outside } = namesForHalf()
+  const clients = [
+    await openClient(stack, scene.fleet, inside),
+    await openClient(stack, scene.fleet, outside),
+  ] as const
+  await publish(scene, policyText(1, []))
+  await isRolledOut(scene)
+  await publish(scene, policyText(2, [closing('orders')]))
+  await isRolledOut(scene)
+
+  const shadowed = keepCalling(scene, clients)
+  await until('both callers show as those who would be rejected', async () => {
+    const { counts } = await statusOf(scene)
+    return counts.differences.length === 2
+  })
+  assert.deepEqual([...(await shadowed())], [200])
+  const told = await scene.fleet.qip('policy', 'status', 'shop')
+  assert.match(told.stdout, /2 callers would be treated otherwise/)
+  assert.match(told.stdout, new RegExp(`${inside} +no-orders +allow +reject +\\d+`))
+
+  const promotes = (...more: readonly string[]) =>
+    scene.fleet.qip(
+      'policy',
+      'promote',
+      'shop',
+      '--steps',
+      '50%',
+      '--soak',
+      '1s',
+      '--min-requests',
+      '20',
+      ...more,
+    )
+  const calling = keepCalling(scene, clients)
+  const bad = await promotes()
+  assert.equal(bad.code, 1, bad.stderr)
+  assert.match(bad.stdout, /rolled back shop version 2: \d+ of \d+ requests of verified callers rejected/)
+  assert.match(bad.stdout, new RegExp(`${inside} +no-orders +allow +reject`))
+  assert.doesNotMatch(bad.stdout, new RegExp(`${outside} +no-orders`))
+  await isRolledOut(scene)
+  assert.deepEqual(
+    [...(await calling())].sort((a, b) => a - b),
+    [200, 403],
+  )
+  const after = await statusOf(scene)
+  assert.deepEqual([after.rollout.active.version, after.promotions[0]?.outcome], [1, 'rolled-back'])
+  assert.equal(await answers(scene, 'orders', await clients[0].headers()), '200')
+
+  await publish(scene, policyText(3, [closing('closed')]))
+  const goodCalls = keepCalling(scene, clients)
+  const good = await promotes()
+  assert.equal(good.code, 0, good.stdout + good.stderr)
+  assert.deepEqual([...(await goodCalls())], [200])
+  const { rollout } = await statusOf(scene)
+  assert.deepEqual([rollout.active.version, rollout.active.mode], [3, 'enforce'])
+  await isRolledOut(scene)
+  assert.equal(await answers(scene, 'closed', await clients[1].headers()), '403')
+
+  const back = await scene.fleet.qip('policy', 'rollback', 'shop', '--reason', 'test')
+  assert.equal(back.code, 0, back.stderr)
+  assert.match(back.stdout, /version 1 is in force/)
+  const history = await scene.fleet.qip('policy', 'history', 'shop')
+  assert.match(history.stdout, /rollback +version 1 .*\n.* enforce +version 3, enforce/)
 })

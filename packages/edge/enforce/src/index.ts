@@ -13,6 +13,7 @@ export {
   type GatewayOptions,
   type GatewayRoute,
   type RevocationFeed,
+  type WatchedRequest,
 } from './gateway/gateway-options.ts'
 export { type BoundAddress } from './gateway/listener.ts'
 export {

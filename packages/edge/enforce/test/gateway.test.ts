@@ -468,8 +468,8 @@ test('lets a candidate decide too, without effect', async () => {
   const seen: string[] = []
   await using scene = await openScene({
     candidates: new Map([['default', policyOf({ mode: 'monitor' }, 'next')]]),
-    shadow: (candidate, active) =>
-      void seen.push(`${candidate.policy.name} ${candidate.action} ${active.action}`),
+    watch: (active, candidate) =>
+      void seen.push(`${candidate?.policy.name} ${candidate?.action} ${active.action}`),
   })
   assert.equal((await scene.ask()).status, 401)
   assert.deepEqual(seen, ['next allow reject'])

@@ -31,7 +31,10 @@ import { openAlone } from './instances/exclusive-store.ts'
 import { Identifiers } from './state/identifiers.ts'
 import { listedHead } from './state/listed-logs.ts'
 import { Propagation } from './state/propagation.ts'
-import type { Policies, PublishOrder, SignedRollout } from './policies/policies.ts'
+import type { Policies } from './policies/policies.ts'
+import { PolicyReports } from './policies/policy-reports.ts'
+import { openPromotions } from './policies/open-promotions.ts'
+import type { Promotions } from './policies/promotions.ts'
 import type { IssuanceRecords } from './records/issuance-records.ts'
 import { LogEnds } from './records/log-ends.ts'
 import type { Publisher } from './state/publisher.ts'
@@ -70,6 +73,8 @@ export class Authority {
   readonly propagation: Propagation
   readonly rotations: Rotations
   readonly policies: Policies
+  readonly policyReports: PolicyReports
+  readonly promotions: Promotions
   readonly acts: Acts
   readonly watch: Watch
   /** Incidents and windows. */
@@ -104,6 +109,7 @@ export class Authority {
     this.publisher = parts.publisher
     this.sessions = parts.sessions
     this.policies = parts.policies
+    this.policyReports = new PolicyReports(store.sql, clock)
     this.registry = parts.registry
     this.revocations = parts.revocations
     this.identifiers = new Identifiers(store.sql)
@@ -139,6 +145,7 @@ export class Authority {
       issuer: this.issuer,
       follow: () => this.#followKeys(),
     })
+    this.promotions = openPromotions(options, { ...parts, reports: this.policyReports })
     this.#schedule = new KeySchedule(parts.keys, clock, options.keyLifeMs)
     this.#appliedEpoch = parts.revocations.epoch
     this.#timer = setInterval(() => void this.maintain().catch(() => undefined), maintenanceMs)
@@ -146,6 +153,8 @@ export class Authority {
     if (options.leads !== undefined) this.#others = followOthers(parts, (change) => this.#inTurn(change))
     this.#stepTimer = setInterval(() => {
       if (this.rotations.mayWait) this.#advanceSoon()
+      // A step that fails is taken again by the next look.
+      if (this.promotions.mayRun) void this.promotions.advance().catch(() => undefined)
     }, options.rotationStepMs ?? rotationStepMs)
     this.#stepTimer.unref()
   }
@@ -243,17 +252,6 @@ export class Authority {
   }
 
   /**
-   * Publishes a version of a policy, and resolves once the state that names its rollout is published.
-   *
-   * @throws {AuthorityError} as {@link Policies.publish}
-   */
-  async publishPolicy(order: PublishOrder): Promise<SignedRollout> {
-    const rollout = await this.policies.publish(order)
-    await this.publisher.publish()
-    return rollout
-  }
-
-  /**
    * Revokes, and resolves once the state that confirms it is published.
    *
    * @throws {AuthorityError} `QIP_AUTHORITY_REVOCATION_REFUSED` · `QIP_AUTHORITY_STORE_UNAVAILABLE`: it may come into force later
@@ -293,6 +291,7 @@ export class Authority {
       await this.rotations.advance()
     })
     if (await this.policies.signAgain()) await this.publisher.publish()
+    await this.policyReports.prune()
     await this.watch.maintain()
     await this.operations.maintain()
     await this.records?.prune()

@@ -44,7 +44,7 @@ spec:
 }
 
 function publish(authority: Authority, text: string, activate = false): Promise<{ document: PolicyRollout }> {
-  return authority.publishPolicy({ text, comment: '', by: 'alice', activate })
+  return authority.promotions.publish({ text, comment: '', by: 'alice', activate })
 }
 
 const refusedWith = (code: string) => (error: unknown) => isQipError(error, code)

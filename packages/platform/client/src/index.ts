@@ -63,6 +63,7 @@ export {
   type RefusedRollout,
   type RolledOutPolicy,
 } from './policy-follower.ts'
+export { openPolicyReports, type PolicyReportsOptions } from './policy-reports.ts'
 export {
   formatSessionProof,
   matchesSession,

@@ -46,6 +46,7 @@ export {
   dimensionOf,
   keyUses,
   otherValue,
+  policyDifferences,
 } from './dimensions.ts'
 export { type Exemplar, Exemplars } from './exemplars.ts'
 export {

@@ -15,6 +15,7 @@ import { policyReplayCommand } from './policy-replay.ts'
 import { policyTestCommand } from './policy-test.ts'
 import { inFile, readPolicyFile } from '../lib/policy-file.ts'
 import { diffCommand } from './policy-diff.ts'
+import { promoteCommand, rollbackCommand } from './policy-promote.ts'
 import { publishCommand } from './policy-publish.ts'
 import { historyCommand, listCommand, showCommand, statusCommand } from './policy-show.ts'
 
@@ -51,6 +52,8 @@ export function policyCommand(run: Run): Command {
     diffCommand(run),
     statusCommand(run),
     historyCommand(run),
+    promoteCommand(run),
+    rollbackCommand(run),
   ].reduce(
     (command, each) => command.addCommand(each),
     newCommand('policy', 'write, check, test, replay, publish and roll out policies'),

@@ -3,6 +3,8 @@ import { AnswerReader } from '@quantum-ip/client'
 import type { Outcome } from '../exit-codes.ts'
 import { type Cell, type Output, tone } from './output.ts'
 import { activeText, candidateText, readRollout, type RolloutView } from './policy-view.ts'
+import { showDifferences } from './policy-differences.ts'
+import { readPromotions, stepText } from './promotion-view.ts'
 import { formatSpan, formatTime } from './times.ts'
 
 const membersMax = 100_000
@@ -20,7 +22,10 @@ export function showPolicyStatus(output: Output, json: JsonObject): Outcome {
       ['since', `${formatTime(rollout.timeMs)}, ${rollout.action} by ${rollout.by}`],
       rollout.candidate && ['candidate', candidateText(rollout.candidate)],
     ])
+    const [promotion] = readPromotions(json)
+    if (promotion?.phase === 'running') output.line(tone('accent', 'promotion'), stepText(promotion))
     showMembers(output, rollout, members)
+    showDifferences(output, json)
   })
   return drifts.length === 0 ? 'ok' : 'no'
 }

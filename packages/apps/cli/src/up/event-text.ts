@@ -18,6 +18,10 @@ const sentences: Readonly<Record<string, (told: (name: string) => string) => str
     `rotation ${told('rotation')} of ${told('use')} was rolled back, the key before signs again: ${told('detail')}; look at that member before you rotate again`,
   rotation_without_way_back: (told) =>
     `rotation ${told('rotation')} of ${told('use')} should be rolled back and cannot be, the new key goes on signing: ${told('detail')}; look at that member`,
+  policy_promoted: (told) =>
+    `policy ${told('policy')} version ${told('version')} was promoted: ${told('detail')}`,
+  policy_rolled_back: (told) =>
+    `policy ${told('policy')} version ${told('version')} was rolled back, what was before is in force: ${told('detail')}; qip policy status ${told('policy')} lists who was rejected, and by which rule`,
   incident_opened: (told) =>
     `security event ${told('event')} opened incident ${told('incident')}: qip incident show ${told('incident')}`,
   incident_closed: (told) =>

@@ -187,6 +187,7 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
     policies: policies.active,
     candidates: policies.candidates,
     policyObserver: policyObserver({ metrics, point }),
+    watch: (...decided) => policies.watch(...decided),
     decisions,
     trust: store,
     ...(config.gateway.retries.proxies.length > 0 && { retries: config.gateway.retries }),

@@ -2,16 +2,24 @@ import { join } from 'node:path'
 import type { JsonObject } from '@quantum-ip/base'
 import {
   openPolicyFollower,
+  openPolicyReports,
   type PolicyFollower,
   type RolledOutPolicy,
   type Session,
   type TrustFollower,
 } from '@quantum-ip/client'
-import type { Gateway } from '@quantum-ip/enforce'
+import type { Gateway, WatchedRequest } from '@quantum-ip/enforce'
 import { type Config, readYaml } from '@quantum-ip/http'
-import { builtinPolicy, type CompiledPolicy, compileReadPolicy, type OtherMode } from '@quantum-ip/policy'
+import {
+  builtinPolicy,
+  type CompiledPolicy,
+  compileReadPolicy,
+  type Decision,
+  type OtherMode,
+} from '@quantum-ip/policy'
 import type { Metrics } from '@quantum-ip/telemetry'
 import type { PolicyText, TrustStore } from '@quantum-ip/trust'
+import { differenceCounter, PolicyTally } from './policy-tally.ts'
 
 /** What the policies of a gateway are opened with. */
 export interface PolicyPartOptions {
@@ -34,7 +42,10 @@ export class PolicyPart implements AsyncDisposable {
   /** By name of the policy beside which each one decides. */
   readonly candidates = new Map<string, CompiledPolicy>()
   readonly #options: PolicyPartOptions
+  /** What is counted about each policy that the authority rolls out, since its rollout was taken. */
+  readonly #tallies = new Map<string, PolicyTally>()
   #follower: PolicyFollower | undefined
+  #reports: AsyncDisposable | undefined
   #gateway: Pick<Gateway, 'usePolicies'> | undefined
 
   private constructor(options: PolicyPartOptions) {
@@ -60,6 +71,7 @@ export class PolicyPart implements AsyncDisposable {
         onEvent(`gateway: policies: ${error instanceof Error ? error.message : 'unknown'}`),
     })
     for (const [name, policy] of options.files) part.#showVersion(name, policy)
+    if (config.policies.authority.length > 0) part.#report()
     return part
   }
 
@@ -67,6 +79,35 @@ export class PolicyPart implements AsyncDisposable {
   use(gateway: Pick<Gateway, 'usePolicies'>): void {
     this.#gateway = gateway
     gateway.usePolicies(this.active, this.candidates)
+  }
+
+  /** Counts what a policy under watch decides: the candidate, or the active one while it is not carried out for all. */
+  watch(active: Decision, candidate: Decision | undefined, request: WatchedRequest): void {
+    const tally = this.#tallies.get(active.policy.name)
+    if (tally === undefined) return
+    if (candidate !== undefined) {
+      // Of a canary those for whom it is carried out count; in shadow all.
+      if (candidate.mode === 'canary' && !candidate.enforced) return
+      tally.add({ ...request, decision: candidate, otherwise: active.action })
+    } else if (active.mode === 'monitor' || (active.mode === 'canary' && active.enforced)) {
+      tally.add({ ...request, decision: active, otherwise: 'allow' })
+    }
+  }
+
+  #report(): void {
+    const { config, session, thread } = this.#options
+    const { name } = config.gateway
+    this.#reports = openPolicyReports(session, {
+      point: thread === 0 ? name : `${name}-${thread}`,
+      collect: () =>
+        [...this.#tallies.values()].flatMap((tally) => {
+          const news = tally.news()
+          return news === undefined ? [] : [news]
+        }),
+      onLost: () => {
+        for (const tally of this.#tallies.values()) tally.again()
+      },
+    })
   }
 
   /** What is held, for the authority. */
@@ -99,6 +140,7 @@ export class PolicyPart implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reports?.[Symbol.asyncDispose]()
     await this.#follower?.[Symbol.asyncDispose]()
   }
 
@@ -117,6 +159,10 @@ export class PolicyPart implements AsyncDisposable {
     if (beside === undefined) this.candidates.delete(name)
     else this.candidates.set(name, beside)
     this.#showVersion(name, next)
+    this.#tallies.set(
+      name,
+      new PolicyTally(name, rollout.number, differenceCounter(this.#options.metrics, name)),
+    )
     this.#options.onEvent(
       `gateway: policy ${name} version ${active.version}${candidate === undefined ? '' : `, candidate ${candidate.version}`}`,
     )

@@ -52,8 +52,8 @@ export interface RevocationFeed {
   subscribe(listener: { onEpoch?(epoch: number): void; onCompromised?(): void }): () => void
 }
 
-/** What candidate and active policy both decided about. */
-export interface ShadowedRequest {
+/** What active policy and candidate both decided about. */
+export interface WatchedRequest {
   readonly facts: Facts
   /** `null` where the decision is not recorded. */
   readonly decisionId: string | null
@@ -72,8 +72,12 @@ export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' 
    * place of the active one for those callers for whom they are carried out.
    */
   readonly candidates?: ReadonlyMap<string, CompiledPolicy>
-  /** Hears what candidates decide, and what the active policy does. */
-  readonly shadow?: (candidate: PolicyDecision, active: PolicyDecision, request: ShadowedRequest) => void
+  /** Hears of each decision: the active policy's, and the candidate's beside it where there is one. Must be cheap, and not throw. */
+  readonly watch?: (
+    active: PolicyDecision,
+    candidate: PolicyDecision | undefined,
+    request: WatchedRequest,
+  ) => void
   /** Upstreams that policies name for quarantine. */
   readonly quarantineUpstreams?: ReadonlyMap<string, UpstreamOptions>
   /** Quarantined requests in flight per service, where the policy gives a share. Default 10. */

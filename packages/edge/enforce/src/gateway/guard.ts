@@ -187,7 +187,7 @@ export class GatewayGuard {
     const decision = this.#isPutOff(route, verdict, decided) ? { ...decided, deferred: true } : decided
     const traceId = asked.trace?.context.traceId ?? traceIdOf(asked.carried.traceparent)
     const id = options.decisions?.record({ verdict, decision, facts, traceId }) ?? null
-    if (candidate !== undefined) options.shadow?.(candidate, active, { facts, decisionId: id })
+    options.watch?.(active, candidate, { facts, decisionId: id })
     if (asked.trace !== undefined) this.#span(asked, verdict, { decision, id })
     if (decision.deferred) options.deferred?.({ verdict, id, priority: route.priority })
     return this.#act(asked, verdict, { decision, id, facts })

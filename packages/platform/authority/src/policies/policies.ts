@@ -137,6 +137,7 @@ export class Policies {
       const current = this.#current.get(name)
       if (current === undefined && this.#current.size >= namesMax)
         throw refused(`there are ${namesMax} policies already`)
+      await this.#checkIdle(name)
       const published = await this.#keep({ name, version }, order)
       const active = { version, mode: undefined, share: 0 }
       const isFirst = current === undefined || order.activate
@@ -150,6 +151,16 @@ export class Policies {
       if (!isFirst && current.document.active.version === version)
         throw refused(`version ${version} of \`${name}\` is in force already`)
       return this.#roll(name, rollout, { published })
+    })
+  }
+
+  async #checkIdle(name: string): Promise<void> {
+    const running = "SELECT number FROM policy_promotions WHERE name = ? AND phase = 'running'"
+    if ((await this.#options.sql.query(running, [name])).length === 0) return
+    const next = `wait for it, or take it back: qip policy rollback ${name}`
+    throw new AuthorityError('QIP_AUTHORITY_POLICY_REFUSED', {
+      reason: `a promotion of \`${name}\` is under way`,
+      next,
     })
   }
 

@@ -1,8 +1,12 @@
 import { type App, requireRole } from '@quantum-ip/http'
 import { Type } from 'typebox'
 import { readRollout, readRollouts, readVersions } from '../policies/policy-rows.ts'
+import type { Authority } from '../authority.ts'
+import type { PolicyCounts } from '../policies/policy-reports.ts'
+import type { Promotion } from '../policies/promotion.ts'
 import { numberSchema, heldPolicyJson, policyNameSchema, rolloutJson } from './policy-schemas.ts'
 import { actorOf, type RouteContext } from './route-context.ts'
+import { addPromotionRoutes, countsJson, promotionJson } from './promotion-routes.ts'
 import { closed } from './schemas.ts'
 
 const listedMax = 100
@@ -13,6 +17,7 @@ export function addPolicyRoutes(app: App, context: RouteContext): void {
   addReadRoutes(app, context)
   addDocumentRoutes(app, context)
   addPublishRoute(app, context)
+  addPromotionRoutes(app, context)
 }
 
 function addReadRoutes(app: App, { authority }: RouteContext): void {
@@ -30,9 +35,16 @@ function addReadRoutes(app: App, { authority }: RouteContext): void {
       const { sql } = authority.store
       const rollouts = await readRollouts(sql, name, listedMax)
       const members = await authority.fleet.read()
+      const promotions = await authority.promotions.list(name, listedMax)
+      const running = promotions.find(({ phase }) => phase === 'running')
+      const last = promotions.find(({ phase }) => phase === 'ended')
+      const counts = await authority.policyReports.counts(name, running?.rollout ?? document.number)
       return {
         rollout: rolloutJson(document),
         versions: await readVersions(sql, name, listedMax),
+        counts: countsJson(counts),
+        ...(last !== undefined && { lastStep: countsJson(await countsOf(authority, last, document.number)) }),
+        promotions: promotions.map((promotion) => promotionJson(promotion)),
         history: rollouts.map((rollout) => rolloutJson(rollout.document)),
         members: members.flatMap(({ point, region, sid, seenMs, policies: held = [] }) => {
           const own = held.find((each) => each.name === name)
@@ -42,6 +54,16 @@ function addReadRoutes(app: App, { authority }: RouteContext): void {
       }
     },
   )
+}
+
+/** What was counted in the last step of a promotion that has ended. */
+function countsOf(
+  { policyReports }: Pick<Authority, 'policyReports'>,
+  { name, rollout, endedMs }: Promotion,
+  now: number,
+): Promise<PolicyCounts> {
+  // Numbers are at least the milliseconds of their time.
+  return policyReports.counts(name, rollout, Math.min(now, endedMs ?? now))
 }
 
 /** The signed documents, as members fetch them. */
@@ -87,7 +109,7 @@ function addPublishRoute(app: App, { authority }: RouteContext): void {
     async (request) => {
       const { text, comment = '', activate = false } = request.body
       const by = actorOf(request)
-      const { document } = await authority.publishPolicy({ text, comment, by, activate })
+      const { document } = await authority.promotions.publish({ text, comment, by, activate })
       const { policy: name, number, active, candidate } = document
       const version = (candidate ?? active).version
       await authority.acts.record(by, 'policy-publish', { name, version, rollout: number, activate })
