@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
+import { join } from 'node:path'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
@@ -125,6 +126,7 @@ describe('with an authority and a gateway as processes', () => {
     const change = gone.rows('changes').find(({ seen }) => seen.includes('rotate'))
     assert.match(change?.next ?? '', /qip keys rollback/)
     assert.equal(gone.rows('ledger-readable')[0]?.outcome, 'ok')
+    assert.equal(gone.rows('policy-changes')[0]?.outcome, 'ok')
     assert.equal(gone.rows('incident-declared')[0]?.outcome, 'warn')
     assert.match(
       gone.draft,
@@ -140,5 +142,14 @@ describe('with an authority and a gateway as processes', () => {
     assert.equal(gone.rows('rotation-scheduled')[0]?.outcome, 'ok')
     assert.notEqual(gone.rows('rotation-works')[0]?.outcome, 'open')
     assert.equal(gone.rows('ledger-replicated')[0]?.outcome, 'warn')
+    assert.match(gone.rows('policies-rolled-out')[0]?.seen ?? '', /the authority has no policies/)
+    const policy = join(lab.folder, 'shop.policy.yaml')
+    await run(['policy', 'new', 'shop', '--out', policy])
+    const published = await run(['policy', 'publish', policy, '--authority', socket])
+    assert.equal(published.code, 0, published.stderr)
+    const after = await goThrough('production', '--authority', socket)
+    assert.match(after.rows('policies-rolled-out')[0]?.seen ?? '', /^shop: version 1, .* at 0 members/)
+    const incident = await goThrough('incident', '--authority', socket)
+    assert.match(incident.rows('policy-changes')[0]?.next ?? '', /qip policy \w+ shop/)
   })
 })

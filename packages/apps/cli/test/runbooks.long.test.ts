@@ -86,6 +86,7 @@ async function prepare(): Promise<Ground> {
   ).stdout.trim()
   const policy = join(lab.folder, 'shop.policy.yaml')
   assert.equal((await run(['policy', 'new', 'shop', '--out', policy, '--tests'])).code, 0)
+  assert.equal((await run(['policy', 'publish', policy, '--authority', socket])).code, 0)
   const backup = join(lab.folder, 'backup')
   const made = await run(['backup', backup, '--authority', socket])
   assert.equal(made.code, 0, made.stdout + made.stderr)
@@ -98,6 +99,8 @@ async function prepare(): Promise<Ground> {
       '<decision>': await reportedDecision(authority),
       '<token>': token,
       '<policy>': policy,
+      '<name>': 'shop',
+      '<thumbprint>': await issuingKey(authority),
       'policy.yaml': policy,
       '<config>': join(gateway.folder, 'quantum-ip.yaml'),
       './session': session,
@@ -108,6 +111,13 @@ async function prepare(): Promise<Ground> {
       'shop.evidence.json': join(lab.folder, evidenceFile),
     },
   }
+}
+
+async function issuingKey(authority: LabAuthority): Promise<string> {
+  const { keys } = (await authority.get('/v1/keys')) as {
+    keys?: readonly { readonly use: string; readonly state: string; readonly kid: string }[]
+  }
+  return (keys ?? []).find(({ use, state }) => use === 'qip-token' && state === 'active')?.kid ?? ''
 }
 
 async function reportedDecision(authority: LabAuthority): Promise<string> {

@@ -56,7 +56,7 @@ export async function incidentScope(asking: Asking, nowMs: number): Promise<Inci
   }
 }
 
-const changes = /^(?:policy|promote|rollback|install-root|rotate|roll-back|revoke|window|plan-key)/
+const changes = /^(?:install-root|rotate|roll-back|revoke|window|plan-key)/
 
 /** What operators changed within a day, the newest first, with what takes it back. */
 export async function changeRows(asking: Asking, nowMs: number): Promise<readonly ChecklistRow[]> {
@@ -68,7 +68,7 @@ export async function changeRows(asking: Asking, nowMs: number): Promise<readonl
       {
         name: 'changes',
         outcome: 'ok',
-        seen: 'no operator changed keys, revocations or policies within a day (policies in files are not here)',
+        seen: 'no operator changed keys, revocations or windows within a day',
       },
     ]
   return acts.slice(0, shownMax).map((act): ChecklistRow => {
@@ -90,8 +90,7 @@ function names(list: readonly string[], none: string): string {
 
 function backOf(act: string): string | undefined {
   if (act.startsWith('rotate')) return '`qip keys rollback`'
-  if (act.startsWith('policy') || act.startsWith('promote')) return '`qip policy rollback <name>`'
-  return undefined
+  return act === 'window-open' ? '`qip window close <number>`' : undefined
 }
 
 /** What to tell the owners of the services, as far as it is known. */
@@ -126,7 +125,7 @@ export async function declaredRows(asking: Asking): Promise<readonly ChecklistRo
         name,
         outcome: 'warn',
         seen: 'no incident is open',
-        next: '`qip incident open <title>`: sampling rises, and what is done is written down with its time',
+        next: '`qip incident open <title> --severity major`: sampling rises, and what is done is written down with its time',
       },
     ]
   const each = open.map((incident) => `${incident.integer('number')}: ${incident.text('title')}`)

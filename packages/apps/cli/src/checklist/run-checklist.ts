@@ -13,6 +13,7 @@ import {
 import { custodyRows, keyRows, rotationRows, scheduleRows } from './key-rows.ts'
 import { metricsRows, prometheusRows } from './observability-rows.ts'
 import { backupRows, eventRows, ownerRows, trafficRows } from './operation-rows.ts'
+import { policyChangeRows, policyRows } from './policy-rows.ts'
 import { askPeople, type ChecklistItem } from './row.ts'
 import { attestationRows, demandRows } from './supply-rows.ts'
 
@@ -119,6 +120,7 @@ async function production({ asked, nowMs, prometheus }: ChecklistOptions): Promi
     {
       item: 'Policies set and tested via canary',
       rows: [
+        ...(await rowsOf('policies-rolled-out', () => policyRows(asking))),
         ...(await rowsOf('service-verified', () => trafficRows(asking, nowMs))),
         askPeople(
           'canary',
@@ -184,6 +186,7 @@ async function incident({ asked, nowMs }: ChecklistOptions): Promise<Checklist> 
       {
         item: 'Roll back policy changes if a deployment caused failures',
         rows: [
+          ...(await rowsOf('policy-changes', () => policyChangeRows(asking, nowMs))),
           ...(await rowsOf('changes', () => changeRows(asking, nowMs))),
           askPeople(
             'deployments',
