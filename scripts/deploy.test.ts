@@ -3,20 +3,21 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
-import { alertingGroups } from './deploy/alert-rules.ts'
+import { alertingGroups, runbooksOf } from './deploy/alert-rules.ts'
 import { alertCases } from './deploy/alert-cases.ts'
 import { alertTable } from './deploy/alert-table.ts'
 import { rootCauses } from './deploy/root-causes.ts'
 import { deployFiles } from './deploy.ts'
-import { faultsOf } from './deploy/expressions.ts'
+import { dashboards } from './deploy/dashboards/dashboards.ts'
+import { faultsOf, selectorsOf } from './deploy/expressions.ts'
 import { recordingGroups } from './deploy/recording-rules.ts'
 import { read, root } from './lib-packages.ts'
 
 const records = recordingGroups.flatMap(({ rules }) => rules)
 const alerts = alertingGroups().flatMap(({ rules }) => rules)
 const recorded = new Set(records.map(({ record }) => record))
-// Metrics whose names are agreed, and which nothing counts yet.
-const announced = ['quantum_ip_policy_version']
+const panels = dashboards.flatMap(({ rows }) => rows.flatMap((row) => row.panels))
+const queries = panels.flatMap((panel) => panel.queries ?? [])
 
 test('deploy/ says what the tables in scripts/deploy say', () => {
   for (const [file, text] of deployFiles()) {
@@ -27,8 +28,7 @@ test('deploy/ says what the tables in scripts/deploy say', () => {
 
 test('rules read only metrics, labels and values of the table of metrics, and what other rules record', () => {
   for (const { expr, ...rule } of [...records, ...alerts]) {
-    const faults = faultsOf(expr, recorded).filter((fault) => !announced.some((name) => fault.endsWith(name)))
-    assert.deepEqual(faults, [], 'alert' in rule ? rule.alert : rule.record)
+    assert.deepEqual(faultsOf(expr, recorded), [], 'alert' in rule ? rule.alert : rule.record)
   }
 })
 
@@ -50,6 +50,72 @@ test('an address of runbooks that is given stands in every alert', () => {
     assert.match(annotations['runbook_url'] ?? '', /^https:\/\/wiki\.example\/qip\/.+\.md/)
   }
 })
+
+test('panels read only metrics, labels and values of the table of metrics, and what rules record', () => {
+  assert.ok(queries.length > 40)
+  for (const { expr } of queries) assert.deepEqual(faultsOf(expr, recorded), [], expr)
+})
+
+test('everything that is recorded is read by another rule, an alert or a panel', () => {
+  const read = new Set(
+    [...records, ...alerts, ...queries].flatMap(({ expr }) => selectorsOf(expr).map(({ name }) => name)),
+  )
+  assert.deepEqual(
+    [...recorded].filter((name) => !read.has(name)),
+    [],
+  )
+})
+
+test('the dashboards have the panels that were asked for', () => {
+  const titles = dashboards.map(({ rows }) => rows.flatMap((row) => row.panels.map(({ title }) => title)))
+  const wanted = [
+    [
+      'Verification success by service',
+      'Refusals by owner',
+      'Fleet with the newest keys',
+      'Keys in each state',
+    ],
+    [
+      'Latency of verifications',
+      'Recent refusals by service and reason',
+      'Missing tokens by ingress and region',
+    ],
+    ['One trace, step by step', 'Processor by node', 'Look-ups of attestations', 'Latency of look-ups'],
+  ]
+  for (const [at, names] of wanted.entries()) {
+    for (const name of names) assert.ok(titles[at]?.includes(name), name)
+  }
+})
+
+test('dashboards lead to each other, to traces and to runbooks, and only where something is', () => {
+  const uids = new Set(dashboards.map(({ uid }) => uid))
+  for (const { uid } of dashboards) {
+    const { links, panels } = JSON.parse(read(`deploy/grafana/dashboards/${uid}.json`)) as DashboardLinks
+    const urls = [...links, ...panels.flatMap((panel) => panel.fieldConfig?.defaults?.links ?? [])].map(
+      ({ url }) => url,
+    )
+    for (const other of uids) if (other !== uid) assert.ok(urls.includes(`/d/${other}`), `${uid} to ${other}`)
+    assert.ok(urls.includes('/explore') && urls.includes('${runbooks}'))
+    for (const url of urls) {
+      const named = /^\/d\/([\w-]+)/.exec(url)?.[1]
+      if (named !== undefined) assert.ok(uids.has(named), url)
+      const page = /^\$\{runbooks\}\/(.+)$/.exec(url)?.[1]
+      if (page !== undefined) assert.ok(isRunbook(page) || existsSync(join(root, 'docs/runbooks', page)), url)
+    }
+  }
+})
+
+interface DashboardLinks {
+  readonly links: readonly { readonly url: string }[]
+  readonly panels: readonly {
+    readonly fieldConfig?: { readonly defaults?: { readonly links?: readonly { readonly url: string }[] } }
+  }[]
+}
+
+// That each of these files is there is asked once, of the alerts.
+function isRunbook(file: string): boolean {
+  return Object.values(alertTable).some((row) => runbooksOf(row).includes(file))
+}
 
 for (const [name, cases] of Object.entries(alertCases)) {
   test(`${name} has a case that fires and one that does not`, () => {

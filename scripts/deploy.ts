@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { stringify } from 'yaml'
 import { alertingGroups, defaultRunbooks, runbooksOf } from './deploy/alert-rules.ts'
 import { alertTable } from './deploy/alert-table.ts'
+import { dashboards, grafanaDashboard } from './deploy/dashboards/dashboards.ts'
 import { recordingGroups } from './deploy/recording-rules.ts'
 import { ruleTestFile } from './deploy/rule-tests.ts'
 import { rootCauses } from './deploy/root-causes.ts'
@@ -66,6 +67,13 @@ export function deployFiles(runbooks = defaultRunbooks): ReadonlyMap<string, str
     ['deploy/prometheus/recording.rules.yaml', yaml({ groups: recordingGroups })],
     ['deploy/prometheus/alerting.rules.yaml', yaml({ groups: alertingGroups(runbooks) })],
     ['deploy/prometheus/alerts.test.yaml', yaml(ruleTestFile())],
+    ...dashboards.map(
+      (spec) =>
+        [
+          `deploy/grafana/dashboards/${spec.uid}.json`,
+          `${JSON.stringify(grafanaDashboard(spec, runbooks), undefined, 2)}\n`,
+        ] as const,
+    ),
     ['docs/reference/alerts.md', alertsPage()],
   ])
 }

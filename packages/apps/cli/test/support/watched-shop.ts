@@ -38,7 +38,8 @@ export async function openWatchedShop(lab: Lab): Promise<WatchedShop> {
     config: {
       services: [...services],
       telemetry: { listen: `127.0.0.1:${port}`, decisions: { verifiedShare: '100%' } },
-      gateway: { routes },
+      // Sheds nothing where the machine of the tests is busy with others.
+      gateway: { routes, overload: { delayTarget: '1s', window: '10s' } },
     },
   })
   const targets = {
@@ -91,9 +92,12 @@ export async function openTraffic(lab: Lab, authority: LabAuthority, url: string
   }
 }
 
-/** Waits until something holds, for a minute and a half at most; returns whether it did. */
-export async function becomes(holds: () => boolean | Promise<boolean>): Promise<boolean> {
-  for (const deadline = performance.now() + 90_000; performance.now() < deadline; await sleep(100)) {
+/** Waits until something holds; returns whether it did. */
+export async function becomes(
+  holds: () => boolean | Promise<boolean>,
+  patienceMs = 90_000,
+): Promise<boolean> {
+  for (const deadline = performance.now() + patienceMs; performance.now() < deadline; await sleep(100)) {
     if (await holds()) return true
   }
   return false
