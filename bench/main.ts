@@ -1,11 +1,12 @@
 // `npm run bench`: our figures beside those of peers, as ratios within one run. `--json` prints one object; `--only a,b` runs
-// some rows; `--quick` shortens the ledger; `--decisions 10000000` fills
-// the store that is investigated. Progress goes to standard error.
+// some rows; `--quick` shortens the ledger and the decisions; `--decisions 10000000` fills the store that is investigated. Progress
+// goes to standard error.
 import { cpus, loadavg } from 'node:os'
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { type Row, type Rows, round } from './lib/measure.ts'
 import { feedCost } from './rows/feed.ts'
+import { decisionLog, decisionStore } from './rows/decisions.ts'
 import { verifyFlood } from './rows/flood.ts'
 import { restartCold } from './rows/restart.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
@@ -65,6 +66,8 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   rotation,
   revocation,
   investigate: () => investigateMany(Number(values.decisions), (text) => progress(`  ${text}`)),
+  decision_log: decisionLog,
+  decision_store: () => decisionStore(values.quick ? 100_000 : 1_000_000, (text) => progress(`  ${text}`)),
   ledger_append: () => ledgerAppend(values.quick ? 200_000 : 3_000_000, (text) => progress(`  ${text}`)),
 }
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@quantum-ip/base'
+import type { Json, JsonObject } from '@quantum-ip/base'
 import { AnswerReader, requestJson } from '@quantum-ip/client'
 import type { Command } from 'commander'
 import { askAuthority } from '../lib/authority.ts'
@@ -9,10 +9,14 @@ import {
   type DecisionFilterOptions,
   withDecisionFilter,
 } from '../lib/decision-filter.ts'
+import { decisionsExportCommand } from './decisions-export.ts'
+import { decisionsMarkCommand } from './decisions-mark.ts'
+import { decisionsOpenCommand } from './decisions-open.ts'
 import type { Run } from '../lib/io.ts'
 import { type Cell, type Output, tone } from '../lib/output.ts'
 import { plural } from '../lib/plural.ts'
 import { textOf } from '../lib/text-of.ts'
+import { isObject } from '../lib/json.ts'
 import { formatTime } from '../lib/times.ts'
 
 interface DecisionsOptions extends AuthorityOptions, DecisionFilterOptions {
@@ -27,9 +31,15 @@ export function decisionsCommand(run: Run): Command {
     'decisions',
     'list decisions that enforcement points reported, the newest first',
   ).option('--limit <n>', `at most so many, up to ${limitMax}`, '100')
-  return withAuthority(withDecisionFilter(command)).action((options: DecisionsOptions) => {
-    return answer(run, options, (output) => listDecisions(output, options))
-  })
+  return (
+    withAuthority(withDecisionFilter(command))
+      .action((options: DecisionsOptions) => answer(run, options, (output) => listDecisions(output, options)))
+      // What stands behind a subcommand is for that one, though the list has options of the same names.
+      .enablePositionalOptions()
+      .addCommand(decisionsExportCommand(run))
+      .addCommand(decisionsMarkCommand(run))
+      .addCommand(decisionsOpenCommand(run))
+  )
 }
 
 async function listDecisions(output: Output, options: DecisionsOptions): Promise<void> {
@@ -42,16 +52,17 @@ async function listDecisions(output: Output, options: DecisionsOptions): Promise
   const target = `/v1/decisions?${query.toString()}`
   const json = (await requestJson(asked.requester, { operation, method: 'GET', target })) as JsonObject
   const decisions = new AnswerReader(json, operation).objects('decisions', limitMax)
+  const said = isObject(json['adjudications'] ?? null) ? (json['adjudications'] as JsonObject) : {}
   output.show(json, () => {
     output.table(
-      ['time', 'decision', 'reason', 'action', 'service', 'caller'],
-      decisions.map((decision) => row(decision)),
+      ['time', 'decision', 'reason', 'action', 'service', 'caller', ''],
+      decisions.map((decision) => row(decision, said)),
     )
     output.line(tone('dim', plural(decisions.length, 'decision', 'decisions')))
   })
 }
 
-function row(decision: AnswerReader): readonly Cell[] {
+function row(decision: AnswerReader, said: JsonObject): readonly Cell[] {
   const caller = ['subject', 'claimedSubject'].map((name) => textOf(decision, name)).find((id) => id !== '')
   return [
     formatTime(decision.integer('timeMs')),
@@ -60,5 +71,11 @@ function row(decision: AnswerReader): readonly Cell[] {
     textOf(decision, 'action'),
     textOf(decision, 'service'),
     caller ?? '',
+    verdictCell(said[decision.text('id')]),
   ]
+}
+
+function verdictCell(verdict: Json | undefined): Cell {
+  if (verdict === 'false_positive') return tone('warn', 'false positive')
+  return typeof verdict === 'string' ? verdict : ''
 }

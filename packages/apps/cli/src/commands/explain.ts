@@ -23,7 +23,9 @@ export function explainCommand(run: Run): Command {
     return answer(run, options, async (output) => {
       const { findDecision } = await import('../lib/find-decision.ts')
       const { showDecision } = await import('../lib/show-decision.ts')
-      showDecision(output, await findDecision(id, options))
+      const found = await findDecision(id, options)
+      const { adjudicationsOf } = await import('../lib/adjudications.ts')
+      showDecision(output, found, await adjudicationsOf(id, options))
     })
   })
 }

@@ -3,6 +3,7 @@ import { isObject } from './json.ts'
 import { type Reason, verdictTable } from '@quantum-ip/verifier'
 import { advice } from './advice.ts'
 import { counterfactualText } from './counterfactual-text.ts'
+import type { SaidOfDecision } from './adjudications.ts'
 import type { FoundDecision } from './find-decision.ts'
 import { type Cell, type Output, type Tone, tone } from './output.ts'
 import { formatMoment, formatTime } from './times.ts'
@@ -10,7 +11,11 @@ import { formatMoment, formatTime } from './times.ts'
 const actionTones: Readonly<Record<string, Tone>> = { allow: 'good', reject: 'bad', quarantine: 'warn' }
 
 /** Shows a decision: what was decided, by which rule with which values, and what would have changed it. */
-export function showDecision(output: Output, found: FoundDecision): void {
+export function showDecision(
+  output: Output,
+  found: FoundDecision,
+  said: readonly SaidOfDecision[] = [],
+): void {
   const { record, facts, rules, exceptions, source } = found
   const changes = whatChanges(found)
   const means = isReason(record['reason']) ? verdictTable[record['reason']].when : ''
@@ -24,6 +29,7 @@ export function showDecision(output: Output, found: FoundDecision): void {
       means,
       changes: [...changes],
       counterfactuals: [...found.changes],
+      adjudications: [...said],
     },
     () => {
       const action = text(record['action'])
@@ -35,6 +41,7 @@ export function showDecision(output: Output, found: FoundDecision): void {
       output.line(' ', means)
       output.line('')
       output.facts(recordRows(record, facts))
+      output.facts(said.map((one) => ['adjudicated', adjudicationText(one)]))
       const asked = [...exceptions, ...rules]
       if (asked.length > 0) showRules(output, asked, record)
       output.line('')
@@ -49,6 +56,14 @@ export function showDecision(output: Output, found: FoundDecision): void {
         ),
       )
     },
+  )
+}
+
+function adjudicationText({ verdict, note, operator, timeMs }: SaidOfDecision): Cell {
+  const words = verdict === 'false_positive' ? 'false positive' : verdict
+  return tone(
+    verdict === 'false_positive' ? 'warn' : 'good',
+    `${words}, by ${operator} at ${formatTime(timeMs)}${note === '' ? '' : `: ${note}`}`,
   )
 }
 
