@@ -123,11 +123,21 @@ test('a token is traced to its place in the log, its build and its uses, and sta
     assert.ok(!asked.stdout.includes(secret))
     assert.ok(!(await readFile(at('token.qip'), 'utf8')).includes(secret))
   }
+  const opened = await found(token, '--key-file', at('keys.records.jwk'), '--export', at('opened.qip'))
+  assert.ok(
+    opened.timeline.some(
+      ({ text }) => text.startsWith(`issued to ${checkout} with build`) && text.endsWith('fits the log'),
+    ),
+  )
+  assert.ok(!(await readFile(at('opened.qip'), 'utf8')).includes(base64url(read.claims.jti)))
   const id = await reportUse(read)
   const byPlace = await found('tokens/1/1')
   assert.deepEqual([byPlace.outcome, byPlace.decisions.total], ['clean', 1])
   const beyond = await found('tokens/1/99')
-  assert.deepEqual([beyond.outcome, beyond.timeline.length], ['unknown', 0])
+  assert.deepEqual(
+    [beyond.outcome, beyond.timeline.filter(({ chapter }) => chapter !== 'act')],
+    ['unknown', []],
+  )
   assert.match(beyond.conclusion, /^cannot say: the proof of token 99 .* the log has \d+ entries$/)
   const decision = await found(id)
   assert.deepEqual([decision.outcome, decision.conclusion], ['clean', 'nothing contradicts this decision'])
@@ -269,6 +279,8 @@ test('a case that was exported is verified offline, and says what is proven and 
     [standing.get('state'), standing.get('evidence-1-1'), standing.get('context')],
     ['proven', 'proven', 'reported'],
   )
+  const acts = await ground.authority.acts.list(10)
+  assert.ok(acts.some(({ act, detail }) => act === 'export-case' && detail.includes(digest)))
   const person = await run(['investigate', 'verify', at('case.qip'), ...pins(), '--digest', digest])
   assert.match(person.stdout, /proven as of +\d{4}-/)
 })

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import type { Outcome } from '../exit-codes.ts'
 import { readArtifact } from '../lib/artifact.ts'
+import { requestJson, type Requester } from '@quantum-ip/client'
 import { askAuthority } from '../lib/authority.ts'
 import { type TrustOptions, withTrust } from '../lib/authority-options.ts'
 import { readPins } from '../lib/authority-trust.ts'
@@ -14,12 +15,13 @@ import { readTokenArgument } from '../lib/read-secret.ts'
 import type { Output } from '../lib/output.ts'
 import { formatSpan, parseSince } from '../lib/times.ts'
 import { hex, isQipError, type JsonObject, parseServiceId, trustDomainName } from '@quantum-ip/base'
-import { formatCase } from '../investigate/case-file.ts'
+import { type Case, formatCase } from '../investigate/case-file.ts'
 import { collectCase } from '../investigate/collect-case.ts'
 import { concludeCase } from '../investigate/conclusion.ts'
 import { examineCase } from '../investigate/examine-case.ts'
-import { showCase } from '../investigate/show-case.ts'
+import { type ExportedCase, showCase } from '../investigate/show-case.ts'
 import { parseSubject, type Subject, type SubjectKind, subjectKinds } from '../investigate/subject.ts'
+import { readRecordKey } from './ledger-open.ts'
 import { investigateVerifyCommand } from './investigate-verify.ts'
 
 interface InvestigateOptions extends TrustOptions {
@@ -29,6 +31,7 @@ interface InvestigateOptions extends TrustOptions {
   readonly limit: string
   readonly evidence?: string
   readonly as?: string
+  readonly keyFile?: string
   readonly export?: string
 }
 
@@ -59,6 +62,10 @@ export function investigateCommand(run: Run): Command {
     .option('--since <time>', 'only decisions from then on: a time, or how long ago, such as 1h')
     .option('--until <time>', 'only decisions before then')
     .option('--limit <n>', `so many decisions whole, up to ${limitMax}; all of them are counted`, '20')
+    .option(
+      '--key-file <file>',
+      "the key custodian's private key: opens what the tokens that are named were issued for",
+    )
     .option('--export <file>', 'write a case file, which verifies offline: `qip investigate verify <file>`')
   return withTrust(command)
     .action((subject: string, options: InvestigateOptions) =>
@@ -84,6 +91,7 @@ async function investigate(run: Run, output: Output, { text, options }: Asked): 
     pins,
     pinned,
     record,
+    recordKey: options.keyFile === undefined ? undefined : await readRecordKey(options.keyFile),
     evidence,
     sinceMs: options.since === undefined ? undefined : parseSince(options.since, nowMs),
     untilMs: options.until === undefined ? undefined : parseSince(options.until, nowMs),
@@ -94,7 +102,8 @@ async function investigate(run: Run, output: Output, { text, options }: Asked): 
   const examined = await examineCase(investigated, pins)
   const conclusion = concludeCase(examined)
   output.progressDone()
-  const exported = options.export === undefined ? undefined : await exportCase(options.export, investigated)
+  const exported =
+    options.export === undefined ? undefined : await exportCase(options.export, investigated, asked.requester)
   const tookMs = Math.round(performance.now() - startedMs)
   showCase(output, { examined, conclusion, tookMs, nowMs, exported })
   return conclusion.outcome === 'clean' ? 'ok' : 'no'
@@ -135,13 +144,25 @@ async function recordOf(id: string, options: InvestigateOptions): Promise<JsonOb
   }
 }
 
-async function exportCase(
-  path: string,
-  investigated: Parameters<typeof formatCase>[0],
-): Promise<{ readonly path: string; readonly digest: string }> {
+/** Writes a case, and has its digest noted among the acts of operators, where whoever has the file cannot change it. */
+async function exportCase(path: string, investigated: Case, requester: Requester): Promise<ExportedCase> {
   const { text, digest } = formatCase(investigated)
   await writeText({ path, what: 'case file', content: text })
-  return { path, digest }
+  const { kind, value } = investigated.subject
+  try {
+    const json = { digest, kind, value }
+    await requestJson(requester, {
+      operation: 'the note of a case',
+      method: 'POST',
+      target: '/v1/investigations/cases',
+      json,
+    })
+    return { path, digest, isNoted: true }
+  } catch (error) {
+    // A case is no worse for that, and an authority of before does not know the route.
+    if (isQipError(error)) return { path, digest, isNoted: false }
+    throw error
+  }
 }
 
 function parseLimit(text: string): number {

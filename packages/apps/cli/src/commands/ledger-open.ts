@@ -24,7 +24,7 @@ export async function openRecord(
   log: VerifiedLog,
   { index, options }: { readonly index: number; readonly options: OpenOptions },
 ): Promise<Outcome> {
-  const key = await readKey(options.keyFile)
+  const key = await readRecordKey(options.keyFile)
   const { origin } = log.checkpoint
   const number = Number(origin.slice(origin.lastIndexOf('/') + 1))
   const { entry } = await log.prove(index)
@@ -40,7 +40,8 @@ export async function openRecord(
   return opened.isLogged ? 'ok' : 'no'
 }
 
-async function readKey(path: string): Promise<KemPrivateKey> {
+/** The key custodian's private key. @throws {CliError} `QIP_CLI_FILE_UNREADABLE` · `QIP_CLI_FILE_MALFORMED` */
+export async function readRecordKey(path: string): Promise<KemPrivateKey> {
   const file = { path, what: 'private key', bytesMax: 65_536 }
   const jwk = await readJson(file)
   return malformedAs(file, () => parsePrivateKemJwk(jwk))

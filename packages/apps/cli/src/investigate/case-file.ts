@@ -12,6 +12,7 @@ export const partKinds = [
   'evidence',
   'entry',
   'log',
+  'issued',
   'subject',
   'context',
   'decisions',

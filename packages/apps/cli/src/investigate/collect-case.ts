@@ -2,11 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isQipError, type JsonObject } from '@quantum-ip/base'
 import { openLedger, requestJson, type Requester } from '@quantum-ip/client'
 import type { RevocationRecord, RootPins, TrustStore } from '@quantum-ip/trust'
+import type { KemPrivateKey } from '@quantum-ip/crypto'
 import { sliceEntryBundle } from '@quantum-ip/log'
 import { proverAt } from '../lib/log-reader.ts'
 import type { Case, CasePart, Missing, PartKind } from './case-file.ts'
 import { type CaseTrust, verifyCaseTrust } from './case-trust.ts'
 import { collectDecisions, decisionQueryOf, type DecisionSpan, tokenPlaces } from './collect-decisions.ts'
+import { openIssued, type TokenToOpen } from './collect-issued.ts'
 import { collectTrust, fetchPart } from './collect-trust.ts'
 import { noDecisions, readDecisions } from './decisions-part.ts'
 import { formatEntry } from './examine-entry.ts'
@@ -25,6 +27,8 @@ export interface CollectOptions extends DecisionSpan {
   readonly record?: JsonObject | undefined
   /** The evidence file that came with a build. */
   readonly evidence?: string | undefined
+  /** The custodian's key, which opens what tokens were issued for. */
+  readonly recordKey?: KemPrivateKey | undefined
   readonly nowMs: number
   readonly progress: (text: string) => void
 }
@@ -64,6 +68,7 @@ class Collector {
   readonly missing: Missing[] = []
   readonly #requester: Requester
   readonly #pins: RootPins
+  readonly #recordKey: KemPrivateKey | undefined
   readonly #start: Case
   /** The signed documents, the newest that were asked for. */
   signed: readonly CasePart[]
@@ -71,9 +76,14 @@ class Collector {
   #revocations: readonly RevocationRecord[]
   #focus: Focus = { builds: [], services: [], keys: [], tokens: [] }
 
-  constructor({ requester, pins }: CollectOptions, start: Case, { store, revocations }: CaseTrust) {
+  constructor(
+    { requester, pins, recordKey }: CollectOptions,
+    start: Case,
+    { store, revocations }: CaseTrust,
+  ) {
     this.#requester = requester
     this.#pins = pins
+    this.#recordKey = recordKey
     this.#start = start
     this.signed = start.parts
     this.#store = store
@@ -293,10 +303,13 @@ class Collector {
     const own = this.#focus.tokens.flatMap(({ log, index }) =>
       log === undefined || index === undefined ? [] : [{ log, index }],
     )
-    const places =
+    const places: { log: string; index: number }[] =
       kind === 'token' || kind === 'decision'
         ? [...own, ...tokenPlaces(decisions, 1)]
-        : tokenPlaces(decisions, proofsMax)
+        : [...tokenPlaces(decisions, proofsMax)]
+    const refused = this.parts.find(({ name }) => name === 'decisions-refused')
+    // Such a decision names no build: whether its token was of this one, only the sealed record says.
+    if (refused !== undefined) places.push(...tokenPlaces(JSON.parse(refused.text) as JsonObject, proofsMax))
     const once = new Map(places.map((place) => [`${place.log}/${place.index}`, place]))
     for (const { log, index } of once.values()) await this.#entry(log, index)
   }
@@ -312,9 +325,19 @@ class Collector {
       const { entry, proof } = await proverAt(contents, { origin, size, root: hash })(index)
       const name = `entry-${origin.slice(origin.lastIndexOf('/') + 1)}-${index}`
       this.parts.push({ kind: 'entry', name, text: formatEntry({ origin, index, size, entry, proof }) })
+      await this.#issued({ origin, index, entry })
     } catch (error) {
       this.#lack(what, reasonOf(error))
     }
+  }
+
+  async #issued(token: TokenToOpen): Promise<void> {
+    if (this.#recordKey === undefined) return
+    const opened = await openIssued(this.#requester, this.#recordKey, token)
+    const place = `${token.origin.slice(token.origin.lastIndexOf('/') + 1)}-${token.index}`
+    if (typeof opened === 'string')
+      this.#lack(`the sealed record of token ${token.index} of ${token.origin}`, opened)
+    else this.parts.push({ kind: 'issued', name: `issued-${place}`, text: JSON.stringify(opened) })
   }
 
   async #fetch(

@@ -52,6 +52,7 @@ function examined(over: Partial<Examined> = {}): Examined {
     attestations: [attestation],
     tokens: [],
     tokensFailing: [],
+    issued: [],
     wholeLogs: [],
     revocations: [],
     decisions: noDecisions,

@@ -25,6 +25,7 @@ export interface Finding {
     | 'token_unproven'
     | 'token_other'
     | 'withheld'
+    | 'record_unfit'
     | 'critical_event'
     | 'accepted_after_revocation'
     | 'revoked'
@@ -185,7 +186,7 @@ function ofKeys({ keys, focus }: Examined): readonly Finding[] {
   })
 }
 
-function ofTokens({ of, focus, tokens, tokensFailing, decisions }: Examined): readonly Finding[] {
+function ofTokens({ of, focus, tokens, tokensFailing, issued, decisions }: Examined): readonly Finding[] {
   const unlogged = decisions.records.filter(({ head }) => head === 'unlogged').length
   const findings: Finding[] = tokensFailing.map(({ origin, index, reason }): Finding => ({
     code: 'token_unproven',
@@ -209,6 +210,11 @@ function ofTokens({ of, focus, tokens, tokensFailing, decisions }: Examined): re
         speaks: 'for',
         text: `the token was issued: proven to be logged at ${place}`,
       })
+  }
+  for (const record of issued.filter((each) => each['isLogged'] === false)) {
+    const place = `${numberAt(record, 'index') ?? 0} of ${textAt(record, 'log') ?? ''}`
+    const text = `the sealed record of token ${place} does not fit the log: the authority's program did not issue what is there`
+    findings.push({ code: 'record_unfit', speaks: 'against', text })
   }
   if (unlogged === 0) return findings
   const text = `${plural(unlogged, 'request', 'requests')} passed on a signed head that is in no log: the issuing key was used by somebody else`

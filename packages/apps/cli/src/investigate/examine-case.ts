@@ -33,6 +33,8 @@ export interface Examined {
   readonly attestations: readonly ExaminedAttestation[]
   readonly tokens: readonly ProvenToken[]
   readonly tokensFailing: readonly FailingToken[]
+  /** What tokens were issued for, where the custodian's key opened it. */
+  readonly issued: readonly JsonObject[]
   /** Attestation logs that were read whole. */
   readonly wholeLogs: readonly WholeLog[]
   /** Those that are about the subject, in order. */
@@ -96,6 +98,7 @@ export async function examineCase(investigated: Case, pins: RootPins): Promise<E
     attestations,
     tokens,
     tokensFailing,
+    issued: read('issued'),
     wholeLogs,
     revocations: about,
     decisions,

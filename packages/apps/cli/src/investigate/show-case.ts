@@ -14,7 +14,16 @@ export interface ShownCase {
   /** From the command to the conclusion. */
   readonly tookMs: number
   readonly nowMs: number
-  readonly exported: { readonly path: string; readonly digest: string } | undefined
+  readonly exported: ExportedCase | undefined
+}
+
+/** A case file that was written. */
+export interface ExportedCase {
+  readonly path: string
+  /** SHA-256 over all of it, hexadecimal. */
+  readonly digest: string
+  /** Whether the authority has the digest among the acts of operators. */
+  readonly isNoted: boolean
 }
 
 /** Shows a timeline, whom it touched, the conclusion, what is not known, and what comes next. */
@@ -38,9 +47,10 @@ export function showCase(output: Output, shown: ShownCase): void {
     if (exported !== undefined) {
       output.line(tone('good', 'written'), exported.path)
       output.facts([['digest', `sha256:${exported.digest}`]])
-      output.line(
-        tone('dim', '  note the digest in the incident: it names all of the file, also what nobody signed'),
-      )
+      const where = exported.isNoted
+        ? '  the digest is noted among the acts of operators; note it in the incident, too'
+        : '  note the digest in the incident: it names all of the file, also what nobody signed'
+      output.line(tone('dim', where))
     }
     for (const command of conclusion.next) output.line('  next:', command)
   })

@@ -42,6 +42,7 @@ export function timelineOf(examined: Examined): readonly Moment[] {
     ...examined.keys.filter((key) => isFocused(examined, key)).flatMap((key) => ofKey(key)),
     ...examined.sessions.flatMap((session) => ofSession(session)),
     ...ofTokens(examined),
+    ...examined.issued.map((record) => ofIssued(record)),
     ...ofDecisions(examined),
     ...ofRefusedSince(examined),
     ...examined.revocations.map((record): Moment => {
@@ -170,6 +171,20 @@ function ofSession(session: JsonObject): readonly Moment[] {
       tone: what.includes('(unattested)') ? 'warn' : 'plain',
     },
   ]
+}
+
+function ofIssued(record: JsonObject): Moment {
+  const build = textAt(record, 'build')
+  const fits = record['isLogged'] === true
+  const what = build === undefined ? 'without a build' : `with build ${short(build)}`
+  return {
+    timeMs: (numberAt(record, 'iat') ?? 0) * 1_000,
+    chapter: 'token',
+    text: `issued to ${textAt(record, 'sub') ?? ''} ${what}, session ${textAt(record, 'session') ?? ''}: its sealed record was opened, and ${fits ? 'fits' : 'does not fit'} the log`,
+    standing: 'reported',
+    tone: fits ? 'plain' : 'bad',
+    ref: `${textAt(record, 'log') ?? ''}/${numberAt(record, 'index') ?? 0}`,
+  }
 }
 
 function ofTokens({ tokens, tokensFailing, decisions }: Examined): readonly Moment[] {

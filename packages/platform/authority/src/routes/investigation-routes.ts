@@ -2,8 +2,8 @@ import type { JsonObject } from '@quantum-ip/base'
 import { type App, requireRole } from '@quantum-ip/http'
 import { Type } from 'typebox'
 import { actsAbout, eventsAbout, ruleJson, sessionsAbout } from '../investigation.ts'
-import type { RouteContext } from './route-context.ts'
-import { closed } from './schemas.ts'
+import { actorOf, type RouteContext } from './route-context.ts'
+import { closed, digestSchema } from './schemas.ts'
 
 const valuesMax = 32
 
@@ -11,6 +11,7 @@ const valuesMax = 32
 export function addInvestigationRoutes(app: App, context: RouteContext): void {
   addBuilderRoute(app, context)
   addContextRoute(app, context)
+  addCaseRoute(app, context)
 }
 
 function addContextRoute(app: App, { authority }: RouteContext): void {
@@ -41,6 +42,28 @@ function addContextRoute(app: App, { authority }: RouteContext): void {
       ])
       const rules = authority.admission.rules.map((rule) => ruleJson(rule))
       return plain({ sessions, rules, acts, events })
+    },
+  )
+}
+
+// It changes nothing but the record of acts, so that whoever may look may also note what was found.
+function addCaseRoute(app: App, { authority }: RouteContext): void {
+  app.post(
+    '/v1/investigations/cases',
+    {
+      config: requireRole('viewer'),
+      schema: {
+        body: closed({
+          digest: digestSchema,
+          kind: Type.String({ minLength: 1, maxLength: 16, description: 'what was looked into' }),
+          value: Type.String({ minLength: 1, maxLength: 512 }),
+        }),
+      },
+    },
+    async (request, reply) => {
+      const { digest, kind, value } = request.body
+      await authority.acts.record(actorOf(request), 'export-case', { digest, kind, value })
+      return reply.code(204).send()
     },
   )
 }
