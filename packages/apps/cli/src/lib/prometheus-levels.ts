@@ -16,6 +16,13 @@ const timeoutMs = 20_000
 const answerCharsMax = 8_000_000
 const atOnce = 8
 
+/** Whom to ask, and about which moment. */
+interface Server {
+  readonly url: URL
+  /** Seconds since 1970. */
+  readonly timeS: number
+}
+
 /** Values by service; by the empty name where the query is not by service. */
 type Values = ReadonlyMap<string, number>
 
@@ -26,8 +33,9 @@ type Values = ReadonlyMap<string, number>
  * @throws {CliError} `QIP_CLI_UNREACHABLE` · `QIP_CLI_USAGE` for an address that is none
  */
 export async function prometheusLevels(address: string): Promise<LevelSource> {
-  const url = urlOf(address)
-  const enforced = await ask(url, enforcedQuery)
+  // All of it at one moment: what comes meanwhile would else be counted as failed, and not at all.
+  const server = { url: urlOf(address), timeS: Date.now() / 1_000 }
+  const enforced = await ask(server, enforcedQuery)
   const jobs = serviceLevels.flatMap((level) =>
     (Object.keys(burnWindows) as BurnWindow[]).map((window) => ({ level, window })),
   )
@@ -35,11 +43,11 @@ export async function prometheusLevels(address: string): Promise<LevelSource> {
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
       for (let job = jobs.pop(); job !== undefined; job = jobs.pop())
-        counted.set(`${job.level.id} ${job.window}`, await sharesOf(url, job.level, job.window))
+        counted.set(`${job.level.id} ${job.window}`, await sharesOf(server, job.level, job.window))
     }),
   )
   return {
-    name: `Prometheus at ${url.origin}`,
+    name: `Prometheus at ${server.url.origin}`,
     sinceMs: undefined,
     levels: serviceLevels.flatMap((level) => levelsOf(level, [...enforced.keys()], counted)),
     missing: [],
@@ -65,27 +73,28 @@ function levelsOf(
 }
 
 async function sharesOf(
-  url: URL,
+  server: Server,
   level: ServiceLevel,
   window: BurnWindow,
 ): Promise<ReadonlyMap<string, Share>> {
   const { total, bad, good } = level.counts
-  const values = (counted: Counted) => ask(url, levelQuery(level, counted, window))
+  const values = (counted: Counted) => ask(server, levelQuery(level, counted, window))
   const all = await values(total)
   const part = bad ?? good
   const found: Values = part === undefined ? new Map<string, number>() : await values(part)
   return new Map(
     [...all].map(([service, count]) => {
-      const some = found.get(service) ?? 0
-      return [service, { bad: bad === undefined ? Math.max(0, count - some) : some, total: count }]
+      // What is estimated of two metrics need not fit together to the last one.
+      const some = Math.min(count, found.get(service) ?? 0)
+      return [service, { bad: bad === undefined ? count - some : some, total: count }]
     }),
   )
 }
 
-async function ask(url: URL, query: string): Promise<Values> {
+async function ask({ url, timeS }: Server, query: string): Promise<Values> {
   const response = await fetch(new URL('api/v1/query', url), {
     method: 'POST',
-    body: new URLSearchParams({ query }),
+    body: new URLSearchParams({ query, time: timeS.toFixed(3) }),
     signal: AbortSignal.timeout(timeoutMs),
     redirect: 'error',
   }).catch((error: unknown) => {

@@ -29,7 +29,7 @@ export interface ErrorBudget {
 export function errorBudget(target: number, { bad, total }: Share): ErrorBudget {
   mustBeShare(target, { bad, total })
   if (total === 0) return { good: undefined, holds: true, allowed: 0, left: 1 }
-  const good = 1 - bad / total
+  const good = Math.max(0, 1 - bad / total)
   const allowed = budgetOf(target) * total
   const left = bad === 0 ? 1 : allowed === 0 ? 0 : 1 - bad / allowed
   return { good, holds: bad <= allowed, allowed, left }
