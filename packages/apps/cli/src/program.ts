@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { nearest } from '@quantum-ip/base'
 import { type Command, CommanderError } from 'commander'
 import { CliError } from './cli-errors.ts'
@@ -7,6 +6,7 @@ import { exitCodes, type Outcome } from './exit-codes.ts'
 import { newCommand } from './lib/command.ts'
 import type { Io, Run } from './lib/io.ts'
 import { codedError, outcomeOf, tellError } from './lib/tell-error.ts'
+import { programVersion } from './lib/program-version.ts'
 
 /**
  * Runs one command line, without the program's own name, and returns its exit code.
@@ -36,7 +36,7 @@ async function programFor(args: readonly string[], run: Run): Promise<Command> {
     .enablePositionalOptions()
     .option('-V, --version', 'print the version')
     .on('option:version', () => {
-      run.stdout.write(`${version()}\n`)
+      run.stdout.write(`${programVersion()}\n`)
       throw new CommanderError(0, 'commander.version', '')
     })
     .addHelpText('after', exitCodeHelp())
@@ -73,9 +73,4 @@ function unknownCommand(name: string): CliError {
 function exitCodeHelp(): string {
   const rows = Object.values(exitCodes).map(({ code, meaning }) => `  ${String(code).padEnd(4)}${meaning}`)
   return `\nExit codes:\n${rows.join('\n')}\n`
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { readonly version: string }).version
 }

@@ -17,7 +17,7 @@ const qip = (...args: string[]) => run([...args, '--config', at('quantum-ip.yaml
 
 async function start(): Promise<void> {
   const config = await readConfigFile(at('quantum-ip.yaml'))
-  const telemetry = new ProcessTelemetry(config)
+  const telemetry = await ProcessTelemetry.open(config, 'quantum-ip')
   authority = await openAuthorityPart(config, { telemetry, onEvent: () => undefined })
 }
 

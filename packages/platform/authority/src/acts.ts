@@ -17,14 +17,24 @@ const insert = `INSERT INTO acts (number, time_ms, operator, act, detail)
 
 const attemptsMax = 20
 
+/** An act that was just recorded. */
+export interface RecordedAct {
+  readonly operator: string
+  readonly act: string
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
 /** The append-only record of operators' acts. */
 export class Acts {
   readonly #sql: Sql
   readonly #clock: Clock
+  readonly #onAct: (act: RecordedAct) => void
 
-  constructor(sql: Sql, clock: Clock) {
+  /** @param onAct told of each act once it is recorded; must not throw */
+  constructor(sql: Sql, clock: Clock, onAct: (act: RecordedAct) => void = () => {}) {
     this.#sql = sql
     this.#clock = clock
+    this.#onAct = onAct
   }
 
   /** Records an act. `detail` holds names and numbers, no secrets. */
@@ -33,7 +43,8 @@ export class Acts {
     // Several instances may record at once: one of them takes the number, the others the next.
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#sql.transact([{ sql: insert, params, expect: 1, what: 'the record of acts' }])
+        await this.#sql.transact([{ sql: insert, params, expect: 1, what: 'the record of acts' }])
+        return this.#onAct({ operator, act, detail })
       } catch (error) {
         if (attempt === attemptsMax || !isQipError(error, 'QIP_AUTHORITY_CONFLICT')) throw error
       }

@@ -2,6 +2,7 @@ import type { AdjudicationVerdict } from './decisions/adjudications.ts'
 import type { Clock, Random, TrustDomain } from '@quantum-ip/base'
 import type { AdmissionRule, SlsaLevel } from '@quantum-ip/attestation'
 import type { PublicKey, SignatureAlgorithm } from '@quantum-ip/crypto'
+import type { RecordedAct } from './acts.ts'
 import type { AttestationDemand } from './admission/admission.ts'
 import type { DetectionObserver, DetectionRules } from './detection/detection.ts'
 import type { IssuedBatch } from './issuance/issuer.ts'
@@ -72,6 +73,8 @@ export interface AuthorityOptions {
   readonly onSigned?: DetectionObserver['onSigned']
   /** Told how long the signatures of each envelope took that came to the registry. */
   readonly onVerified?: ((durationMs: number) => void) | undefined
+  /** Told of everything that an operator does, once it is recorded. */
+  readonly onAct?: (act: RecordedAct) => void
   /** Told of every security event that is raised. */
   readonly onSecurityEvent?: DetectionObserver['onSecurityEvent']
   /** Told of what operators say of decisions. */

@@ -117,7 +117,7 @@ export class Authority {
     const { references } = this
     this.exchange = { sql: store.sql, keys: parts.keys, references, revocations: parts.index, clock }
     this.decisions = new Decisions(store.sql, clock, options.keepDecisionsMs)
-    this.acts = new Acts(store.sql, clock)
+    this.acts = new Acts(store.sql, clock, options.onAct)
     const { sql } = store
     this.adjudications = new Adjudications({ sql, clock, acts: this.acts }, options.onAdjudication)
     this.watch = openWatch(parts, options, { acts: this.acts, revoke: (order) => this.revoke(order) })

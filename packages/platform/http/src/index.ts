@@ -10,6 +10,7 @@ export {
 export { openKeyword, verifyClosedSchema } from './closed-schema.ts'
 export type * from './config/config.ts'
 export type * from './config/config-custody.ts'
+export type * from './config/config-otlp.ts'
 export type * from './config/config-ledger.ts'
 export type * from './config/config-replay.ts'
 export { type ConfigValue, formatConfig, listConfig } from './config/format-config.ts'

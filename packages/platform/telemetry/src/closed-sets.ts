@@ -250,3 +250,22 @@ export const windowKindPlaces: Places<WindowKind> = { maintenance: 0, rotation: 
 
 /** The kinds, in order. */
 export const windowKinds = Object.keys(windowKindPlaces) as readonly WindowKind[]
+
+/** What is sent to a Collector. */
+export type TelemetrySignal = 'metrics' | 'traces' | 'logs'
+
+/** Place of each of them. */
+export const signalPlaces: Places<TelemetrySignal> = { metrics: 0, traces: 1, logs: 2 }
+
+/**
+ * What became of it: a metric counts as one for each sending of all metrics.
+ *
+ * - `sent`: the Collector took it
+ * - `failed`: it did not, or not in time
+ * - `queue_full`: too much waited already
+ * - `over_rate`: more spans per second than are wanted
+ */
+export type ExportOutcome = 'sent' | 'failed' | 'queue_full' | 'over_rate'
+
+/** Place of each of them. */
+export const exportOutcomePlaces: Places<ExportOutcome> = { sent: 0, failed: 1, queue_full: 2, over_rate: 3 }

@@ -1,9 +1,14 @@
+export { type ExportObserver, exportObserver } from './export-observer.ts'
+export { type OutboxOptions, type TelemetryBatch, TelemetryOutbox } from './telemetry-outbox.ts'
+export { TraceSampler, type TraceSampling } from './trace-sampler.ts'
 export {
+  type ExportOutcome,
   type FailOpen,
   type IncidentSeverity,
   type MeasuredOperation,
   type SecurityEventKind,
   type ShedCause,
+  type TelemetrySignal,
   type WindowKind,
   incidentSeverities,
   reasons as verdictReasons,
@@ -57,16 +62,19 @@ export {
   openMetricsMediaType,
 } from './exposition.ts'
 export {
-  type MetricName,
-  type MetricNameOf,
-  type MetricRow,
   authorityMetrics,
   budgetMetrics,
   enforcementMetrics,
+  otlpMetrics,
+  replayStoreMetrics,
+} from './metric-roles.ts'
+export {
+  type MetricName,
+  type MetricNameOf,
+  type MetricRow,
   metricNames,
   metricRow,
   metricTable,
-  replayStoreMetrics,
 } from './metric-table.ts'
 export { type MetricsPage, type MetricsPageSource, metricsPage } from './metrics-page.ts'
 export {

@@ -14,6 +14,7 @@ test('describes a verification and its decision', () => {
     'quantum_ip.status': 'verified',
     'quantum_ip.reason': 'ok',
     'quantum_ip.deep': true,
+    'quantum_ip.path': 'cold',
     'quantum_ip.subject': caller,
     'quantum_ip.build': 'ab'.repeat(32),
     'quantum_ip.decision_id': 'edge-1-x',

@@ -43,6 +43,8 @@ export interface VerifySpanInput {
   readonly startMs: number
   readonly endMs: number
   readonly verdict: Verdict
+  /** Service ID of the service that was called, where the verification was counted for one. */
+  readonly service?: string | undefined
   /** Absent where nothing decided, as in verification as a service. */
   readonly decision?: Decision | undefined
   readonly decisionId?: string | null | undefined
@@ -50,17 +52,20 @@ export interface VerifySpanInput {
 
 /**
  * The span `quantum_ip.verify` of one verification, with the attributes of the conventions: `quantum_ip.status`,
- * `.reason`, `.subject`, `.build`, `.decision_id`, `.policy.version` and what was let through by name.
+ * `.reason`, `.subject`, `.build`, `.decision_id`, `.policy.version`, `.service`, and what was let through by name.
  *
  * Never a token, key or `jti`. `.subject` and `.build` only of an authenticated caller.
  */
 export function verifySpan(input: VerifySpanInput): Span {
-  const { trace, verdict, decision, decisionId } = input
+  const { trace, verdict, decision, decisionId, service } = input
+  const { path, totalMs: durationMs } = verdict.timings
   const attributes: Record<string, AttributeValue> = {
     'quantum_ip.status': verdict.status,
     'quantum_ip.reason': verdict.reason,
     'quantum_ip.deep': verdict.deep,
+    'quantum_ip.path': path,
   }
+  if (service !== undefined) attributes['quantum_ip.service'] = service
   if (verdict.identity !== undefined) attributes['quantum_ip.subject'] = verdict.identity
   if (verdict.build !== undefined) attributes['quantum_ip.build'] = hex(verdict.build.digest)
   if (typeof decisionId === 'string') attributes['quantum_ip.decision_id'] = decisionId
@@ -74,6 +79,7 @@ export function verifySpan(input: VerifySpanInput): Span {
     endMs: input.endMs,
     attributes,
     status: decision?.reason === 'policy_error' ? 'error' : 'unset',
+    ...(service !== undefined && { measured: { service, reason: verdict.reason, path, durationMs } }),
   }
 }
 

@@ -6,7 +6,7 @@ import { CliError } from '../cli-errors.ts'
 import { answer, newAnswer } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import type { Output, OutputOptions } from '../lib/output.ts'
-import { openAuthorityPart } from '../up/authority-part.ts'
+import { openAuthorityPart, type SharedParts } from '../up/authority-part.ts'
 import { openInstancePart } from '../up/instance-part.ts'
 import { openGatewayRole } from '../up/gateway-role.ts'
 import { openMemberLink } from '../up/member-link.ts'
@@ -56,64 +56,45 @@ async function openRole(
   options: ServeOptions,
   tell: (text: string) => void,
 ): Promise<OpenedRole> {
-  switch (options.role) {
-    case 'authority': {
-      const shared = { telemetry: new ProcessTelemetry(config), onEvent: tell }
-      const isOneOfSeveral =
-        options.instance !== undefined || (config.store.kind === 'postgres' && config.store.instance)
-      const part = isOneOfSeveral
-        ? await openInstancePart(config, shared, options.instance)
-        : await openAuthorityPart(config, shared)
-      return withLevels(part, await ProcessLevels.open(shared.telemetry, config, 'authority'))
-    }
-    case 'gateway':
-      return serveGateway(config, options, tell)
-    default:
-      throw new CliError('QIP_CLI_USAGE', {
-        reason: `\`${options.role}\` is no role`,
-        next: `use one of ${roles.join(', ')}`,
-      })
+  const open = openers[options.role as keyof typeof openers]
+  if (open === undefined) {
+    throw new CliError('QIP_CLI_USAGE', {
+      reason: `\`${options.role}\` is no role`,
+      next: `use one of ${roles.join(', ')}`,
+    })
   }
+  await using opened = new AsyncDisposableStack()
+  const telemetry = await ProcessTelemetry.open(config, `quantum-ip-${options.role as keyof typeof openers}`)
+  // Closed last: it sends what the others tell while they stop.
+  opened.defer(() => telemetry.close())
+  const role = await open(config, options, { telemetry, onEvent: telemetry.lines(tell) })
+  opened.defer(() => role.close())
+  // Counts are read a last time while the part still runs.
+  const point = options.role === 'gateway' ? config.gateway.name : 'authority'
+  const levels = await ProcessLevels.open(telemetry, config, point)
+  opened.defer(() => levels.close())
+  const closing = opened.move()
+  return { url: role.url, close: () => closing.disposeAsync() }
 }
 
-/** Counts are read a last time while the part still runs. */
-function withLevels(part: OpenedRole, levels: ProcessLevels): OpenedRole {
-  return {
-    url: part.url,
-    async close() {
-      await levels.close()
-      await part.close()
-    },
-  }
+const openers = { authority: serveAuthority, gateway: serveGateway }
+
+function serveAuthority(config: Config, options: ServeOptions, shared: SharedParts): Promise<OpenedRole> {
+  const isOneOfSeveral =
+    options.instance !== undefined || (config.store.kind === 'postgres' && config.store.instance)
+  return isOneOfSeveral
+    ? openInstancePart(config, shared, options.instance)
+    : openAuthorityPart(config, shared)
 }
 
-async function serveGateway(
-  config: Config,
-  options: ServeOptions,
-  tell: (text: string) => void,
-): Promise<OpenedRole> {
+async function serveGateway(config: Config, options: ServeOptions, shared: SharedParts): Promise<OpenedRole> {
   const joinToken =
     options.joinTokenFile === undefined ? undefined : (await readFile(options.joinTokenFile, 'utf8')).trim()
+  await using opened = new AsyncDisposableStack()
   const link = await openMemberLink(config, joinToken)
-  try {
-    const telemetry = new ProcessTelemetry(config)
-    const gateway = await openGatewayRole({
-      config,
-      link,
-      telemetry,
-      ownAuthority: false,
-      onEvent: tell,
-    })
-    const part = {
-      url: gateway.url,
-      async close() {
-        await gateway.close()
-        await link.close()
-      },
-    }
-    return withLevels(part, await ProcessLevels.open(telemetry, config, config.gateway.name))
-  } catch (error) {
-    await link.close()
-    throw error
-  }
+  opened.defer(() => link.close())
+  const gateway = await openGatewayRole({ config, link, ...shared, ownAuthority: false })
+  opened.defer(() => gateway.close())
+  const closing = opened.move()
+  return { url: gateway.url, close: () => closing.disposeAsync() }
 }

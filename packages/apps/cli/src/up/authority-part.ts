@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { parseAdmissionRules } from '@quantum-ip/attestation'
-import { parseJson } from '@quantum-ip/base'
+import { type JsonObject, parseJson } from '@quantum-ip/base'
 import {
   Authority,
   type AuthorityMeter,
@@ -143,8 +143,12 @@ export async function authorityOptions(
     onVerified: (durationMs) => meter.verified(durationMs),
     onSecurityEvent(event) {
       meter.securityEvent(event)
+      const { number, kind, severity, subject, action } = event
+      shared.telemetry.tell('security_event', { number, kind, severity, subject, action }, 'error')
       tell('security_event', { number: event.number, kind: event.kind, subject: event.subject })
     },
+    onAct: ({ operator, act, detail }) =>
+      shared.telemetry.tell('operator_act', { operator, act, detail: { ...detail } as JsonObject }, 'info'),
     detection: config.detection,
     keepEventsMs: config.retention.eventsMs,
     keepIssuanceMs: config.retention.issuanceMs,

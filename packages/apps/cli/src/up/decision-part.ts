@@ -24,6 +24,7 @@ import { CliError } from '../cli-errors.ts'
 import { malformedAs, readJson } from '../lib/files.ts'
 import { threadsOf } from './threads-of.ts'
 import type { Alertness } from './deep-checks.ts'
+import type { OutboxPart } from './outbox-part.ts'
 
 /** What the decision log of a thread is opened with. */
 export interface DecisionPartOptions {
@@ -34,6 +35,8 @@ export interface DecisionPartOptions {
   readonly thread: number
   readonly alertness: Pick<Alertness, 'incident'>
   readonly onEvent: (text: string) => void
+  /** Gets each record, too, as it is kept. */
+  readonly outbox: Pick<OutboxPart, 'record'>
 }
 
 /** The decision log of one thread: on its disk, from there to the authority. */
@@ -53,7 +56,7 @@ export function decisionFolder({ telemetry, gateway }: Config): string {
 
 /** Opens the decision log of a gateway thread. What was not sent when it ended last is sent now. */
 export async function openDecisionPart(options: DecisionPartOptions): Promise<DecisionPart> {
-  const { config, session, metrics, onEvent } = options
+  const { config, session, metrics, onEvent, outbox } = options
   await using opened = new AsyncDisposableStack()
   const observer = decisionLogObserver({ metrics, point: config.gateway.name })
   const local = opened.use(
@@ -69,7 +72,7 @@ export async function openDecisionPart(options: DecisionPartOptions): Promise<De
     point: config.gateway.name,
     clock: systemClock,
     random: systemRandom,
-    sink: local,
+    sink: both(local, outbox),
     observer,
     windowMs: 1_000,
     ...ratesOf(options),
@@ -87,6 +90,16 @@ export async function openDecisionPart(options: DecisionPartOptions): Promise<De
     local,
     uploaded: () => ({ sent: upload.sent, refused: upload.refused }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+// What is sealed with a key goes to the Collector sealed; the sealed key itself is the authority's and the custodian's business.
+function both(local: LocalLog, outbox: Pick<OutboxPart, 'record'>): DecisionSink {
+  return {
+    write(record) {
+      local.write(record)
+      if (record.kind !== 'seal_key') outbox.record(record)
+    },
   }
 }
 

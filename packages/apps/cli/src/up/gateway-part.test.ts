@@ -44,6 +44,7 @@ gateway: { routes: [{ service: ${td}/a, upstream: https://127.0.0.1:1, upstreamC
     sharesPort: false,
     ownAuthority: false,
     onEvent: () => undefined,
+    onTelemetry: () => undefined,
   })
   await assert.rejects(opening, { code: 'QIP_CLI_FILE_UNREADABLE' })
   const before = asked

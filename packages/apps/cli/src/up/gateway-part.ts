@@ -19,7 +19,7 @@ import {
 } from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type GatewayTlsConfig, type RouteConfig } from '@quantum-ip/http'
 import { type CompiledPolicy } from '@quantum-ip/policy'
-import { type DecisionLog, type Metrics, policyObserver } from '@quantum-ip/telemetry'
+import { type DecisionLog, type Metrics, policyObserver, type TelemetryBatch } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
@@ -31,6 +31,7 @@ import type { Verifier } from '@quantum-ip/verifier'
 import { openVerifier } from './gateway-verifier.ts'
 import { PolicyPart } from './policy-part.ts'
 import { probeOptions } from './probe-options.ts'
+import { openOutboxPart } from './outbox-part.ts'
 import { openReplayPart, type ReplayPart } from './replay-part.ts'
 
 /** What a gateway is opened with, besides its configuration. */
@@ -52,6 +53,8 @@ export interface GatewayPartOptions {
   /** Whether the authority's clock is this process's own: then its first state sets the floors of the replay filter. */
   readonly ownAuthority: boolean
   readonly onEvent: (text: string) => void
+  /** Takes spans and records that are to be sent to a Collector. */
+  readonly onTelemetry: (batch: TelemetryBatch) => void
 }
 
 /** A running gateway with its verifier and its records. */
@@ -101,7 +104,9 @@ async function openWith(
     await openTrustFollower(followerOptions(options, { store, verifier, alertness, links, held })),
   )
   policies = opened.use(await PolicyPart.open({ ...options, store, files: options.policies, follower }))
-  const recording = opened.use(await openDecisionPart({ ...options, alertness }))
+  const outbox = openOutboxPart(options, () => alertness.incident)
+  opened.defer(() => outbox.close())
+  const recording = opened.use(await openDecisionPart({ ...options, alertness, outbox }))
   const { decisions } = recording
   opened.defer(watchPropagation(metrics, store))
   const deferred = opened.use(openDeferredPart({ metrics, point, verifier, reports, onEvent }))
@@ -110,6 +115,7 @@ async function openWith(
   const gateway = await openGateway({
     ...(await gatewayOptions(options, { store, verifier, decisions, policies })),
     ...load.gateway,
+    ...outbox.gateway,
     ...(config.gateway.probes && { probes: probeOptions(options, { follower, verifier }) }),
     deferred: (request) => deferred.add(request),
     incident: () => alertness.incident,

@@ -5,6 +5,7 @@ import type { Admission, Session } from '@quantum-ip/client'
 import { allocateLoadMemory } from '@quantum-ip/enforce'
 import { type Config, readYaml } from '@quantum-ip/http'
 import { type CompiledPolicy, compileReadPolicy, type PolicyIdentity } from '@quantum-ip/policy'
+import type { TelemetryBatch } from '@quantum-ip/telemetry'
 import type { RootPins } from '@quantum-ip/trust'
 import { allocateReplayMemory } from '@quantum-ip/verifier'
 import { pointSocket } from '../lib/point-socket.ts'
@@ -105,7 +106,9 @@ async function openThreads(
   const replayMemory = allocateReplayMemory({ bytes: config.replay.bytesMax, startedMs: Date.now() })
   const threads = threadsOf(config)
   const loadMemory = allocateLoadMemory({ threads })
-  const shared = { config, pins: link.pins, replayMemory, loadMemory, ownAuthority, onEvent }
+  const onTelemetry = (batch: TelemetryBatch): void => telemetry.take(batch)
+  const { pins } = link
+  const shared = { config, pins, replayMemory, loadMemory, ownAuthority, onEvent, onTelemetry }
   if (threads === 1) {
     return openGatewayHere({
       ...shared,

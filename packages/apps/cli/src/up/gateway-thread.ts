@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { type Admission, createAdmission, openSession, openTransport } from '@quantum-ip/client'
 import type { Config } from '@quantum-ip/http'
-import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
+import type { DecisionRecord, RecentDecision, TelemetryBatch } from '@quantum-ip/telemetry'
 import type { RootPins } from '@quantum-ip/trust'
 import type { JsonObject } from '@quantum-ip/base'
 import { CliError } from '../cli-errors.ts'
@@ -50,6 +50,7 @@ export type ThreadWord =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'event'; readonly text: string }
   | { readonly kind: 'readmit' }
+  | { readonly kind: 'telemetry'; readonly batch: TelemetryBatch }
   | {
       readonly kind: 'answer'
       readonly id: number
@@ -103,6 +104,7 @@ async function open(): Promise<GatewayPart> {
     sharesPort: true,
     ownAuthority,
     onEvent: (text) => say({ kind: 'event', text }),
+    onTelemetry: (batch) => say({ kind: 'telemetry', batch }),
   })
   setInterval(() => part.refresh(), 1_000).unref()
   say({ kind: 'ready', url: urlOf(part), cells: metrics.cells })

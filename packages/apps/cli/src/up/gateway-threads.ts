@@ -3,7 +3,7 @@ import type { JsonObject } from '@quantum-ip/base'
 import type { Admission } from '@quantum-ip/client'
 import { SharedLoad } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
-import type { DecisionRecord, RecentDecision } from '@quantum-ip/telemetry'
+import type { DecisionRecord, RecentDecision, TelemetryBatch } from '@quantum-ip/telemetry'
 import { CliError } from '../cli-errors.ts'
 import type { CarriedAdmission, GatewayThreadData, ThreadCall, ThreadWord } from './gateway-thread.ts'
 import type { RunningGateway } from './running-gateway.ts'
@@ -14,6 +14,8 @@ export interface GatewayThreadsOptions extends Omit<GatewayThreadData, 'thread' 
   /** Admits again, for all threads. */
   readonly readmit: (() => Promise<Admission>) | undefined
   readonly onEvent: (text: string) => void
+  /** Takes spans and records that are to be sent to a Collector. */
+  readonly onTelemetry: (batch: TelemetryBatch) => void
 }
 
 /**
@@ -93,7 +95,7 @@ class GatewayThread {
   }
 
   static async open(options: GatewayThreadsOptions, thread: number): Promise<GatewayThread> {
-    const { admission, readmit: _readmit, onEvent, ...shared } = options
+    const { admission, readmit: _readmit, onEvent, onTelemetry: _onTelemetry, ...shared } = options
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const data: GatewayThreadData = { ...shared, thread, admitted: carried(admission) }
     const worker = new Worker(new URL(`./gateway-thread.${extension}`, import.meta.url), { workerData: data })
@@ -128,8 +130,9 @@ class GatewayThread {
     await this.#worker.terminate()
   }
 
-  #hear(word: ThreadWord, { readmit, onEvent }: GatewayThreadsOptions): void {
+  #hear(word: ThreadWord, { readmit, onEvent, onTelemetry }: GatewayThreadsOptions): void {
     if (word.kind === 'event') onEvent(word.text)
+    if (word.kind === 'telemetry') onTelemetry(word.batch)
     if (word.kind === 'answer') {
       this.#waiting.get(word.id)?.(word.answer)
       this.#waiting.delete(word.id)

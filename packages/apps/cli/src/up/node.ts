@@ -19,13 +19,15 @@ export interface QuantumIpNode {
 
 /** Starts authority and gateway in this process. What was started is stopped again if something fails. */
 export async function openNode(config: Config, tell: (text: string) => void): Promise<QuantumIpNode> {
-  const telemetry = new ProcessTelemetry(config)
-  const opened: { close(): Promise<unknown> }[] = []
+  const telemetry = await ProcessTelemetry.open(config, 'quantum-ip')
+  // Closed last: it sends what the others tell while they stop.
+  const opened: { close(): Promise<unknown> }[] = [telemetry]
+  const onEvent = telemetry.lines(tell)
   const close = async (): Promise<void> => {
     for (const part of opened.reverse()) await part.close()
   }
   try {
-    const authority = await openAuthorityPart(config, { telemetry, onEvent: tell })
+    const authority = await openAuthorityPart(config, { telemetry, onEvent })
     opened.push(authority)
     if (config.gateway.routes.length === 0) {
       opened.push(await ProcessLevels.open(telemetry, config, 'authority'))
@@ -33,7 +35,7 @@ export async function openNode(config: Config, tell: (text: string) => void): Pr
     }
     const link = await linkTo(authority, config)
     opened.push(link)
-    const gateway = await openGatewayRole({ config, link, telemetry, ownAuthority: true, onEvent: tell })
+    const gateway = await openGatewayRole({ config, link, telemetry, ownAuthority: true, onEvent })
     opened.push(gateway)
     opened.push(await ProcessLevels.open(telemetry, config, config.gateway.name))
     await readyToJudge(authority, gateway)

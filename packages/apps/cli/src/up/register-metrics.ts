@@ -1,5 +1,11 @@
 import type { Config } from '@quantum-ip/http'
-import { authorityMetrics, enforcementMetrics, Metrics, replayStoreMetrics } from '@quantum-ip/telemetry'
+import {
+  authorityMetrics,
+  enforcementMetrics,
+  Metrics,
+  otlpMetrics,
+  replayStoreMetrics,
+} from '@quantum-ip/telemetry'
 
 /** The metrics of a process with authority and gateway: the same layout in each of its threads. */
 export function registerMetrics(config: Config): Metrics {
@@ -10,6 +16,7 @@ export function registerMetrics(config: Config): Metrics {
       ...authorityMetrics,
       ...enforcementMetrics,
       ...(config.replay.redis === undefined ? [] : replayStoreMetrics),
+      ...(config.telemetry.otlp === undefined ? [] : otlpMetrics),
     ],
     sets: {
       service: config.services.map(({ id }) => id),

@@ -1,7 +1,7 @@
 import type { ServiceId } from '@quantum-ip/base'
 import type { CompiledPolicy, Decision as PolicyDecision, Facts, PolicyObserver } from '@quantum-ip/policy'
 import type { LoadShedder } from '@quantum-ip/http'
-import type { DecisionInput, ShedCause, SpanExporter } from '@quantum-ip/telemetry'
+import type { DecisionInput, ShedCause, SpanExporter, TraceSampler } from '@quantum-ip/telemetry'
 import type { DeepMode, Verifier } from '@quantum-ip/verifier'
 import type { DeferredRequest } from './deferred-checks.ts'
 import type { ProbeOptions } from './probe.ts'
@@ -84,7 +84,10 @@ export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' 
   readonly quarantineInFlightMax?: number
   readonly policyObserver?: PolicyObserver
   readonly decisions?: DecisionRecorder
+  /** Gets the span of each verification whose trace is sampled. */
   readonly spans?: SpanExporter
+  /** With `spans`: which traces are sampled that begin here. Absent: none; those that callers sample are. */
+  readonly sampler?: TraceSampler
   /** Checks the attestation after the reply, where a request was let through before that: `openDeferredChecks` does. */
   readonly deferred?: (request: DeferredRequest) => void
   /** Cuts open streams when a revocation takes effect. Without it they last until their token ends. */

@@ -50,6 +50,13 @@ interface Case {
   readonly beganMs: number
 }
 
+// What was decided about it.
+interface Decided {
+  readonly decision: PolicyDecision
+  readonly id: string | null
+  readonly trace: ContinuedTrace | undefined
+}
+
 /**
  * Verify, decide, act: the gateway's guard.
  *
@@ -188,9 +195,9 @@ export class GatewayGuard {
     const traceId = asked.trace?.context.traceId ?? traceIdOf(asked.carried.traceparent)
     const id = options.decisions?.record({ verdict, decision, facts, traceId }) ?? null
     options.watch?.(active, candidate, { facts, decisionId: id })
-    if (asked.trace !== undefined) this.#span(asked, verdict, { decision, id })
+    const trace = this.#traceOf(asked, verdict, { decision, id })
     if (decision.deferred) options.deferred?.({ verdict, id, priority: route.priority })
-    return this.#act(asked, verdict, { decision, id, facts })
+    return this.#act(asked, verdict, { decision, id, trace })
   }
 
   #factsOf(asked: Case, verdict: Verdict): Facts {
@@ -204,25 +211,26 @@ export class GatewayGuard {
     return decision.action !== 'reject' && !decision.deferred
   }
 
-  #span(
-    asked: Case,
+  // Whether a trace that begins here is sampled may hang on the verdict: nothing has gone to the upstream yet.
+  #traceOf(
+    { trace: begun, route, beganMs: startMs }: Case,
     verdict: Verdict,
-    { decision, id }: { decision: PolicyDecision; id: string | null },
-  ): void {
-    const trace = asked.trace as ContinuedTrace
-    const times = { startMs: asked.beganMs, endMs: this.#clock.now() }
+    { decision, id: decisionId }: Pick<Decided, 'decision' | 'id'>,
+  ): ContinuedTrace | undefined {
+    const { spans, sampler } = this.#parts.options
+    if (begun === undefined) return undefined
+    const isPlain = verdict.status === 'verified' && decision.wouldBe === 'allow'
+    const trace = sampler?.decide(begun, isPlain) ?? begun
     if (trace.context.isSampled) {
-      this.#parts.options.spans?.export(verifySpan({ trace, ...times, verdict, decision, decisionId: id }))
+      const endMs = startMs + verdict.timings.totalMs
+      const { service } = route.options
+      spans?.export(verifySpan({ trace, startMs, endMs, verdict, service, decision, decisionId }))
     }
+    return trace
   }
 
-  #act(
-    asked: Case,
-    verdict: Verdict,
-    decided: { decision: PolicyDecision; id: string | null; facts: Facts },
-  ): Decision {
+  #act(asked: Case, verdict: Verdict, { decision, id, trace }: Decided): Decision {
     const { route, carried } = asked
-    const { decision, id } = decided
     if (decision.action === 'reject') {
       if (verdict.reason === 'overloaded') this.#parts.options.onShed?.('verifier', route.options.service)
       const explains = verdict.authenticated || asked.head.listener.detail === 'internal'
@@ -231,7 +239,7 @@ export class GatewayGuard {
     const pass: Pass = {
       action: 'pass',
       upstream: route.upstream,
-      fields: this.#fields(statusValue(verdict, decision, id), carried, route, asked.trace),
+      fields: this.#fields(statusValue(verdict, decision, id), carried, route, trace),
       ...(decision.enforced && verdict.authenticated && { terms: this.#terms(verdict) }),
     }
     return decision.action === 'quarantine' ? this.#quarantine(pass, route, decision) : pass

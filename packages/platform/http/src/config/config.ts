@@ -2,6 +2,7 @@ import type { ServiceId, TrustDomain } from '@quantum-ip/base'
 import type { DecisionsConfig } from './config-decisions.ts'
 import type { CustodyConfig } from './config-custody.ts'
 import type { ClientCertificateConfig, ReplayConfig, RetriesConfig } from './config-replay.ts'
+import type { OtlpConfig } from './config-otlp.ts'
 import type { LedgerConfig, MirrorConfig, MirrorsConfig, WitnessPolicyConfig } from './config-ledger.ts'
 
 /**
@@ -381,5 +382,7 @@ export interface TelemetryConfig {
   readonly seriesMax: number
   /** Where an enforcement point serves its metrics; `undefined`: on its operators' socket only. */
   readonly listen: { readonly host: string; readonly port: number } | undefined
+  /** Absent: nothing goes to a Collector. */
+  readonly otlp: OtlpConfig | undefined
   readonly decisions: DecisionsConfig
 }

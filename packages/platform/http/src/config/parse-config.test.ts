@@ -140,6 +140,7 @@ const defaults: Config = {
     metrics: true,
     seriesMax: 2_000,
     listen: undefined,
+    otlp: undefined,
     decisions: {
       verifiedShare: 0.01,
       incidentShare: 0.1,

@@ -24,6 +24,7 @@ import type {
 import type { MirrorConfig } from './config-ledger.ts'
 import { resolveDecisions } from './resolve-decisions.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
+import { resolveOtlp } from './resolve-otlp.ts'
 import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
 import type { CustodyConfig, KeyServiceConfig } from './config-custody.ts'
 import { Section } from './section.ts'
@@ -368,10 +369,12 @@ function detection(at: Section): DetectionConfig {
 }
 
 function telemetry(at: Section): TelemetryConfig {
+  const otlp = at.optionalSection('otlp')
   return {
     metrics: at.flag('metrics'),
     seriesMax: at.integer('series'),
     listen: at.has('listen') ? at.listen('listen') : undefined,
+    otlp: otlp && resolveOtlp(otlp),
     decisions: resolveDecisions(at.section('decisions')),
   }
 }

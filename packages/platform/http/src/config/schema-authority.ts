@@ -16,6 +16,7 @@ import {
   section,
   size,
 } from './fields.ts'
+import { otlp } from './schema-otlp.ts'
 import { words } from './words.ts'
 
 /** The keys of TLS of a listener. */
@@ -356,5 +357,6 @@ export const telemetry = section('what is measured and recorded', {
     description:
       'where an enforcement point serves /metrics, to anybody who gets there; absent: on its operators’ socket only',
   }),
+  otlp,
   decisions,
 })
