@@ -45,11 +45,7 @@ export function grows(...stretches: readonly (readonly [perMinute: number, minut
     .join(' ')
 }
 
-function series(
-  name: MetricName | 'policy_version',
-  labels: Readonly<Record<string, string>>,
-  values: string,
-): Series {
+function series(name: MetricName, labels: Readonly<Record<string, string>>, values: string): Series {
   const inside = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
   return [[`${metricPrefix}${name}{${inside.join(',')}}`, values]]
 }
@@ -620,6 +616,23 @@ const pointCases = {
       fires: [],
     },
   ],
+  QuantumIpServicesFolded: [
+    {
+      title: 'three services have no series of their own',
+      series: series('metric_values_folded', { label: 'service', instance: 'g1' }, steady(3)),
+      at: 30,
+      fires: [{ ...ticket, root_cause: 'target_down' }],
+    },
+    {
+      title: 'all have, and policies have not',
+      series: [
+        ...series('metric_values_folded', { label: 'service', instance: 'g1' }, steady(0)),
+        ...series('metric_values_folded', { label: 'policy', instance: 'g1' }, steady(1)),
+      ],
+      at: 30,
+      fires: [],
+    },
+  ],
 } as const
 
 const securityCases = {
@@ -682,6 +695,7 @@ const operationCases = {
       series: [
         ...series('policy_version', { policy: 'default', instance: 'g1' }, steady(3)),
         ...series('policy_version', { policy: 'default', instance: 'g2' }, steady(4)),
+        ...judging,
       ],
       at: 30,
       fires: [{ ...ticket, root_cause: 'policy' }],
@@ -692,6 +706,9 @@ const operationCases = {
         ...series('policy_version', { policy: 'default', instance: 'g1' }, steady(3)),
         ...series('policy_version', { policy: 'default', instance: 'g2' }, steady(3)),
         ...series('policy_version', { policy: 'edge', instance: 'g2' }, steady(4)),
+        // An authority's process, which decides nothing.
+        ...series('policy_version', { policy: 'default', instance: 'a1' }, steady(0)),
+        ...judging,
       ],
       at: 30,
       fires: [],

@@ -288,6 +288,19 @@ const pointAlerts = {
     description:
       'Alerts need `services` in the configuration, with `stage: enforced`, in what Prometheus scrapes.',
   },
+  QuantumIpServicesFolded: {
+    severity: 'ticket',
+    rootCause: 'target_down',
+    signal: 'cause',
+    silent: 'with_everything',
+    expr: 'max by (instance) (quantum_ip_metric_values_folded{label="service"}) > 0',
+    for: '15m',
+    runbook: 'target-down.md',
+    summary:
+      '{{ $labels.instance }}: {{ $value }} services have no series of their own, so no alert about them can fire',
+    description:
+      'They count as `other`, since the budget of series has no room for them: raise `telemetry.series`, or tell each gateway only of its own services.',
+  },
 } as const satisfies Record<string, AlertRow>
 
 const securityAlerts = {
@@ -340,7 +353,7 @@ const operationAlerts = {
     rootCause: 'policy',
     signal: 'cause',
     silent: 'with_everything',
-    expr: 'max by (policy) (quantum_ip_policy_version) != min by (policy) (quantum_ip_policy_version)',
+    expr: `max by (policy) (quantum_ip_policy_version ${ofPoints}) != min by (policy) (quantum_ip_policy_version ${ofPoints})`,
     for: '15m',
     runbook: 'policy-drift.md',
     summary: 'Enforcement points decide by different versions of the policy {{ $labels.policy }}',

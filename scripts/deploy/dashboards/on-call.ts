@@ -221,7 +221,6 @@ export const onCall: readonly RowSpec[] = [
           {
             expr: 'max by (policy, instance) (quantum_ip_policy_version)',
             legend: '{{policy}} {{instance}}',
-            emptyBecause: 'only policies that the authority distributes have versions',
           },
         ],
         width: 8,

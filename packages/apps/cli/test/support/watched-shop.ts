@@ -18,6 +18,15 @@ export const services = [
 
 const paths = { [names.shop]: '/shop', [names.other]: '/other', [observed]: '/observed' }
 
+const policy = `apiVersion: quantum-ip.dev/v1
+kind: Policy
+metadata: { name: default, version: 1 }
+spec:
+  mode: enforce
+  rules: []
+  default: { verified: allow, missing: reject, invalid: reject, unverifiable: reject }
+`
+
 /** An authority and a gateway as processes, whose metrics can be scraped. */
 export interface WatchedShop {
   readonly authority: LabAuthority
@@ -33,8 +42,10 @@ export async function openWatchedShop(lab: Lab): Promise<WatchedShop> {
     match: { path: paths[id] },
     service: id,
     upstream: lab.upstream,
+    policy: 'default',
   }))
   const gateway = await lab.startGateway(authority, {
+    policy,
     config: {
       services: [...services],
       telemetry: { listen: `127.0.0.1:${port}`, decisions: { verifiedShare: '100%' } },
