@@ -1,4 +1,5 @@
 import type { Sql, SqlRow } from '../store/sql.ts'
+import { hourMs, isSummed, nothing } from './decision-hours.ts'
 import { type DecisionFilter, filterSql } from './decision-filter.ts'
 
 /** What decisions can be counted by. */
@@ -76,8 +77,9 @@ interface Sum {
 }
 
 /**
- * Counts decisions, slice after slice of time: no statement runs longer than a slice of 50,000 takes, so that a count over millions
- * holds up nobody who issues tokens from the same store, and no time limit of the database ends it.
+ * Counts decisions: whole hours by their sums, where these know what is asked. The rest slice after slice of time: no statement runs
+ * longer than a slice of 50,000 takes, so that a count over millions holds up nobody who issues tokens from the same store, and no
+ * time limit of the database ends it.
  */
 export async function countDecisions(
   sql: Sql,
@@ -86,17 +88,24 @@ export async function countDecisions(
 ): Promise<DecisionCounts> {
   const sums = new Map<string, Sum>()
   const total = { count: 0, weight: 0, more: false }
-  for (let sinceMs = filter.sinceMs ?? 0; ;) {
-    const untilMs = await endOfSlice(sql, { ...filter, sinceMs })
-    const slice = { ...filter, sinceMs, untilMs: untilMs ?? filter.untilMs }
-    for (const row of await sliceOf(sql, slice, by)) {
+  const add = (rows: readonly SqlRow[]): void => {
+    for (const row of rows) {
       const sum = readSum(row, by)
       total.count += sum.count
       total.weight += sum.weight
       total.more = !take(sums, sum) || total.more
     }
-    if (untilMs === undefined) break
-    sinceMs = untilMs
+  }
+  const hours = hoursOf(filter, by)
+  if (hours === undefined) await addSlices(sql, { filter, by, add })
+  else {
+    add(await sumsOf(sql, { filter, by, hours }))
+    // What is left of the first and of the last hour.
+    const { sinceMs = 0, untilMs } = filter
+    const [first, last] = [hours.from * hourMs, hours.before * hourMs]
+    if (sinceMs < first) await addSlices(sql, { filter: { ...filter, untilMs: first }, by, add })
+    if (untilMs !== undefined && last < untilMs)
+      await addSlices(sql, { filter: { ...filter, sinceMs: last }, by, add })
   }
   const names = await namesOf(sql, by, [...sums.values()])
   const groups = [...sums.values()].map((sum) => groupOf(sum, by, names))
@@ -107,6 +116,61 @@ export async function countDecisions(
     more: total.more,
   }
 }
+
+interface Slices {
+  readonly filter: DecisionFilter
+  readonly by: readonly Grouping[]
+  readonly add: (rows: readonly SqlRow[]) => void
+}
+
+async function addSlices(sql: Sql, { filter, by, add }: Slices): Promise<void> {
+  for (let sinceMs = filter.sinceMs ?? 0; ;) {
+    const untilMs = await endOfSlice(sql, { ...filter, sinceMs })
+    add(await sliceOf(sql, { ...filter, sinceMs, untilMs: untilMs ?? filter.untilMs }, by))
+    if (untilMs === undefined) return
+    sinceMs = untilMs
+  }
+}
+
+interface Hours {
+  readonly from: number
+  readonly before: number
+}
+
+const hourMax = Math.floor(Number.MAX_SAFE_INTEGER / hourMs)
+const unsummed = new Set<Grouping>(['subject', 'build', 'log'])
+
+/** The whole hours of a question that their sums can answer. */
+function hoursOf(filter: DecisionFilter, by: readonly Grouping[]): Hours | undefined {
+  const { sinceMs = 0, untilMs } = filter
+  const from = Math.ceil(sinceMs / hourMs)
+  const before = untilMs === undefined ? hourMax : Math.floor(untilMs / hourMs)
+  if (from >= before || !isSummed(filter) || by.some((grouping) => unsummed.has(grouping))) return undefined
+  return { from, before }
+}
+
+async function sumsOf(
+  sql: Sql,
+  {
+    filter,
+    by,
+    hours,
+  }: { readonly filter: DecisionFilter; readonly by: readonly Grouping[]; readonly hours: Hours },
+): Promise<readonly SqlRow[]> {
+  const { where, params } = filterSql({ ...filter, sinceMs: undefined, untilMs: undefined })
+  const columnOf = (grouping: Grouping): string =>
+    hourOf[grouping] ?? `NULLIF(${columns[grouping]}, ${nothing})`
+  const keys = by.map((grouping, at) => `${columnOf(grouping)} AS k${at}, `).join('')
+  const group = by.length === 0 ? '' : ` GROUP BY ${by.map((grouping) => columnOf(grouping)).join(', ')}`
+  return sql.query(
+    `SELECT ${keys}CAST(SUM(i.count) AS BIGINT) AS n, CAST(SUM(i.weight) AS BIGINT) AS w, MIN(i.first_ms) AS f,
+       MAX(i.last_ms) AS l
+     FROM decision_hours i WHERE i.hour >= ? AND i.hour < ? AND ${where}${group}`,
+    [hours.from, hours.before, ...params],
+  )
+}
+
+const hourOf: Readonly<Partial<Record<Grouping, string>>> = { hour: 'i.hour', day: 'i.hour / 24' }
 
 async function endOfSlice(sql: Sql, filter: DecisionFilter): Promise<number | undefined> {
   const { where, params } = filterSql(filter)
@@ -136,7 +200,7 @@ async function sliceOf(
 function readSum(row: SqlRow, by: readonly Grouping[]): Sum {
   return {
     key: by.map((_, at) => row[`k${at}`] as number | null),
-    count: row['n'] as number,
+    count: (row['n'] as number | null) ?? 0,
     weight: (row['w'] as number | null) ?? 0,
     firstMs: (row['f'] as number | null) ?? 0,
     lastMs: (row['l'] as number | null) ?? 0,

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '@quantum-ip/base'
 import type { SqlStatement, SqlValue } from '../store/sql.ts'
+import { type Counted, hourColumns } from './decision-hours.ts'
 import { numberOfName } from './decision-names.ts'
 
 /** A decision as an enforcement point reported it: the record, and what it is looked up by. */
@@ -52,6 +53,8 @@ const sharesMin = 1e-6
 /** What makes decisions findable. */
 export interface IndexStatements {
   readonly statements: readonly SqlStatement[]
+  /** The decisions as they count in their hours. */
+  readonly counted: readonly Counted[]
   /** The names that are written with them. */
   readonly names: readonly string[]
 }
@@ -72,9 +75,22 @@ export function indexStatements(
   return {
     statements: [
       { sql: insertName, each: fresh.map(([name, number]) => [number, name]) },
-      { sql: insertRow, each: rows },
+      { sql: insertRow, each: rows, expect: rows.length, what: 'a reported decision' },
     ],
     names: fresh.map(([name]) => name),
+    counted: rows.map((row) => countedRow(row)),
+  }
+}
+
+const places = Object.fromEntries(columns.map((name, at) => [name, at]))
+
+function countedRow(row: readonly SqlValue[]): Counted {
+  const values = hourColumns.map((name) => [name, row[places[name] as number] ?? null])
+  return {
+    timeMs: row[1] as number,
+    columns: Object.fromEntries(values) as Counted['columns'],
+    count: 1,
+    weight: row.at(-1) as number,
   }
 }
 

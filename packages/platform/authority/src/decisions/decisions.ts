@@ -1,9 +1,9 @@
-import type { Clock, Json, JsonObject } from '@quantum-ip/base'
-import { parseJson } from '@quantum-ip/base'
+import { type Clock, isQipError, type Json, type JsonObject, parseJson } from '@quantum-ip/base'
 import type { Sql, SqlRow, SqlStatement } from '../store/sql.ts'
 import { type DecisionCounts, countDecisions, type Grouping } from './decision-counts.ts'
 import type { DecisionCursor } from './decision-cursor.ts'
 import { type DecisionFilter, filterSql } from './decision-filter.ts'
+import { hourStatement, knownDecisions, unloggedChange } from './decision-hours.ts'
 import { indexStatements, type ReportedDecision } from './decision-row.ts'
 import { findSealKey, type ReportedSealKey, sealKeyStatement } from './seal-keys.ts'
 import {
@@ -33,6 +33,7 @@ export interface DecisionPage {
 const aheadMaxMs = 60_000
 const keepDefaultMs = 30 * 24 * 3_600_000
 const dayMs = 24 * 3_600_000
+const attemptsMax = 5
 const knownNamesMax = 20_000
 
 /** The decisions that the fleet reported: what forensics read. */
@@ -59,22 +60,39 @@ export class Decisions {
     sealKeys: readonly ReportedSealKey[] = [],
   ): Promise<void> {
     const now = this.#clock.now()
-    const decisions = reported.map((decision) =>
-      decision.timeMs > now + aheadMaxMs ? { ...decision, timeMs: now } : decision,
+    const decisions = onceEach(reported).map((decision) => notAfter(decision, now))
+    const late = suppressed.map((one) => (one.toMs > now + aheadMaxMs ? { ...one, toMs: now } : one))
+    const beside = [suppressionStatement(late), sealKeyStatement(sealKeys), ...this.#prune()]
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#write(decisions, beside)
+      } catch (error) {
+        // Somebody wrote one of them meanwhile: it is known then, and must not count twice.
+        if (attempt === attemptsMax || !isQipError(error, 'QIP_AUTHORITY_CONFLICT')) throw error
+      }
+    }
+  }
+
+  async #write(decisions: readonly ReportedDecision[], beside: readonly SqlStatement[]): Promise<void> {
+    const known = await knownDecisions(
+      this.#sql,
+      decisions.map(({ id }) => id),
     )
-    const indexed = indexStatements(decisions, this.#knownNames)
+    const fresh = decisions.filter(({ id }) => !known.has(id))
+    const indexed = indexStatements(fresh, this.#knownNames)
+    const changes = decisions.flatMap(({ id, record }) => {
+      const row = record['head'] === 'unlogged' ? known.get(id) : undefined
+      return row === undefined || row['head'] === 'unlogged' ? [] : [unloggedChange(row)]
+    })
     await this.#sql.transact([
       {
         sql: 'INSERT INTO decisions (id, time_ms, reason, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING',
-        each: decisions.map(({ id, timeMs, reason, record }) => [id, timeMs, reason, JSON.stringify(record)]),
+        each: fresh.map(({ id, timeMs, reason, record }) => [id, timeMs, reason, JSON.stringify(record)]),
       },
       ...indexed.statements,
+      hourStatement([...indexed.counted, ...changes]),
       ...unloggedStatements(decisions),
-      suppressionStatement(
-        suppressed.map((one) => (one.toMs > now + aheadMaxMs ? { ...one, toMs: now } : one)),
-      ),
-      sealKeyStatement(sealKeys),
-      ...this.#prune(),
+      ...beside,
     ])
     if (this.#knownNames.size > knownNamesMax) this.#knownNames.clear()
     for (const name of indexed.names) this.#knownNames.add(name)
@@ -139,6 +157,7 @@ export class Decisions {
         params: before,
       },
       { sql: 'DELETE FROM decision_index WHERE time_ms < ?', params: before },
+      { sql: 'DELETE FROM decision_hours WHERE last_ms < ?', params: before },
       // A key is older than the records that are sealed under it, by up to an hour.
       { sql: 'DELETE FROM decision_seal_keys WHERE time_ms < ?', params: [now - this.#keepMs - dayMs] },
       { sql: 'DELETE FROM decision_suppressions WHERE to_ms < ?', params: before },
@@ -172,4 +191,20 @@ function unloggedStatements(decisions: readonly ReportedDecision[]): readonly Sq
       each: unlogged.map(({ id }) => [id]),
     },
   ]
+}
+
+/** Of several with one ID the first; one that turned out to be unlogged says so in its last report. */
+function onceEach(reported: readonly ReportedDecision[]): readonly ReportedDecision[] {
+  const once = new Map<string, ReportedDecision>()
+  for (const decision of reported) {
+    const before = once.get(decision.id)
+    if (before === undefined) once.set(decision.id, decision)
+    else if (decision.record['head'] === 'unlogged')
+      once.set(decision.id, { ...before, record: { ...before.record, head: 'unlogged' } })
+  }
+  return [...once.values()]
+}
+
+function notAfter(decision: ReportedDecision, nowMs: number): ReportedDecision {
+  return decision.timeMs > nowMs + aheadMaxMs ? { ...decision, timeMs: nowMs } : decision
 }

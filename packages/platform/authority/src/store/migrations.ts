@@ -1,4 +1,5 @@
 import { adjudicationsSchema } from './adjudications-schema.ts'
+import { decisionHoursSchema } from './decision-hours-schema.ts'
 import { decisionsSchema, indexOldDecisions } from './decisions-schema.ts'
 import { detectionSchema } from './detection-schema.ts'
 import { instancesSchema } from './instances-schema.ts'
@@ -75,6 +76,10 @@ export const migrations: readonly Migration[] = [
   {
     summary: 'what operators say of decisions, and keys of sealed fields',
     statements: adjudicationsSchema,
+  },
+  {
+    summary: 'decisions summed up by hour',
+    statements: decisionHoursSchema,
   },
 ]
 
