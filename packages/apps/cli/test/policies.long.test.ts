@@ -218,3 +218,34 @@ test('a bad candidate shows its differences in shadow and is rolled back in its 
   const history = await scene.fleet.qip('policy', 'history', 'shop')
   assert.match(history.stdout, /rollback +version 1 .*\n.* enforce +version 3, enforce/)
 })
+
+test('an exception lets one caller through at once, as far as the policy is carried out, and each use is recorded', async () => {
+  await using stack = new AsyncDisposableStack()
+  const scene = await openScene(stack)
+  const { inside, outside } = namesForHalf()
+  const [excepted, other] = [
+    await openClient(stack, scene.fleet, inside),
+    await openClient(stack, scene.fleet, outside),
+  ]
+  await publish(scene, policyText(1, [closing('orders')]))
+  await isRolledOut(scene)
+  assert.equal(await answers(scene, 'orders', await excepted.headers()), '403')
+  const sid = `spiffe://acme.example/ns/prod/sa/${inside}`
+  const who = ['--service', sid, '--owner', 'team-shop', '--reason', 'CHG-7']
+  const done = await scene.fleet.qip('policy', 'except', 'shop', ...who, '--until', '4h', '--name', 'cutover')
+  assert.equal(done.code, 0, done.stderr)
+  assert.match(done.stdout, /glass broken shop version 2: cutover/)
+  await isRolledOut(scene)
+  assert.equal(await answers(scene, 'orders', await excepted.headers()), '200')
+  assert.equal(await answers(scene, 'orders', await other.headers()), '403')
+  const { code, stdout } = await scene.fleet.qip('policy', 'diff', 'shop@1', 'shop@active')
+  assert.equal(code, 1)
+  assert.match(stdout, /added +exception cutover\n +\+ allow, when identity == "spiffe.*owner "team-shop"/)
+  await until('a use is recorded at the authority', async () => {
+    const found = await scene.fleet.qip('decisions', '--json')
+    return found.stdout.includes('cutover')
+  })
+  const late = await scene.fleet.qip('policy', 'except', 'shop', ...who, '--until', '60d')
+  assert.equal(late.code, 1, late.stderr)
+  assert.match(late.stderr, /at most 30 days ahead/)
+})

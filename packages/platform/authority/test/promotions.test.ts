@@ -34,7 +34,9 @@ async function open(): Promise<Authority> {
   const authority = await openIn(folder, {
     clock,
     rotationStepMs: never,
-    onEvent: (event) => events.push(event),
+    onEvent: (event) => {
+      if (event.startsWith('policy')) events.push(event)
+    },
   })
   opened.push(authority)
   return authority

@@ -15,6 +15,7 @@ import { policyReplayCommand } from './policy-replay.ts'
 import { policyTestCommand } from './policy-test.ts'
 import { inFile, readPolicyFile } from '../lib/policy-file.ts'
 import { diffCommand } from './policy-diff.ts'
+import { exceptCommand } from './policy-except.ts'
 import { promoteCommand, rollbackCommand } from './policy-promote.ts'
 import { publishCommand } from './policy-publish.ts'
 import { historyCommand, listCommand, showCommand, statusCommand } from './policy-show.ts'
@@ -54,6 +55,7 @@ export function policyCommand(run: Run): Command {
     historyCommand(run),
     promoteCommand(run),
     rollbackCommand(run),
+    exceptCommand(run),
   ].reduce(
     (command, each) => command.addCommand(each),
     newCommand('policy', 'write, check, test, replay, publish and roll out policies'),

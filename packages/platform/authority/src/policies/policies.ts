@@ -9,6 +9,7 @@ import {
   type PolicyRollout,
   type PolicyText,
   type PolicyVersion,
+  type RolloutMode,
   signPolicyRollout,
   signPolicyText,
 } from '@quantum-ip/trust'
@@ -42,6 +43,8 @@ export interface PublishOrder {
   readonly by: string
   /** Put in force at once, as its text says, without a shadow before. */
   readonly activate: boolean
+  /** Takes the place of the version in force at once, carried out as far as that one is; a candidate stays. */
+  readonly replace?: boolean | undefined
 }
 
 /** What of a policy is to be in force from now on. */
@@ -141,6 +144,13 @@ export class Policies {
       const published = await this.#keep({ name, version }, order)
       const active = { version, mode: undefined, share: 0 }
       const isFirst = current === undefined || order.activate
+      if (current !== undefined && order.replace === true) {
+        const { active: before, candidate } = current.document
+        const replaced = { ...before, version }
+        if (before.mode !== undefined) checkMode(order.text, before.mode)
+        const why = { action: 'replace', by: order.by, reason: order.comment }
+        return this.#roll(name, { ...why, active: replaced, candidate }, { published })
+      }
       const rollout = {
         action: isFirst ? 'activate' : 'publish',
         by: order.by,
@@ -299,6 +309,12 @@ export class Policies {
     this.#changing = done
     return done
   }
+}
+
+/** What is carried out further than its text says must be fit for that. */
+function checkMode(text: string, mode: RolloutMode): void {
+  const share = mode === 'canary' ? 10_000 : 0
+  compileReadPolicy(readYaml(text, { source: 'the policy' }), { other: { mode, share } })
 }
 
 function refused(reason: string): AuthorityError {

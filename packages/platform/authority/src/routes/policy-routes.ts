@@ -98,6 +98,11 @@ function addPublishRoute(app: App, { authority }: RouteContext): void {
         body: closed({
           text: Type.String({ minLength: 1, maxLength: 262_144, description: 'the policy, as YAML' }),
           comment: Type.Optional(Type.String({ maxLength: 512 })),
+          replace: Type.Optional(
+            Type.Boolean({
+              description: 'in place of the version in force, carried out as far as that one is',
+            }),
+          ),
           activate: Type.Optional(
             Type.Boolean({
               description: 'in force at once, without a shadow before; default: the first only',
@@ -107,12 +112,12 @@ function addPublishRoute(app: App, { authority }: RouteContext): void {
       },
     },
     async (request) => {
-      const { text, comment = '', activate = false } = request.body
+      const { text, comment = '', activate = false, replace = false } = request.body
       const by = actorOf(request)
-      const { document } = await authority.promotions.publish({ text, comment, by, activate })
+      const { document } = await authority.promotions.publish({ text, comment, by, activate, replace })
       const { policy: name, number, active, candidate } = document
-      const version = (candidate ?? active).version
-      await authority.acts.record(by, 'policy-publish', { name, version, rollout: number, activate })
+      const version = (replace ? active : (candidate ?? active)).version
+      await authority.acts.record(by, 'policy-publish', { name, version, rollout: number, activate, replace })
       return { rollout: rolloutJson(document) }
     },
   )
