@@ -88,7 +88,9 @@ export function grafanaDashboard(spec: DashboardSpec, runbooks: string): Dashboa
     builder
       .withVariable(new DatasourceVariableBuilder('traces').label('Traces').type('jaeger'))
       .withVariable(
-        new TextBoxVariableBuilder('traced').label('Service name in traces').defaultValue('gateway'),
+        new TextBoxVariableBuilder('traced')
+          .label('Service name in traces')
+          .defaultValue('quantum-ip-gateway'),
       )
       .withVariable(reasons())
       .withVariable(new TextBoxVariableBuilder('trace').label('Trace ID'))
