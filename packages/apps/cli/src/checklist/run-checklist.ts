@@ -197,10 +197,7 @@ async function incident({ asked, nowMs }: ChecklistOptions): Promise<Checklist> 
       {
         item: 'Communicate to stakeholders with mitigation steps',
         rows: [
-          askPeople(
-            'stakeholders',
-            `Has ${told} been told, by whom, and when is the next word? A draft is below.`,
-          ),
+          askPeople('stakeholders', `Who has told ${told}, and when is the next word? A draft is below.`),
         ],
       },
     ],

@@ -1,6 +1,7 @@
 import type { JsonObject } from '@quantum-ip/base'
 import { digestOf } from './probe-kinds.ts'
 import type { ProbeResult } from './send-probe.ts'
+import { wordOf } from './word-of.ts'
 
 /** What became of a probe on its way. */
 export type FateKind =
@@ -78,6 +79,11 @@ function bare(text: string): string {
 }
 
 function seenFields(answer: JsonObject): readonly SeenField[] {
-  const { fields } = (answer['received'] ?? {}) as { readonly fields?: readonly SeenField[] }
-  return Array.isArray(fields) ? (fields as readonly SeenField[]) : []
+  const { fields } = (answer['received'] ?? {}) as { readonly fields?: readonly JsonObject[] }
+  if (!Array.isArray(fields)) return []
+  return (fields as readonly JsonObject[]).map((field) => ({
+    name: wordOf(field, 'name'),
+    length: Number(field['length']),
+    sha256: wordOf(field, 'sha256'),
+  }))
 }

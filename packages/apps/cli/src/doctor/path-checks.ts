@@ -1,7 +1,7 @@
 import type { JsonObject } from '@quantum-ip/base'
 import { type CheckOutcome, type DoctorCheck, runbook } from './check.ts'
 import { directiveFor } from './directives.ts'
-import { fateOf } from './fate.ts'
+import { type Fate, fateOf } from './fate.ts'
 import { locate, type Location } from './locate.ts'
 import type { ProbeResult } from './send-probe.ts'
 import { wordOf } from './word-of.ts'
@@ -59,16 +59,26 @@ function reachAdvice({ code, reason, status, error }: ProbeResult): string {
   return 'is there a gateway of this trust domain behind it, with `gateway.probes` on, and does the query (`quantum-ip-probe`) pass? The gateway itself as the last --hop tells'
 }
 
-/** What became of one kind of probe, at each place. */
-export function arrivalCheck(results: readonly ProbeResult[]): DoctorCheck | undefined {
+/**
+ * What became of one kind of probe, at each place.
+ *
+ * @param plain of a small token. What is lost in the same way at the same place is told once: of the larger one nothing is known.
+ */
+export function arrivalCheck(
+  results: readonly ProbeResult[],
+  plain?: readonly ProbeResult[],
+): DoctorCheck | undefined {
   const [outer] = results
   if (outer === undefined) return undefined
   const { kind } = outer
   const name = `${kind.name}-arrives`
-  const place = locate(results, (result) => fateOf(result).kind !== 'whole')
+  const lost = lossOf(results)
   const size = `${kind.what}, ${kind.bytes} bytes`
-  if (place === undefined) return { name, outcome: 'ok', seen: `${size}: arrives whole` }
-  const fate = fateOf(results.find(({ hop }) => hop.name === place.hop) as ProbeResult)
+  if (lost === undefined) return { name, outcome: 'ok', seen: `${size}: arrives whole` }
+  const { fate, place } = lost
+  const before = plain && lossOf(plain)
+  if (before?.place.hop === place.hop && before.fate.kind === fate.kind)
+    return { name, outcome: 'open', hop: place.hop, seen: `${size}: ${fate.kind} like a small token` }
   return {
     name,
     outcome: kind.severity,
@@ -77,6 +87,14 @@ export function arrivalCheck(results: readonly ProbeResult[]): DoctorCheck | und
     next: directiveFor(fate.kind, place.product) ?? 'compare what the places say',
     runbook: runbook('header-loss'),
   }
+}
+
+function lossOf(
+  results: readonly ProbeResult[],
+): { readonly fate: Fate; readonly place: Location } | undefined {
+  const place = locate(results, (result) => fateOf(result).kind !== 'whole')
+  const found = results.find(({ hop }) => hop.name === place?.hop)
+  return place === undefined || found === undefined ? undefined : { place, fate: fateOf(found) }
 }
 
 /** Whether the hint in `tracestate` arrives, by which a stripped token is told from an absent one. */

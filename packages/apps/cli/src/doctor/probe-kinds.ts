@@ -39,7 +39,7 @@ export function probeKinds(tokens: ProbeTokens): readonly ProbeKind[] {
   ]
   if (staple !== undefined) {
     const fields = [headerNames.head, staple, ...plain]
-    kinds.push(kind({ name: 'head', what: 'a token with its head stapled', severity: 'warn', fields }))
+    kinds.push(kind({ name: 'head', what: 'a head stapled to a token', severity: 'warn', fields }))
   }
   if (long !== undefined) {
     const severity = longInUse ? 'fail' : 'warn'

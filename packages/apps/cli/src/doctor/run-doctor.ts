@@ -116,10 +116,12 @@ async function pathChecks(
   // Only places that answer can be compared.
   const hops = options.way.hops.filter((_, at) => reach[at]?.answer !== undefined)
   const asked = { ...options, way: { ...options.way, hops } }
+  let plain: readonly ProbeResult[] | undefined
   for (const kind of probeKinds(await session.tokens(service))) {
     const results = await sendAll(asked, { sender, kind, session })
-    checks.push(...[arrivalCheck(results)].filter((check) => check !== undefined))
+    checks.push(...[arrivalCheck(results, plain)].filter((check) => check !== undefined))
     if (kind.name !== 'token') continue
+    plain = results
     checks.push(hintCheck(results))
     checks.push(...[verdictCheck(results.at(-1))].filter((check) => check !== undefined))
   }

@@ -4,6 +4,7 @@ import { Agent, request } from 'undici'
 import { isObject } from '../lib/json.ts'
 import type { DoctorHop, DoctorWay } from './hops.ts'
 import { digestOf, type ProbeKind } from './probe-kinds.ts'
+import { wordOf } from './word-of.ts'
 
 /** What came back of a probe. */
 export interface ProbeResult {
@@ -110,10 +111,9 @@ function readBody(text: string, type: string): Pick<ProbeResult, 'answer' | 'cod
   const json = parseObject(text)
   if (json === undefined) return {}
   if (type.startsWith(probeType)) return { answer: json }
-  const { code, reason } = json
   return {
-    ...(typeof code === 'string' && { code: code.slice(0, 64) }),
-    ...(typeof reason === 'string' && { reason: reason.slice(0, 64) }),
+    ...(typeof json['code'] === 'string' && { code: wordOf(json, 'code') }),
+    ...(typeof json['reason'] === 'string' && { reason: wordOf(json, 'reason') }),
   }
 }
 
