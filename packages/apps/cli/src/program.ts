@@ -4,6 +4,7 @@ import { CliError } from './cli-errors.ts'
 import { commands } from './commands.ts'
 import { exitCodes, type Outcome } from './exit-codes.ts'
 import { newCommand } from './lib/command.ts'
+import { dashedThumbprint } from './lib/dashed-thumbprint.ts'
 import type { Io, Run } from './lib/io.ts'
 import { codedError, outcomeOf, tellError } from './lib/tell-error.ts'
 import { programVersion } from './lib/program-version.ts'
@@ -20,7 +21,7 @@ export async function runQip(args: readonly string[], io: Io): Promise<number> {
   try {
     const program = await programFor(args, run)
     if (args.length === 0) program.help()
-    await program.parseAsync(args, { from: 'user' })
+    await program.parseAsync(dashedThumbprint(args), { from: 'user' })
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok.code
     const error = codedError(thrown, words(args))

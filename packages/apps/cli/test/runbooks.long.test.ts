@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -86,7 +86,7 @@ async function prepare(): Promise<Ground> {
   ).stdout.trim()
   const policy = join(lab.folder, 'shop.policy.yaml')
   assert.equal((await run(['policy', 'new', 'shop', '--out', policy, '--tests'])).code, 0)
-  assert.equal((await run(['policy', 'publish', policy, '--authority', socket])).code, 0)
+  await publishTwice(policy, socket)
   const backup = join(lab.folder, 'backup')
   const made = await run(['backup', backup, '--authority', socket])
   assert.equal(made.code, 0, made.stdout + made.stderr)
@@ -110,6 +110,17 @@ async function prepare(): Promise<Ground> {
       './shop.img': join(lab.folder, 'build.tgz'),
       'shop.evidence.json': join(lab.folder, evidenceFile),
     },
+  }
+}
+
+/** Two versions, so that there is something to go back to. */
+async function publishTwice(file: string, socket: string): Promise<void> {
+  const text = readFileSync(file, 'utf8')
+  const next = `${file}.next.yaml`
+  writeFileSync(next, text.replace('version: 1', 'version: 2'))
+  for (const each of [file, next]) {
+    const { code, stderr } = await run(['policy', 'publish', each, '--activate', '--authority', socket])
+    assert.equal(code, 0, stderr)
   }
 }
 

@@ -58,7 +58,7 @@ export async function policyRows(asking: Asking): Promise<readonly ChecklistRow[
         runbook,
       })
     } else if (mode === 'monitor') {
-      const next = 'promote it by way of canary'
+      const next = `\`qip policy promote ${name}\`: step by step, and back by itself`
       rows.push({ name: 'policies-rolled-out', outcome: 'warn', seen: `${seen}: it refuses nobody`, next })
     } else rows.push({ name: 'policies-rolled-out', outcome: 'ok', seen })
   }
@@ -76,11 +76,7 @@ export async function policyChangeRows(asking: Asking, nowMs: number): Promise<r
     name: 'policy-changes',
     outcome: 'warn' as const,
     seen: `${name}: ${what}, ${formatSpan(Math.max(0, nowMs - timeMs))} ago; version ${version} is in force`,
-    next: takesBack(name),
+    next: `takes it back: \`qip policy rollback ${name}\``,
     runbook: 'docs/runbooks/wrong-policy.md',
   }))
-}
-
-function takesBack(name: string): string {
-  return `\`qip policy history ${name}\`; the version before: \`qip policy show ${name} --version <n>\`, published again under a higher number with --activate`
 }
