@@ -43,6 +43,7 @@ const components = {
     path: 'minio',
     version: '--version',
   },
+  tar: { package: 'tar', version: '--version' },
   opa: { module: 'github.com/open-policy-agent/opa@v1.22.2', path: 'opa', version: 'version' },
   // A Collector of OpenTelemetry with a trace store in memory. Its `go.mod` has a replacement, so that `go install` refuses it.
   jaeger: {

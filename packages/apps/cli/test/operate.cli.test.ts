@@ -353,7 +353,7 @@ test('replays recorded decisions against a candidate: who would be treated other
       read['unreadable'],
       read['otherPolicy'],
     ],
-    [14, 0, { records: 14, facts: { 'request.path': 14 } }, 7, 1, 1],
+    [14, 0, { records: 14, facts: { 'request.path': 14 }, engine: 0 }, 7, 1, 1],
   )
   const shown = await run(['policy', 'replay', file, ...span, '--from', export_])
   assert.match(shown.stdout, /14 could not be judged: .*`request\.path` \(14\)\n7 more were not recorded/)

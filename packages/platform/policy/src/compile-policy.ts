@@ -1,9 +1,17 @@
 import type { Reason } from '@quantum-ip/verifier'
 import { type Condition, compileCondition } from './condition.ts'
 import type { ExceptionUse } from './decision.ts'
-import type { Consequence, Locate, PolicyDocument, PolicyException, Quarantine, Rule } from './document.ts'
+import type {
+  Consequence,
+  EngineClause,
+  Locate,
+  PolicyDocument,
+  PolicyException,
+  Quarantine,
+  Rule,
+} from './document.ts'
 import { mentionsIn } from './lib/mentions.ts'
-import { type Reach, reachOfDefault, reachOfRule } from './lib/reach.ts'
+import { type Reach, reachOfDefault, reachOfEngine, reachOfRule } from './lib/reach.ts'
 import { placeOf } from './lib/reader.ts'
 import { policyLimits } from './limits.ts'
 import { type Place, PolicyError } from './policy-errors.ts'
@@ -36,12 +44,21 @@ export interface CompiledException extends CompiledRule {
   readonly use: ExceptionUse
 }
 
+/** An engine's place in a policy, ready to decide: what each of its actions may be about. */
+export interface CompiledEngine {
+  readonly name: string
+  readonly allow: CompiledConsequence
+  readonly quarantine: CompiledConsequence
+  readonly onUnavailable: 'reject' | 'default'
+}
+
 /** A policy, ready to decide. Immutable; made once at load. */
 export interface CompiledPolicy {
   readonly document: PolicyDocument
   readonly identity: PolicyIdentity
   readonly exceptions: readonly CompiledException[]
   readonly rules: readonly CompiledRule[]
+  readonly engine: CompiledEngine | null
   readonly defaults: ReadonlyMap<string, CompiledConsequence>
 }
 
@@ -76,6 +93,7 @@ export function compilePolicy(
     identity: { name: document.name, version: document.version },
     exceptions,
     rules,
+    engine: document.engine === null ? null : compileEngine(document.engine, document.quarantine),
     defaults: new Map(allReasons.map((reason) => [reason, compileDefault(document, reason)])),
   }
 }
@@ -94,6 +112,15 @@ function compileRule(rule: Rule, quarantine: Quarantine, at: Place): CompiledRul
   const reach = reachOfRule(rule, condition?.facts.has('verdict.deep') ?? false)
   if (condition !== null) checkMentions(condition, { rule, reach }, at)
   return { ...consequenceOf(rule, quarantine), name: rule.name, condition, reach }
+}
+
+function compileEngine(clause: EngineClause, quarantine: Quarantine): CompiledEngine {
+  const { name, onUnavailable } = clause
+  const speaking = (action: 'allow' | 'quarantine'): CompiledConsequence => {
+    const consequence = consequenceOf({ action, deferred: false, quarantine: clause.quarantine }, quarantine)
+    return { ...consequence, reach: reachOfEngine(clause, consequence) }
+  }
+  return { name, allow: speaking('allow'), quarantine: speaking('quarantine'), onUnavailable }
 }
 
 function compileDefault(document: PolicyDocument, reason: Reason): CompiledConsequence {

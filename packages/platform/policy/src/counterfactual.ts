@@ -1,5 +1,5 @@
 import type { CompiledPolicy } from './compile-policy.ts'
-import { decide } from './decide.ts'
+import { asksEngine, decide } from './decide.ts'
 import type { DecisionReason } from './decision.ts'
 import type { Action } from './document.ts'
 import { type FactName, type FactValue, type Facts, factNames } from './facts.ts'
@@ -45,9 +45,10 @@ const otherActions = ['allow', 'quarantine', 'reject'] as const
  * What would have changed a decision: the smallest changes of one fact that lead to each other action; where no single fact does, of two.
  *
  * Values come from what the policy's conditions compare facts with, and every suggestion was decided: with `changes` and `implied` in place,
- * the policy's own rules give `action`. It is not complete: patterns and what is calculated from several facts are not turned around.
+ * the policy's own rules give `action`. Nothing is said of what an engine decided. It is not complete: patterns and what is calculated from several facts are not turned around.
  */
 export function findCounterfactuals(policy: CompiledPolicy, facts: Facts): readonly Counterfactual[] {
+  if (asksEngine(policy, facts)) return []
   const search = new Search(policy, facts)
   const singles = search.singles()
   const reached = new Set(singles.map(({ counterfactual }) => counterfactual.action))
@@ -98,8 +99,8 @@ class Search {
     // What follows from the second may undo the first.
     if (!wanted.every(({ fact, to }) => same(changed[fact], to))) return []
     const { wouldBe: action, reason, rule, exception } = decide(this.#policy, changed)
-    // A rule that fails on facts that were made up is no advice.
-    if (action === this.#action || reason === 'policy_error') return []
+    // A rule that fails on facts that were made up is no advice; what an engine would say nobody knows.
+    if (action === this.#action || reason === 'policy_error' || reason === 'engine_unavailable') return []
     const changes = wanted.map(({ fact, to }) => ({ fact, from: this.#facts[fact], to }))
     const named = new Set(wanted.map(({ fact }) => fact))
     const implied = factNames

@@ -1,5 +1,6 @@
 import type {
   CompiledConsequence,
+  CompiledEngine,
   CompiledException,
   CompiledPolicy,
   CompiledRule,
@@ -7,6 +8,7 @@ import type {
 import { inCanary } from './canary.ts'
 import type { Decision, DecisionReason, ExceptionUse, PolicyObserver } from './decision.ts'
 import type { Action } from './document.ts'
+import type { EngineAnswer } from './engine.ts'
 import type { Facts } from './facts.ts'
 import { CelFacts } from './lib/cel-facts.ts'
 import { reaches } from './lib/reach.ts'
@@ -20,9 +22,17 @@ import { policyLimits } from './limits.ts'
  * verdict is passed over. A condition that fails to evaluate never counts as true and ends the search: the
  * rule's own action holds if that is not allow, else reject. An exception whose condition fails is passed over:
  * the rules decide as if it were not there.
+ *
+ * `answer` is what the policy's engine says, for policies that ask one (see `decideWith`); without it the engine is unavailable.
  */
-export function decide(policy: CompiledPolicy, facts: Facts, observer?: PolicyObserver): Decision {
-  const decision = carryOut(policy, facts, judge(policy, facts))
+// oxlint-disable-next-line max-params -- on the hot path an options object costs more than it says
+export function decide(
+  policy: CompiledPolicy,
+  facts: Facts,
+  observer?: PolicyObserver,
+  answer?: EngineAnswer,
+): Decision {
+  const decision = carryOut(policy, facts, judge(policy, facts, answer))
   observer?.decided(decision, facts)
   return decision
 }
@@ -39,9 +49,10 @@ interface Judgement {
 
 const refused = { action: 'reject', rule: null, exception: null, from: null } as const
 const shed: Judgement = { ...refused, reason: 'overloaded' }
+const unanswered: Judgement = { ...refused, reason: 'engine_unavailable' }
 const notAccepted: Judgement = { ...refused, reason: 'not_accepted' }
 
-function judge(policy: CompiledPolicy, facts: Facts): Judgement {
+function judge(policy: CompiledPolicy, facts: Facts, answer: EngineAnswer | undefined): Judgement {
   const verdict = verdictOf(facts)
   // Shedding load must not cost an evaluation.
   if (verdict.reason === 'overloaded') return shed
@@ -68,10 +79,49 @@ function judge(policy: CompiledPolicy, facts: Facts): Judgement {
     const action = rule.action === 'allow' ? 'reject' : rule.action
     return { action, rule: rule.name, exception: null, reason: 'policy_error', from: rule }
   }
+  const { engine } = policy
+  if (engine === null || !maySpeak(engine, verdict)) return byDefault(policy, verdict, 'default')
+  return judgeByEngine(policy, verdict, answer ?? notAsked)
+}
+
+type JudgedVerdict = ReturnType<typeof verdictOf>
+
+function byDefault(
+  policy: CompiledPolicy,
+  verdict: JudgedVerdict,
+  reason: 'default' | 'engine_unavailable',
+): Judgement {
   const from = policy.defaults.get(verdict.reason)
   if (from === undefined || !reaches(from.reach, verdict)) return notAccepted
-  return { action: from.action, rule: null, exception: null, reason: 'default', from }
+  return { action: from.action, rule: null, exception: null, reason, from }
 }
+
+// An engine that could let nothing through is not asked: what attackers send costs nobody a question.
+function maySpeak(engine: CompiledEngine, verdict: JudgedVerdict): boolean {
+  return reaches(engine.allow.reach, verdict) || reaches(engine.quarantine.reach, verdict)
+}
+
+function judgeByEngine(policy: CompiledPolicy, verdict: JudgedVerdict, answer: EngineAnswer): Judgement {
+  const engine = policy.engine as CompiledEngine
+  if (answer.kind === 'silent') return byDefault(policy, verdict, 'default')
+  if (answer.kind === 'unavailable') {
+    return engine.onUnavailable === 'reject' ? unanswered : byDefault(policy, verdict, 'engine_unavailable')
+  }
+  const { action, rule } = answer
+  if (action === 'reject') return { action, rule, exception: null, reason: 'engine', from: null }
+  const from = action === 'allow' ? engine.allow : engine.quarantine
+  // INVARIANT: what nobody named, no engine lets through.
+  if (!reaches(from.reach, verdict)) return notAccepted
+  return { action, rule, exception: null, reason: 'engine', from }
+}
+
+/** Whether it is the policy's engine that decides over these facts. */
+export function asksEngine(policy: CompiledPolicy, facts: Facts): boolean {
+  return policy.engine !== null && judge(policy, facts, asking).reason === 'engine'
+}
+
+const notAsked: EngineAnswer = { kind: 'unavailable', fault: 'unreachable' }
+const asking: EngineAnswer = { kind: 'decided', action: 'reject', rule: null }
 
 /**
  * Whether an exception may hold at the time of the facts: before its end, and not longer before than the limit.

@@ -7,17 +7,29 @@ import type { Facts } from './facts.ts'
  *
  * - `exception`: an exception held that has not ended
  * - `rule`: a rule's condition held
+ * - `engine`: the engine that the policy asks after its rules
+ * - `engine_unavailable`: that engine gave no answer: reject, or the defaults where the policy says so
  * - `default`: no rule did
  * - `policy_error`: a rule's condition failed; its own action holds, or reject where that was allow
  * - `not_accepted`: the default would let through what has to be accepted by name
  * - `overloaded`: the verifier shed the request, which is always refused
  */
-export type DecisionReason = 'exception' | 'rule' | 'default' | 'policy_error' | 'not_accepted' | 'overloaded'
+export type DecisionReason =
+  | 'exception'
+  | 'rule'
+  | 'engine'
+  | 'engine_unavailable'
+  | 'default'
+  | 'policy_error'
+  | 'not_accepted'
+  | 'overloaded'
 
 /** The reasons of decisions, in a fixed order. */
 export const decisionReasons = [
   'exception',
   'rule',
+  'engine',
+  'engine_unavailable',
   'default',
   'policy_error',
   'not_accepted',
@@ -34,7 +46,7 @@ export interface ExceptionUse {
 export interface Decision {
   /** What is to be done. `allow` wherever the decision isn't carried out. */
   readonly action: Action
-  /** Name of the rule that decided; `null` for the defaults and for exceptions. */
+  /** Name of the rule that decided, the engine's own where that names one; `null` for the defaults and for exceptions. */
   readonly rule: string | null
   /** The exception that decided before any rule, else `null`. */
   readonly exception: ExceptionUse | null

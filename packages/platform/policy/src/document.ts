@@ -62,6 +62,21 @@ export interface PolicyException extends Rule {
   readonly expiresMs: number
 }
 
+/**
+ * An engine beside CEL that is asked where no rule decides. It can do no more than a rule: `reasons` and `anonymous` name what it may let
+ * through or quarantine besides verified callers.
+ */
+export interface EngineClause {
+  /** Name of an engine in the configuration of the enforcement point. */
+  readonly name: string
+  readonly reasons: readonly Reason[] | null
+  readonly anonymous: boolean
+  /** `null`: the quarantine of the whole policy. */
+  readonly quarantine: Quarantine | null
+  /** While it does not answer: reject, or fail open to the policy's defaults. */
+  readonly onUnavailable: 'reject' | 'default'
+}
+
 /** What happens where no rule decides: by reason where one is named, else by status. */
 export interface Defaults {
   readonly byStatus: Readonly<Record<Status, Consequence>>
@@ -82,6 +97,7 @@ export interface PolicyDocument {
   readonly quarantine: Quarantine
   readonly exceptions: readonly PolicyException[]
   readonly rules: readonly Rule[]
+  readonly engine: EngineClause | null
   readonly defaults: Defaults
 }
 

@@ -2,6 +2,7 @@ export { builtinPolicy } from './builtin-policy.ts'
 export { inCanary } from './canary.ts'
 export {
   type CompiledConsequence,
+  type CompiledEngine,
   type CompiledException,
   type CompiledPolicy,
   type CompiledRule,
@@ -17,7 +18,8 @@ export {
 } from './compile-read-policy.ts'
 export { type Condition, compileCondition } from './condition.ts'
 export { type Counterfactual, type FactChange, findCounterfactuals } from './counterfactual.ts'
-export { decide } from './decide.ts'
+export { decideWith } from './decide-with.ts'
+export { asksEngine, decide } from './decide.ts'
 export {
   type Decision,
   type DecisionReason,
@@ -30,6 +32,7 @@ export type {
   Action,
   Consequence,
   Defaults,
+  EngineClause,
   Locate,
   PolicyDocument,
   PolicyException,
@@ -37,6 +40,7 @@ export type {
   Quarantine,
   Rule,
 } from './document.ts'
+export type { EngineAnswer, EngineFault, PolicyEngine } from './engine.ts'
 export {
   type ExceptionExplanation,
   type Explanation,

@@ -10,6 +10,7 @@ import type {
   Rule,
 } from './document.ts'
 import { parsePercent, readName, readPercent, readQuarantine, readReasons } from './lib/forms.ts'
+import { readEngine } from './lib/read-engine.ts'
 import { readExceptions } from './lib/read-exceptions.ts'
 import { checkDefaults, checkRule } from './lib/naming.ts'
 import { Reader, required } from './lib/reader.ts'
@@ -73,7 +74,15 @@ function readSpec(
   reader: Reader,
   nowMs: number | undefined,
 ): Omit<PolicyDocument, 'name' | 'version' | 'description'> {
-  const members = reader.object(['mode', 'anonymous', 'quarantine', 'exceptions', 'rules', 'default'])
+  const members = reader.object([
+    'mode',
+    'anonymous',
+    'quarantine',
+    'exceptions',
+    'rules',
+    'engine',
+    'default',
+  ])
   const mode = readMode(required(members, { of: reader, key: 'mode', example: 'mode: monitor' }))
   const anonymous = members.get('anonymous')?.bool() ?? false
   const quarantine = members.get('quarantine')
@@ -88,6 +97,7 @@ function readSpec(
     quarantine: quarantine === undefined ? defaultQuarantine : readQuarantine(quarantine),
     exceptions: readExceptions(members.get('exceptions'), nowMs),
     rules: readRules(members.get('rules')),
+    engine: readEngine(members.get('engine')),
     defaults: readDefaults(defaults, { anonymous, mode: mode.mode }),
   }
 }

@@ -1,4 +1,4 @@
-import type { Action, PolicyMode } from '@quantum-ip/policy'
+import type { Action, EngineFault, PolicyMode } from '@quantum-ip/policy'
 import type {
   CryptoOperation,
   DeepCheckOutcome,
@@ -183,6 +183,7 @@ export type FailOpen =
   | 'replay_per_instance'
   | 'domain_audience'
   | 'exception'
+  | 'engine_unavailable'
 
 /** Place of each of them. */
 export const failOpenPlaces: Places<FailOpen> = {
@@ -196,6 +197,22 @@ export const failOpenPlaces: Places<FailOpen> = {
   replay_per_instance: 7,
   domain_audience: 8,
   exception: 9,
+  engine_unavailable: 10,
+}
+
+/** How a question to an engine beside CEL ended; what each means stands with `EngineFault` in `@quantum-ip/policy`. */
+export type EngineOutcome = 'decided' | 'silent' | 'cached' | EngineFault
+
+/** Place of each of them. */
+export const enginePlaces: Places<EngineOutcome> = {
+  decided: 0,
+  silent: 1,
+  cached: 2,
+  timeout: 3,
+  unreachable: 4,
+  busy: 5,
+  failed: 6,
+  malformed: 7,
 }
 
 /** Place of each outcome of a check of the shared replay store. */

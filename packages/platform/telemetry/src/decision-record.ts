@@ -191,6 +191,7 @@ const passed: { readonly [Kind in FailOpen]: (verdict: Verdict, decision: Decisi
   replay_per_instance: ({ notes, oneTime }) => notes.replayPerInstance && oneTime,
   domain_audience: ({ notes }) => notes.domainAudience,
   exception: (_, { exception }) => exception !== null,
+  engine_unavailable: (_, { reason, wouldBe }) => reason === 'engine_unavailable' && wouldBe !== 'reject',
 }
 
 /** A record as one line of JSON, without the line's end. */

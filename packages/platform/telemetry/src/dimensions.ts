@@ -1,6 +1,7 @@
 import {
   actionPlaces,
   deepCheckPlaces,
+  enginePlaces,
   eventPlaces,
   exportOutcomePlaces,
   failOpenPlaces,
@@ -103,6 +104,7 @@ const fixed = {
   adjudication: one('outcome', ['false_positive', 'confirmed']),
   event: one('kind', Object.keys(eventPlaces)),
   security_event: one('kind', securityEventKinds),
+  engine_outcome: one('outcome', Object.keys(enginePlaces)),
   fail_open: one('kind', Object.keys(failOpenPlaces)),
   shed_cause: one('cause', Object.keys(shedPlaces)),
   tier: one('tier', tiers),

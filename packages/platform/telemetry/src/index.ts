@@ -65,6 +65,7 @@ export {
   authorityMetrics,
   budgetMetrics,
   enforcementMetrics,
+  engineMetrics,
   otlpMetrics,
   replayStoreMetrics,
 } from './metric-roles.ts'
@@ -90,6 +91,7 @@ export {
   type ObserverPlace,
   cryptoObserver,
   decisionLogObserver,
+  engineObserver,
   loadObserver,
   policyObserver,
   verifierObserver,

@@ -74,3 +74,6 @@ export const authorityMetrics = [
   'window_open',
   ...budgetMetrics,
 ] as const satisfies readonly MetricName[]
+
+/** What a process registers, too, whose policies may ask an engine beside CEL. */
+export const engineMetrics = ['policy_engine_answers_total'] as const satisfies readonly MetricName[]

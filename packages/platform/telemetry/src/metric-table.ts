@@ -233,6 +233,11 @@ export const metricTable = {
     help: 'Conditions that failed to evaluate.',
     dimensions: ['policy'],
   },
+  policy_engine_answers_total: {
+    type: 'counter',
+    help: 'Questions of policies to engines beside CEL, by how they ended.',
+    dimensions: ['engine_outcome'],
+  },
   policy_exceptions_total: {
     type: 'counter',
     help: 'Decisions that an exception of a policy made before its rules; the decision records name it and its owner.',

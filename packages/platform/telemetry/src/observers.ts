@@ -2,7 +2,9 @@ import type { PolicyObserver } from '@quantum-ip/policy'
 import type { Reason, VerifierEvent, VerifierObserver } from '@quantum-ip/verifier'
 import {
   actionPlaces,
+  type EngineOutcome,
   deepCheckPlaces,
+  enginePlaces,
   eventPlaces,
   failOpenPlaces,
   headFetchPlaces,
@@ -143,6 +145,18 @@ export function decisionLogObserver({ metrics, point }: ObserverPlace): Decision
     unlogged: () => unlogged.add(0),
     failedOpen: (kind) => failOpens.add(base + failOpenPlaces[kind]),
   }
+}
+
+/**
+ * Counts how questions to engines end.
+ *
+ * @throws {TypeError} if the metric is not registered.
+ */
+export function engineObserver({
+  metrics,
+}: Pick<ObserverPlace, 'metrics'>): (outcome: EngineOutcome) => void {
+  const answers = metrics.counter('policy_engine_answers_total')
+  return (outcome) => answers.add(enginePlaces[outcome])
 }
 
 /** What shedding tells, counted into {@link enforcementMetrics}. */

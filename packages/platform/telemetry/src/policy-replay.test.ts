@@ -70,14 +70,18 @@ test('does not judge a record by a fact that it lacks, and says which', () => {
   replay.add(recordOf('token_absent'))
   const { records, changed, unchanged, notJudged } = replay.report()
   assert.deepEqual([records, changed, unchanged], [3, 1, 0])
-  assert.deepEqual(notJudged, { records: 2, facts: { 'request.path': 2 } })
+  assert.deepEqual(notJudged, { records: 2, facts: { 'request.path': 2 }, engine: 0 })
 })
 
 test('judges no record of a version that recorded no facts', () => {
   const replay = new PolicyReplay(candidate([]))
   const { facts: _, ...old } = recordOf('ok')
   replay.add(old as DecisionRecord)
-  assert.deepEqual(replay.report().notJudged, { records: 1, facts: { 'verdict.alsoUnverifiable': 1 } })
+  assert.deepEqual(replay.report().notJudged, {
+    records: 1,
+    facts: { 'verdict.alsoUnverifiable': 1 },
+    engine: 0,
+  })
 })
 
 test('says nothing of nothing', () => {

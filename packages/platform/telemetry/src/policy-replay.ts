@@ -46,6 +46,8 @@ export interface ReplayReport {
   readonly notJudged: {
     readonly records: number
     readonly facts: Readonly<Partial<Record<FactName, number>>>
+    /** Those that the candidate leaves to its engine. */
+    readonly engine: number
   }
   /** The most records first. */
   readonly changes: readonly ReplayChange[]
@@ -82,6 +84,7 @@ export class PolicyReplay {
   #records = 0
   #unchanged = 0
   #notJudged = 0
+  #byEngine = 0
   #requests = 0
   #fromMs = Number.POSITIVE_INFINITY
   #toMs = Number.NEGATIVE_INFINITY
@@ -101,8 +104,9 @@ export class PolicyReplay {
     this.#records++
     this.#fromMs = Math.min(this.#fromMs, record.timeMs)
     this.#toMs = Math.max(this.#toMs, record.timeMs)
-    if (read.size > 0) {
+    if (read.size > 0 || reason === 'engine_unavailable') {
       this.#notJudged++
+      if (read.size === 0) this.#byEngine++
       for (const fact of read) this.#missing.set(fact, (this.#missing.get(fact) ?? 0) + 1)
       return
     }
@@ -126,7 +130,11 @@ export class PolicyReplay {
       unchanged: this.#unchanged,
       changed: changes.reduce((sum, { records }) => sum + records, 0),
       requests: Math.round(this.#requests),
-      notJudged: { records: this.#notJudged, facts: Object.fromEntries(this.#missing) },
+      notJudged: {
+        records: this.#notJudged,
+        facts: Object.fromEntries(this.#missing),
+        engine: this.#byEngine,
+      },
       changes,
       fromMs: this.#records === 0 ? null : this.#fromMs,
       toMs: this.#records === 0 ? null : this.#toMs,

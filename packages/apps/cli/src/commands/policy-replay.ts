@@ -143,11 +143,10 @@ function showUnknown(output: Output, { notJudged }: ReplayReport, read: Read): v
   const lacking = Object.entries(notJudged.facts)
     .map(([fact, count]) => `\`${fact}\` (${count})`)
     .join(', ')
+  const judged = notJudged.records - notJudged.engine
   const lines: readonly (readonly [number, string])[] = [
-    [
-      notJudged.records,
-      `could not be judged: the candidate reads what their records do not have: ${lacking}`,
-    ],
+    [judged, `could not be judged: the candidate reads what their records do not have: ${lacking}`],
+    [notJudged.engine, 'could not be judged: the candidate leaves them to its engine'],
     [read.suppressed, 'more were not recorded, over the caps of their reasons: nobody knows what they were'],
     [read.otherPolicy, 'were decided by other policies, and left out'],
     [read.unreadable, 'are no records of decisions, and were left out'],

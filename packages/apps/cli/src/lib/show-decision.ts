@@ -115,6 +115,8 @@ function tokenRow(token: Json | undefined): readonly [string, Cell] | undefined 
 }
 
 const deciders: Readonly<Record<string, string>> = {
+  engine: 'its engine',
+  engine_unavailable: 'the absence of its engine, which gave no answer',
   default: 'its defaults: no rule held',
   policy_error: 'a rule that failed to evaluate',
   not_accepted: 'nothing that accepts this by name',

@@ -24,6 +24,7 @@ import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
 import { type DecisionPart, openDecisionPart } from './decision-part.ts'
+import { openEnginesPart } from './engines-part.ts'
 import { tellFollower } from './follower-text.ts'
 import { openLoadPart } from './load-part.ts'
 import { openMirrorLinks } from './mirror-links.ts'
@@ -110,12 +111,15 @@ async function openWith(
   const { decisions } = recording
   opened.defer(watchPropagation(metrics, store))
   const deferred = opened.use(openDeferredPart({ metrics, point, verifier, reports, onEvent }))
+  const asked = await openEnginesPart(config, metrics)
+  opened.defer(() => asked.close())
   const load = openLoadPart(options)
   opened.defer(() => load.close())
   const gateway = await openGateway({
     ...(await gatewayOptions(options, { store, verifier, decisions, policies })),
     ...load.gateway,
     ...outbox.gateway,
+    engines: asked.engines,
     ...(config.gateway.probes && { probes: probeOptions(options, { follower, verifier }) }),
     deferred: (request) => deferred.add(request),
     incident: () => alertness.incident,

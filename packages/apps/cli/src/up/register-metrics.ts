@@ -2,6 +2,7 @@ import type { Config } from '@quantum-ip/http'
 import {
   authorityMetrics,
   enforcementMetrics,
+  engineMetrics,
   Metrics,
   otlpMetrics,
   replayStoreMetrics,
@@ -17,6 +18,7 @@ export function registerMetrics(config: Config): Metrics {
       ...enforcementMetrics,
       ...(config.replay.redis === undefined ? [] : replayStoreMetrics),
       ...(config.telemetry.otlp === undefined ? [] : otlpMetrics),
+      ...(config.policies.engines.length === 0 ? [] : engineMetrics),
     ],
     sets: {
       service: config.services.map(({ id }) => id),

@@ -1,5 +1,11 @@
 import type { ServiceId } from '@quantum-ip/base'
-import type { CompiledPolicy, Decision as PolicyDecision, Facts, PolicyObserver } from '@quantum-ip/policy'
+import type {
+  CompiledPolicy,
+  Decision as PolicyDecision,
+  Facts,
+  PolicyEngine,
+  PolicyObserver,
+} from '@quantum-ip/policy'
 import type { LoadShedder } from '@quantum-ip/http'
 import type { DecisionInput, ShedCause, SpanExporter, TraceSampler } from '@quantum-ip/telemetry'
 import type { DeepMode, Verifier } from '@quantum-ip/verifier'
@@ -78,6 +84,8 @@ export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' 
     candidate: PolicyDecision | undefined,
     request: WatchedRequest,
   ) => void
+  /** Engines beside CEL that policies may ask, by name. The caller closes them. */
+  readonly engines?: ReadonlyMap<string, PolicyEngine>
   /** Upstreams that policies name for quarantine. */
   readonly quarantineUpstreams?: ReadonlyMap<string, UpstreamOptions>
   /** Quarantined requests in flight per service, where the policy gives a share. Default 10. */

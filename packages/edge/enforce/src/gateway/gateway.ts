@@ -8,7 +8,13 @@ import type { BoundAddress } from './listener.ts'
 import { LoadGate } from './load-gate.ts'
 import type { RelayObserver } from './relay-observer.ts'
 import { type Relay, openRelay } from './relay.ts'
-import { QuarantineLimiters, type ReadyRoute, assignPolicies, readyRoutes } from './route-setup.ts'
+import {
+  type NamedParts,
+  QuarantineLimiters,
+  type ReadyRoute,
+  assignPolicies,
+  readyRoutes,
+} from './route-setup.ts'
 import { compileRoutes } from './route-table.ts'
 import { type Upstream, type UpstreamOptions, parseUpstreamAddress } from './upstream.ts'
 
@@ -61,7 +67,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     const routes = setUp(options, relay)
     const upstreams = openEach(options.quarantineUpstreams, relay)
-    assignPolicies(routes, options.policies, upstreams)
+    assignPolicies(routes, options.policies, { upstreams, engines: options.engines })
     assignCandidates(routes, options.candidates)
     guard = new GatewayGuard({
       options,
@@ -133,7 +139,7 @@ class OpenGateway implements Gateway {
   readonly #relay: Relay
   readonly #verifier: Verifier
   readonly #routes: readonly ReadyRoute[]
-  readonly #upstreams: ReadonlyMap<string, Upstream>
+  readonly #named: NamedParts
   readonly #unsubscribe: (() => void) | undefined
 
   constructor(parts: {
@@ -145,7 +151,7 @@ class OpenGateway implements Gateway {
     this.#relay = parts.relay
     this.#verifier = parts.options.verifier
     this.#routes = parts.routes
-    this.#upstreams = parts.upstreams
+    this.#named = { upstreams: parts.upstreams, engines: parts.options.engines }
     const recheck = (): void => {
       this.recheckStreams()
     }
@@ -164,7 +170,7 @@ class OpenGateway implements Gateway {
     policies: ReadonlyMap<string, CompiledPolicy>,
     candidates?: ReadonlyMap<string, CompiledPolicy>,
   ): void {
-    assignPolicies(this.#routes, policies, this.#upstreams)
+    assignPolicies(this.#routes, policies, this.#named)
     assignCandidates(this.#routes, candidates)
   }
 

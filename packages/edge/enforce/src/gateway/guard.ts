@@ -4,7 +4,7 @@ import {
   type Decision as PolicyDecision,
   type Facts,
   type PolicyRequest,
-  decide,
+  decideWith,
   factsOf,
 } from '@quantum-ip/policy'
 import {
@@ -105,7 +105,11 @@ export class GatewayGuard {
     const carried = readCarried(head.reserved)
     const asked = this.#caseOf(head, route, carried)
     const verdict = await this.#parts.options.verifier.verify(asked.input)
-    const decision = decide(route.policy, this.#factsOf(asked, verdict))
+    const decision = await decideWith(
+      route.policy,
+      this.#factsOf(asked, verdict),
+      this.#parts.options.engines,
+    )
     const exempt = route.exempt.length > 0 && isExempt(route.exempt, head)
     const { service } = route.options
     const probed = { head, route: { name: route.name, service }, carried, exempt, verdict, decision }
@@ -182,12 +186,32 @@ export class GatewayGuard {
     return verdict.then((settled) => this.#conclude(asked, settled))
   }
 
-  #conclude(asked: Case, verdict: Verdict): Decision {
+  #conclude(asked: Case, verdict: Verdict): Decision | Promise<Decision> {
+    const { policy, candidate } = asked.route
+    const { engines } = this.#parts.options
+    const facts = this.#factsOf(asked, verdict)
+    const active = decideWith(policy, facts, engines)
+    const other = candidate && decideWith(candidate, facts, engines)
+    if (!(active instanceof Promise) && !(other instanceof Promise)) {
+      return this.#settle(asked, verdict, { facts, active, candidate: other })
+    }
+    // Only an engine beside CEL is waited for.
+    return Promise.all([active, other]).then(([active, candidate]) => {
+      return this.#settle(asked, verdict, { facts, active, candidate })
+    })
+  }
+
+  #settle(
+    asked: Case,
+    verdict: Verdict,
+    {
+      facts,
+      active,
+      candidate,
+    }: { facts: Facts; active: PolicyDecision; candidate: PolicyDecision | undefined },
+  ): Decision {
     const { options } = this.#parts
     const { route } = asked
-    const facts = this.#factsOf(asked, verdict)
-    const active = decide(route.policy, facts)
-    const candidate = route.candidate && decide(route.candidate, facts)
     // A candidate speaks for the share of callers that it is given, in place of the active policy, and for nobody else.
     const decided = candidate?.enforced === true ? candidate : active
     options.policyObserver?.decided(decided, facts)

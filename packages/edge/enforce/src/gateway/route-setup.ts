@@ -92,25 +92,31 @@ class RouteEnvironment implements PolicyEnvironment {
   }
 }
 
+/** What policies name. */
+export interface NamedParts {
+  readonly upstreams: ReadonlyMap<string, unknown>
+  readonly engines: ReadonlyMap<string, unknown> | undefined
+}
+
 /**
  * Finds the policies of routes, all before any of them is put in its place.
  *
  * @throws {EnforceError} `QIP_ENFORCE_ROUTE_INVALID` for a policy that is not there, or one that names a
- * quarantine upstream that is not there.
+ * quarantine upstream or an engine that is not there.
  */
 export function assignPolicies(
   routes: readonly ReadyRoute[],
   policies: ReadonlyMap<string, CompiledPolicy>,
-  upstreams: ReadonlyMap<string, unknown>,
+  named: NamedParts,
 ): void {
-  const found = routes.map((route) => policyOf(route, policies, upstreams))
+  const found = routes.map((route) => policyOf(route, policies, named))
   for (const [at, route] of routes.entries()) route.policy = found[at] ?? builtinPolicy
 }
 
 function policyOf(
   { name: route, options }: ReadyRoute,
   policies: ReadonlyMap<string, CompiledPolicy>,
-  upstreams: ReadonlyMap<string, unknown>,
+  named: NamedParts,
 ): CompiledPolicy {
   const { policy: name } = options
   if (name === undefined) return builtinPolicy
@@ -121,16 +127,26 @@ function policyOf(
     throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
   }
   for (const upstream of quarantineNames(policy)) {
-    if (upstreams.has(upstream)) continue
+    if (named.upstreams.has(upstream)) continue
     const reason = `policy \`${name}\` names the quarantine upstream \`${upstream}\`, which is not there`
+    throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
+  }
+  const engine = policy.engine?.name
+  if (engine !== undefined && named.engines?.has(engine) !== true) {
+    const reason = `policy \`${name}\` asks the engine \`${engine}\`, which is not there`
     throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
   }
   return policy
 }
 
-function quarantineNames({ exceptions, rules, defaults }: CompiledPolicy): Set<string> {
+function quarantineNames({ exceptions, rules, engine, defaults }: CompiledPolicy): Set<string> {
   const names = new Set<string>()
-  for (const { quarantine } of [...exceptions, ...rules, ...defaults.values()]) {
+  for (const { quarantine } of [
+    ...exceptions,
+    ...rules,
+    ...(engine === null ? [] : [engine.quarantine]),
+    ...defaults.values(),
+  ]) {
     if (quarantine?.kind === 'upstream') names.add(quarantine.upstream)
   }
   return names

@@ -4,6 +4,7 @@ import type { Path } from '../lib/schema-tree.ts'
 import { checkDecisions } from './check-decisions.ts'
 import { checkBeyond } from './check-ledger.ts'
 import type { Config, RouteConfig } from './config.ts'
+import { checkEngines } from './check-policies.ts'
 import { checkReplay } from './check-replay.ts'
 import type { ConfigFault } from './fault.ts'
 import { isLoopback } from './units.ts'
@@ -20,6 +21,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkPins(config),
     ...checkStore(config),
     ...checkReplay(config),
+    ...checkEngines(config),
     ...checkBeyond(config),
     ...checkDecisions(config),
   ]

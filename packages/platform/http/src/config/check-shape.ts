@@ -2,6 +2,7 @@ import type { JsonObject } from '@quantum-ip/base'
 import type { ConfigFault } from './fault.ts'
 import { isNode, type Path } from '../lib/schema-tree.ts'
 import { checkPublishShape } from './check-ledger.ts'
+import { checkPoliciesShape } from './check-policies.ts'
 import { checkReplayShape } from './check-replay.ts'
 
 /** What JSON Schema would say clumsily: which keys exclude or need each other. Checked before anything is resolved. */
@@ -14,6 +15,7 @@ export function checkShape(value: JsonObject): readonly ConfigFault[] {
     ...checkTls(value['gateway'], ['gateway', 'tls']),
     ...checkTls(value['authority'], ['authority', 'tls']),
     ...checkReplayShape(value),
+    ...checkPoliciesShape(value['policies']),
   ]
 }
 

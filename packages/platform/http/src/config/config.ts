@@ -1,3 +1,4 @@
+import type { PoliciesConfig } from './config-policies.ts'
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
 import type { DecisionsConfig } from './config-decisions.ts'
 import type { CustodyConfig } from './config-custody.ts'
@@ -344,13 +345,6 @@ export interface VerifierConfig {
   readonly signaturesMax: number
   /** How long one waits. */
   readonly signatureWaitMs: number
-}
-
-/** Policy documents. */
-export interface PoliciesConfig {
-  readonly files: readonly string[]
-  /** Names of policies that come from the authority. None of them is also in a file. */
-  readonly authority: readonly string[]
 }
 
 /** How misuse of keys is found. */

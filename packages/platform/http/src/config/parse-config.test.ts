@@ -135,7 +135,7 @@ const defaults: Config = {
   },
   retention: { issuanceMs: 2_592_000_000, logsMs: 7_776_000_000, eventsMs: 31_536_000_000 },
   verifier: { cacheMax: 100_000, pendingMax: 1_024, signaturesMax: 256, signatureWaitMs: 250 },
-  policies: { files: [], authority: [] },
+  policies: { files: [], authority: [], engines: [] },
   telemetry: {
     metrics: true,
     seriesMax: 2_000,

@@ -19,10 +19,10 @@ import type {
   TelemetryConfig,
   TlsConfig,
   TrustConfig,
-  PoliciesConfig,
 } from './config.ts'
 import type { MirrorConfig } from './config-ledger.ts'
 import { resolveDecisions } from './resolve-decisions.ts'
+import { resolvePolicies } from './resolve-policies.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
 import { resolveOtlp } from './resolve-otlp.ts'
 import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
@@ -65,15 +65,11 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
       signaturesMax: verifier.integer('signatures'),
       signatureWaitMs: verifier.durationMs('signatureWait'),
     },
-    policies: policies(root.section('policies')),
+    policies: resolvePolicies(root.section('policies')),
     telemetry: telemetry(root.section('telemetry')),
     detection: detection(root.section('detection')),
     retention: retention(root.section('retention')),
   }
-}
-
-function policies(at: Section): PoliciesConfig {
-  return { files: at.paths('files'), authority: at.texts('authority') }
 }
 
 function deepChecks(at: Section): AttestationsConfig {

@@ -4,6 +4,7 @@ import { admission, authority, custody, issuance, services, store, telemetry } f
 import { detection, retention } from './schema-detection.ts'
 import { gateway } from './schema-gateway.ts'
 import { keys } from './schema-keys.ts'
+import { policies } from './schema-policies.ts'
 import { replay } from './schema-replay.ts'
 import { ledger, mirror, trustBeyond } from './schema-ledger.ts'
 import { words } from './words.ts'
@@ -145,14 +146,7 @@ const fields: Record<string, TSchema> = {
       max: '1m',
     }),
   }),
-  policies: section('policy documents', {
-    files: list(path({ description: 'a YAML file' }), { description: 'read at start', maxItems: 1_000 }),
-    authority: list(label({ description: 'the name of a policy' }), {
-      description:
-        'policies that the authority publishes and rolls out; none of them may be in a file. Until the authority has given one, the built-in one holds, which rejects',
-      maxItems: 256,
-    }),
-  }),
+  policies,
   telemetry,
   detection,
   retention,

@@ -9,7 +9,7 @@ import type { Reader } from './reader.ts'
  * Attackers choose what is missing or invalid, and outages what is unverifiable: whatever lets such a
  * request through says so by name.
  */
-export function checkRule(rule: Rule, reader: Reader, kind: 'rule' | 'exception' = 'rule'): void {
+export function checkRule(rule: Rule, reader: Reader, kind: 'rule' | 'exception' | 'engine' = 'rule'): void {
   if (rule.anonymous && rule.action !== 'allow') {
     throw reader.notNamed(
       `\`anonymous: true\` goes with \`action: allow\` only, in ${kind} \`${rule.name}\``,

@@ -1,5 +1,5 @@
 import type { Reason, Status } from '@quantum-ip/verifier'
-import type { Consequence, PolicyDocument, Rule } from '../document.ts'
+import type { Consequence, EngineClause, PolicyDocument, Rule } from '../document.ts'
 import { allReasons, statusByReason } from '../verdict-reasons.ts'
 
 /**
@@ -35,6 +35,19 @@ export function reachOfRule(rule: Rule, readsDeep: boolean): Reach {
     named,
     anonymous: rule.anonymous,
     acceptsShallow: readsDeep,
+    also: named,
+  })
+}
+
+/** The reach of one action of an engine: what needs no name, and what is named. */
+export function reachOfEngine(clause: EngineClause, consequence: Consequence): Reach {
+  const named = new Set<string>(clause.reasons)
+  return reachOf({
+    consequence,
+    scope: allReasons,
+    named,
+    anonymous: clause.anonymous,
+    acceptsShallow: false,
     also: named,
   })
 }
