@@ -24,6 +24,7 @@ import {
   verifyCached,
   verifyCold,
 } from './rows/verification.ts'
+import { telemetryOnPath } from './rows/telemetry.ts'
 
 const { values } = parseArgs({
   options: {
@@ -52,6 +53,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   verify_cached: verifyCached,
   verify_flood: verifyFlood,
   telemetry_us: telemetryCost,
+  telemetry_cost: telemetryOnPath,
   replay_bytes: replayMemory,
   redis_replay: redisReplay,
   cache_mb: cacheMemory,

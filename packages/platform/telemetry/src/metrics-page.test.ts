@@ -17,7 +17,7 @@ function open(): { readonly metrics: Metrics; readonly exemplars: Exemplars } {
 }
 
 function spanOf(isSampled: boolean, durationMs = 1.5): Span {
-  const random = { bytes: (size: number) => new Uint8Array(size).fill(size) }
+  const random = { bytes: (size: number) => new Uint8Array(size).fill(0x18) }
   return {
     name: 'quantum_ip.verify',
     ...continueTrace(undefined, { random, isSampled }),
@@ -51,7 +51,7 @@ test('shows the trace of a sampled span at the bucket and the series that it was
   source.exemplars.take(spanOf(true))
   const lines = metricsPage(source, prometheus).text.split('\n')
   const shown = lines.filter((line) => line.includes(' # {'))
-  const link = `# {trace_id="${'10'.repeat(16)}",span_id="${'08'.repeat(8)}"}`
+  const link = `# {trace_id="${'18'.repeat(16)}",span_id="${'18'.repeat(8)}"}`
   assert.deepEqual(shown, [
     `quantum_ip_verifications_total{service="${service}",enforcement_point="edge",region="eu",status="invalid",reason="token_expired"} 0 ${link} 1 1800000000.250`,
     `quantum_ip_verification_duration_seconds_bucket{enforcement_point="edge",path="cached",le="0.002"} 1 ${link} 0.0015 1800000000.250`,

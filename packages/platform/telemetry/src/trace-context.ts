@@ -59,10 +59,12 @@ export function continueTrace(
   field: string | undefined,
   { random, isSampled = false }: { readonly random: Random; readonly isSampled?: boolean },
 ): ContinuedTrace {
-  const spanId = randomId(8, random)
   const parent = parentOf(field)
-  if (parent !== null) return { context: { ...parent, spanId }, parentSpanId: parent.spanId }
-  return { context: { traceId: randomId(16, random), spanId, isSampled, isRandom: true }, parentSpanId: null }
+  if (parent !== null)
+    return { context: { ...parent, spanId: newId(16, random) }, parentSpanId: parent.spanId }
+  const traceId = newId(32, random)
+  const spanId = newId(16, random)
+  return { context: { traceId, spanId, isSampled, isRandom: true }, parentSpanId: null }
 }
 
 function parentOf(field: string | undefined): TraceContext | null {
@@ -74,9 +76,25 @@ function parentOf(field: string | undefined): TraceContext | null {
   }
 }
 
-function randomId(size: number, random: Random): string {
-  const bytes = random.bytes(size)
-  // All zero is not an ID. It has a chance of 2^-64; a broken generator must not make invalid fields either.
-  if (bytes.every((byte) => byte === 0)) bytes[size - 1] = 1
-  return hex(bytes)
+// IDs are made on every request: many out of one draw and one conversion, which cost ten times what the cutting does. Few
+// enough that an ID that is kept does not keep much with it.
+const poolBytes = 32 * 24
+const pools = new WeakMap<Random, { readonly text: string; at: number }>()
+
+function newId(chars: number, random: Random): string {
+  let pool = pools.get(random)
+  if (pool === undefined || pool.at + chars > pool.text.length) {
+    pool = { text: hex(random.bytes(poolBytes)), at: 0 }
+    pools.set(random, pool)
+  }
+  const { text, at } = pool
+  pool.at = at + chars
+  return nonZero(text.slice(at, at + chars))
+}
+
+const zeros = '0'.repeat(32)
+
+// All zero is not an ID. It has a chance of 2^-64; a broken generator must not make invalid fields either.
+function nonZero(id: string): string {
+  return zeros.startsWith(id) ? `${id.slice(1)}1` : id
 }
