@@ -56,6 +56,7 @@ test('writes a report in Markdown, in which no text of others makes a table or a
     'Rotations of keys',
     'Revocations',
     'Attestations',
+    'Policy changes',
     'Who did what',
     'Windows in which alerts were silent',
     'To be answered',

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type JsonObject, systemRandom } from '@quantum-ip/base'
 import { createCredential } from '@quantum-ip/http'
+import { newPolicy } from '@quantum-ip/policy'
 import { authorityMetrics, formatMetrics, Metrics } from '@quantum-ip/telemetry'
 import { type Authority, type AuthorityServer, openAuthorityMeter, serveAuthority } from '../src/index.ts'
 import { ByItself } from '../src/operations/by-itself.ts'
@@ -276,6 +277,8 @@ test('a report has what the authority knows of the time: who did what, events, r
     services: [shop],
   })
   await authority.revoke({ kind: 'identity', value: pay, reason: 'odd' })
+  const text = newPolicy('shop-edge')
+  await authority.policies.publish({ text, comment: 'stricter', by: 'ann', activate: true })
   const report = await done('GET', `/v1/incidents/${number as number}/report`)
   const list = (name: string) => report[name] as JsonObject[]
   assert.deepEqual(list('services'), [services[0]])
@@ -287,6 +290,8 @@ test('a report has what the authority knows of the time: who did what, events, r
   assert.ok(list('revocations').some(({ value }) => value === pay))
   assert.ok(list('securityEvents').length > 0)
   assert.ok(list('windows').length > 0)
+  const changes = list('policies').map(({ policy, action, by, reason }) => [policy, action, by, reason])
+  assert.deepEqual(changes, [['shop-edge', 'activate', 'ann', 'stricter']])
   await done('POST', `/v1/incidents/${number as number}/close`, { resolution: 'done' })
 })
 

@@ -19,6 +19,7 @@ export function incidentMarkdown(report: AnswerReader): string {
     ...eventsOf(report),
     ...keysOf(report),
     ...attestationsOf(report),
+    ...policiesOf(report),
     ...actsOf(report),
     ...windowsOf(report),
     ...questionsOf(incident),
@@ -166,6 +167,28 @@ function attestationsOf(report: AnswerReader): readonly string[] {
   const first = numberOf(attestations, 'firstMs')
   const span = first === undefined ? '' : `, from ${formatTime(first)} to ${time(attestations, 'lastMs')}`
   return ['## Attestations', '', `${plural(count, 'was', 'were')} registered${span}.`, '']
+}
+
+function policiesOf(report: AnswerReader): readonly string[] {
+  return [
+    '## Policy changes',
+    '',
+    ...table(
+      ['time', 'policy', 'rollout', 'what', 'in force', 'candidate', 'who', 'reason'],
+      report
+        .objects('policies', rowsMax)
+        .map((rollout) => [
+          time(rollout, 'timeMs'),
+          rollout.text('policy'),
+          String(rollout.integer('number')),
+          rollout.text('action'),
+          `version ${rollout.object('active').integer('version')}`,
+          rollout.has('candidate') ? `version ${rollout.object('candidate').integer('version')}` : '',
+          rollout.text('by'),
+          rollout.text('reason'),
+        ]),
+    ),
+  ]
 }
 
 function actsOf(report: AnswerReader): readonly string[] {

@@ -3,6 +3,8 @@ import { buildRevocation } from '@quantum-ip/trust'
 import type { Act } from '../acts.ts'
 import type { Authority } from '../authority.ts'
 import type { SecurityEvent } from '../detection/security-events.ts'
+import { readRolloutsBetween } from '../policies/policy-rows.ts'
+import { rolloutJson } from '../routes/policy-schemas.ts'
 import type { Rotation } from '../keys/rotation.ts'
 import { type Incident, incidentJson, stepJson } from './incident.ts'
 import { windowJson } from './windows.ts'
@@ -57,6 +59,7 @@ export async function reportOn(number: number, { authority, services }: ReportGr
     acts: await actsIn(authority, span),
     rotations: await rotationsIn(authority, span),
     revocations: revocationsIn(authority, span),
+    policies: await policiesIn(authority, span),
     windows: await windowsIn(authority, span, now),
     ...(await countsIn(authority, incident, span)),
   }
@@ -119,6 +122,14 @@ function revocationsIn({ revocations }: ReportGrounds['authority'], { fromMs, un
     .filter(({ time }) => time * 1_000 >= fromMs - 999 && time * 1_000 <= untilMs)
     .slice(-mostOfEach)
     .map((record) => buildRevocation(record))
+}
+
+/** What was rolled out; that an authority confirmed what was in force when it began is no change. */
+async function policiesIn({ store }: ReportGrounds['authority'], span: Span): Promise<JsonObject[]> {
+  const rollouts = await readRolloutsBetween(store.sql, span, mostOfEach)
+  return rollouts
+    .filter(({ document }) => document.action !== 'confirm')
+    .map(({ document }) => rolloutJson(document))
 }
 
 async function windowsIn(

@@ -91,6 +91,19 @@ export async function readRollouts(
   return rows.map((row) => rolloutOf(row))
 }
 
+/** The rollouts of all policies in a span of time, in order; the first `limit` of them. */
+export async function readRolloutsBetween(
+  sql: Sql,
+  { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
+  limit: number,
+): Promise<readonly SignedPolicy<PolicyRollout>[]> {
+  const rows = await sql.query(
+    'SELECT * FROM policy_rollouts WHERE time_ms >= ? AND time_ms <= ? ORDER BY time_ms, name, number LIMIT ?',
+    [fromMs, untilMs, limit],
+  )
+  return rows.map((row) => rolloutOf(row))
+}
+
 /** @throws {AuthorityError} `QIP_AUTHORITY_NOT_FOUND` */
 export async function readRollout(
   sql: Sql,
