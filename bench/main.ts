@@ -13,6 +13,7 @@ import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issuance.ts'
 import { investigateMany } from './rows/investigate.ts'
 import { ledgerAppend } from './rows/ledger.ts'
+import { policyDecide } from './rows/policy.ts'
 import { redisReplay } from './rows/replay.ts'
 import { revocation } from './rows/revocation.ts'
 import { rotation } from './rows/rotation.ts'
@@ -54,6 +55,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   verify_flood: verifyFlood,
   telemetry_us: telemetryCost,
   telemetry_cost: telemetryOnPath,
+  policy_decide: policyDecide,
   replay_bytes: replayMemory,
   redis_replay: redisReplay,
   cache_mb: cacheMemory,
