@@ -1,28 +1,9 @@
-export {
-  type DeferredChecks,
-  type DeferredChecksOptions,
-  type DeferredProof,
-  type DeferredRequest,
-  openDeferredChecks,
-} from './gateway/deferred-checks.ts'
 export { EnforceError, type EnforceErrorDetails } from './enforce-errors.ts'
 export { type Answer, type Decision, type Guard, type Pass, type StreamTerms } from './gateway/decision.ts'
 export { type Gateway, openGateway } from './gateway/gateway.ts'
-export {
-  type DecisionRecorder,
-  type GatewayOptions,
-  type GatewayRoute,
-  type RevocationFeed,
-  type WatchedRequest,
-} from './gateway/gateway-options.ts'
+export { type GatewayOptions, type GatewayRoute, type RevocationFeed } from './gateway/gateway-options.ts'
 export { type BoundAddress } from './gateway/listener.ts'
-export {
-  type Problem,
-  type RelayProblem,
-  problemType,
-  relayProblem,
-  relayProblems,
-} from './gateway/problem.ts'
+export { type RelayProblem, relayProblem, relayProblems } from './gateway/problem.ts'
 export { type ProbeOptions, probeParameter, probeType } from './gateway/probe.ts'
 export { sha256Prefix } from './gateway/probe-digest.ts'
 export { type Relay, openRelay } from './gateway/relay.ts'
@@ -36,7 +17,7 @@ export {
   relayLimits,
   relayTimeouts,
 } from './gateway/relay-options.ts'
-export { type ClientCertificate, type RequestHead } from './gateway/request-head.ts'
+export { type RequestHead } from './gateway/request-head.ts'
 export { type ExemptRule, type RouteMatch, type RoutePattern } from './gateway/route-table.ts'
 export { type LoadCounter, type LoadCredit, SharedLoad, allocateLoadMemory } from './gateway/shared-load.ts'
 export {

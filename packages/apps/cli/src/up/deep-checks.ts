@@ -1,5 +1,5 @@
 import type { RaisedSampling, SecurityReports } from '@quantum-ip/client'
-import { type DeferredChecks, openDeferredChecks } from '@quantum-ip/enforce'
+import { type DeferredChecks, openDeferredChecks } from '@quantum-ip/point'
 import type { Config } from '@quantum-ip/http'
 import { type ObserverPlace, verifierObserver } from '@quantum-ip/telemetry'
 import type { DeepMode, Verifier } from '@quantum-ip/verifier'

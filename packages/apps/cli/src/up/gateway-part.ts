@@ -9,7 +9,6 @@ import {
   type TrustFollowerOptions,
 } from '@quantum-ip/client'
 import {
-  type DeferredChecks,
   type Gateway,
   type GatewayOptions,
   type GatewayRoute,
@@ -18,6 +17,7 @@ import {
   openGateway,
 } from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type GatewayTlsConfig, type RouteConfig } from '@quantum-ip/http'
+import type { DeferredChecks } from '@quantum-ip/point'
 import { type CompiledPolicy } from '@quantum-ip/policy'
 import { type DecisionLog, type Metrics, policyObserver, type TelemetryBatch } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'

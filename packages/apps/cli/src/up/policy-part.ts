@@ -8,7 +8,8 @@ import {
   type Session,
   type TrustFollower,
 } from '@quantum-ip/client'
-import type { Gateway, WatchedRequest } from '@quantum-ip/enforce'
+import type { Gateway } from '@quantum-ip/enforce'
+import type { WatchedRequest } from '@quantum-ip/point'
 import { type Config, readYaml } from '@quantum-ip/http'
 import {
   builtinPolicy,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { ClientCertificate } from './request-head.ts'
+import type { ClientCertificate } from '@quantum-ip/point'
 
 // One connection, one certificate: hashed once (RFC 8446 has no renegotiation, and post-handshake authentication is off).
 const seen = new WeakMap<Socket, ClientCertificate | null>()

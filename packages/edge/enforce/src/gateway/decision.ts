@@ -1,3 +1,4 @@
+import type { PointAnswer } from '@quantum-ip/point'
 import type { RequestHead } from './request-head.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -21,13 +22,7 @@ export interface Pass {
 }
 
 /** Answer here; nothing reaches an upstream. */
-export interface Answer {
-  readonly action: 'answer'
-  readonly status: number
-  /** Response fields, flat: name, value, name, value. The length is set by the relay. */
-  readonly fields: readonly string[]
-  readonly body: string
-}
+export type Answer = PointAnswer
 
 /** What a {@link Guard} says about a request. Quarantine is a {@link Pass} to another upstream, or one with `release`. */
 export type Decision = Pass | Answer

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type Server, ServerResponse, createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import type { ClientCertificate } from '@quantum-ip/point'
 import { clientCertificate } from './certificate.ts'
 import { type ClientSide, Exchange } from './exchange.ts'
 import { type RelayProblem, relayProblem } from './problem.ts'
@@ -8,7 +9,7 @@ import type { RelayCore } from './relay-core.ts'
 import type { ListenerOptions } from './relay-options.ts'
 import { type Reply, type ReplyListener, sendAnswer } from './reply.ts'
 import { Http1Reply } from './reply-http1.ts'
-import { type ArrivedRequest, type ClientCertificate, readHead } from './request-head.ts'
+import { type ArrivedRequest, readHead } from './request-head.ts'
 import { openTunnel } from './tunnel.ts'
 
 /** A response that knows its exchange, so that a time-out of the connection finds it. */

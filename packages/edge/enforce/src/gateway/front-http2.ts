@@ -7,6 +7,7 @@ import {
   createServer,
 } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { ClientCertificate } from '@quantum-ip/point'
 import { clientCertificate } from './certificate.ts'
 import { type ClientSide, Exchange } from './exchange.ts'
 import { relayProblem } from './problem.ts'
@@ -14,7 +15,7 @@ import type { RelayCore } from './relay-core.ts'
 import type { ListenerOptions } from './relay-options.ts'
 import { type Reply, type ReplyListener, sendAnswer } from './reply.ts'
 import { Http2Reply } from './reply-http2.ts'
-import { type ArrivedRequest, type ClientCertificate, readHead } from './request-head.ts'
+import { type ArrivedRequest, readHead } from './request-head.ts'
 
 /** The HTTP/2 front of a listener: handed connections that speak it. */
 export interface Http2Front {

@@ -1,56 +1,28 @@
 import type { ServiceId } from '@quantum-ip/base'
-import type {
-  CompiledPolicy,
-  Decision as PolicyDecision,
-  Facts,
-  PolicyEngine,
-  PolicyObserver,
-} from '@quantum-ip/policy'
+import type { CompiledPolicy } from '@quantum-ip/policy'
 import type { LoadShedder } from '@quantum-ip/http'
-import type { DecisionInput, ShedCause, SpanExporter, TraceSampler } from '@quantum-ip/telemetry'
-import type { DeepMode, Verifier } from '@quantum-ip/verifier'
-import type { DeferredRequest } from './deferred-checks.ts'
+import type { PointOptions, ServiceTerms } from '@quantum-ip/point'
+import type { ShedCause } from '@quantum-ip/telemetry'
+import type { Verifier } from '@quantum-ip/verifier'
 import type { ProbeOptions } from './probe.ts'
 import type { RelayOptions } from './relay-options.ts'
 import type { RoutePattern } from './route-table.ts'
 import type { UpstreamOptions } from './upstream.ts'
 
 /** One route: which requests, for which service, to where, by which policy. */
-export interface GatewayRoute extends RoutePattern {
-  /** The service behind it: what tokens must be for. */
-  readonly service: ServiceId
+export interface GatewayRoute extends RoutePattern, ServiceTerms {
   readonly upstream: UpstreamOptions
   /** Where quarantined requests go, unless the policy names something else. Absent: to the upstream, limited. */
   readonly quarantineUpstream?: UpstreamOptions | undefined
   /** Name of a policy. Absent: the built-in one, which refuses everything that is not verified. */
   readonly policy?: string | undefined
-  /** Leave the token on the request: for a route whose upstream is the consuming point. Default false. */
-  readonly forwardToken?: boolean | undefined
-  /** Forms of tokens besides the compact one. */
-  readonly accept?:
-    | {
-        readonly standalone?: boolean | undefined
-        readonly jwt?: boolean | undefined
-        readonly reference?: boolean | undefined
-        readonly domainAudience?: boolean | undefined
-      }
-    | undefined
-  /** Deep checks for this service, where they differ from the verifier's. */
-  readonly deep?: DeepMode | undefined
   /**
    * Bodies up to this many bytes are held until the token has been checked, so that tokens bound to the
    * content can be. Default 0: bodies stream, and such tokens are `binding_mismatch`.
    */
   readonly bodyBytesHeld?: number | undefined
-  /** Facts of the service. Under load, `low` gives way first, then `standard`; `critical` last. Default `standard`. */
+  /** A fact of the service. Under load, `low` gives way first, then `standard`; `critical` last. Default `standard`. */
   readonly tier?: string | undefined
-  readonly stage?: 'observed' | 'onboarding' | 'enforced' | undefined
-}
-
-/** Keeps decisions: `DecisionLog` of telemetry is one. */
-export interface DecisionRecorder {
-  /** Returns the decision ID, or `null` for a decision that is not recorded. Must not throw. */
-  record(input: DecisionInput): string | null
 }
 
 /** Says when revocations and compromised keys take effect: `TrustStore` of trust is one. */
@@ -58,15 +30,9 @@ export interface RevocationFeed {
   subscribe(listener: { onEpoch?(epoch: number): void; onCompromised?(): void }): () => void
 }
 
-/** What active policy and candidate both decided about. */
-export interface WatchedRequest {
-  readonly facts: Facts
-  /** `null` where the decision is not recorded. */
-  readonly decisionId: string | null
-}
-
 /** What openGateway needs. All parts are passed in; the gateway makes none of its own. */
-export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' | 'name'> {
+export interface GatewayOptions
+  extends Omit<RelayOptions, 'guard' | 'reserved' | 'name' | 'clock'>, Omit<PointOptions, 'verifier'> {
   /** Name of this enforcement point, in decision IDs, facts and `Via`. */
   readonly point: string
   readonly region?: string | null
@@ -78,26 +44,10 @@ export interface GatewayOptions extends Omit<RelayOptions, 'guard' | 'reserved' 
    * place of the active one for those callers for whom they are carried out.
    */
   readonly candidates?: ReadonlyMap<string, CompiledPolicy>
-  /** Hears of each decision: the active policy's, and the candidate's beside it where there is one. Must be cheap, and not throw. */
-  readonly watch?: (
-    active: PolicyDecision,
-    candidate: PolicyDecision | undefined,
-    request: WatchedRequest,
-  ) => void
-  /** Engines beside CEL that policies may ask, by name. The caller closes them. */
-  readonly engines?: ReadonlyMap<string, PolicyEngine>
   /** Upstreams that policies name for quarantine. */
   readonly quarantineUpstreams?: ReadonlyMap<string, UpstreamOptions>
   /** Quarantined requests in flight per service, where the policy gives a share. Default 10. */
   readonly quarantineInFlightMax?: number
-  readonly policyObserver?: PolicyObserver
-  readonly decisions?: DecisionRecorder
-  /** Gets the span of each verification whose trace is sampled. */
-  readonly spans?: SpanExporter
-  /** With `spans`: which traces are sampled that begin here. Absent: none; those that callers sample are. */
-  readonly sampler?: TraceSampler
-  /** Checks the attestation after the reply, where a request was let through before that: `openDeferredChecks` does. */
-  readonly deferred?: (request: DeferredRequest) => void
   /** Cuts open streams when a revocation takes effect. Without it they last until their token ends. */
   readonly trust?: RevocationFeed
   /** Sheds requests of low tiers while this thread is late with its work; the caller closes it. Default: none. */

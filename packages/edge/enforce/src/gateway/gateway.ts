@@ -1,7 +1,7 @@
 import { statusOf } from '@quantum-ip/verifier'
 import type { Verdict, Verifier } from '@quantum-ip/verifier'
+import { reservedNames } from '@quantum-ip/point'
 import type { CompiledPolicy } from '@quantum-ip/policy'
-import { reservedNames } from './carried.ts'
 import type { GatewayOptions } from './gateway-options.ts'
 import { GatewayGuard } from './guard.ts'
 import type { BoundAddress } from './listener.ts'
@@ -132,7 +132,7 @@ function assignCandidates(
   routes: readonly ReadyRoute[],
   candidates: ReadonlyMap<string, CompiledPolicy> | undefined,
 ): void {
-  for (const route of routes) route.candidate = candidates?.get(route.options.policy ?? '')
+  for (const route of routes) route.candidate = candidates?.get(route.terms.policy ?? '')
 }
 
 class OpenGateway implements Gateway {

@@ -1,10 +1,10 @@
 import type { Clock, JsonObject, ServiceId } from '@quantum-ip/base'
-import { sha256Prefix } from './probe-digest.ts'
+import type { Carried } from '@quantum-ip/point'
 import type { Decision as PolicyDecision } from '@quantum-ip/policy'
 import { fieldKind, formatChallenge, tracestateHint, readTracestateHint } from '@quantum-ip/token'
 import type { Reason, Verdict, Verifier } from '@quantum-ip/verifier'
-import type { Carried } from './carried.ts'
 import type { Answer } from './decision.ts'
+import { sha256Prefix } from './probe-digest.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** How a gateway answers the probes of `qip doctor`. */

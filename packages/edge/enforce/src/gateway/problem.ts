@@ -1,3 +1,4 @@
+import { problemAnswer } from '@quantum-ip/point'
 import type { Answer } from './decision.ts'
 
 /**
@@ -33,9 +34,6 @@ export const relayProblems = {
 /** The name of a {@link relayProblems} row. */
 export type RelayProblem = keyof typeof relayProblems
 
-/** The media type of RFC 9457, section 3. */
-export const problemType = 'application/problem+json'
-
 /**
  * The RFC 9457 answer of a relay problem. `detail` must come from a closed set: it is shown to strangers.
  *
@@ -45,27 +43,4 @@ export const problemType = 'application/problem+json'
 export function relayProblem(code: RelayProblem, detail?: string): Answer {
   const { status, title } = relayProblems[code]
   return problemAnswer({ status, title, code, ...(detail !== undefined && { detail }) })
-}
-
-/** An RFC 9457 problem: what every one has, and what this one has besides. */
-export interface Problem {
-  readonly status: number
-  readonly title: string
-  /** For programs; stays. */
-  readonly code: string
-  readonly [member: string]: unknown
-}
-
-/** A problem as an answer: with `Retry-After` where it is one of the moment (503). Members that are `undefined` are left out. */
-export function problemAnswer(problem: Problem, fields: readonly string[] = []): Answer {
-  const own = ['content-type', problemType, 'cache-control', 'no-store', ...fields]
-  if (problem.status === 503) own.push('retry-after', retryAfterS())
-  const body = JSON.stringify({ type: `urn:quantum-ip:problem:${problem.code}`, ...problem })
-  return { action: 'answer', status: problem.status, fields: own, body }
-}
-
-/** Seconds to wait, spread over 1 to 5, so that those who were shed together don't return together. */
-export function retryAfterS(): string {
-  // Not secret: any spread will do.
-  return String(1 + Math.floor(Math.random() * 5))
 }

@@ -1,37 +1,16 @@
 import type { Buffer } from 'node:buffer'
+import type { ClientCertificate, RequestCoordinates } from '@quantum-ip/point'
 import { type FieldScan, type FieldScanner } from './field-scan.ts'
 import { type TrustedPeers, clientAddress, plainAddress } from './peers.ts'
 import type { RelayProblem } from './problem.ts'
 import type { ListenerOptions } from './relay-options.ts'
 import { type Authority, type RequestTarget, readAuthority, readTarget } from './target.ts'
 
-/** The certificate that a client showed on its TLS connection. */
-export interface ClientCertificate {
-  /** SHA-256 of the DER encoding. */
-  readonly thumbprint: Uint8Array
-  /** Whether it chains to the listener's `ca`. */
-  readonly authorized: boolean
-  /** The subject's common name, where there is one. */
-  readonly commonName: string | undefined
-  /** The `spiffe:` URI in its subject alternative name, where there is exactly one (X509-SVID). */
-  readonly serviceId: string | undefined
-}
-
-/** A request as it arrived, before any rewriting: what a guard decides about. */
-export interface RequestHead {
-  readonly method: string
-  /** The request target byte for byte (`@request-target` of RFC 9421, section 2.2.5). */
-  readonly target: string
-  /** The authority byte for byte: `Host`, `:authority`, or that of a target in absolute form. */
-  readonly authority: string
-  /** The host alone, lower case, and the port where one is named. */
-  readonly host: string
+/** A request as it arrived, before any rewriting: what a guard decides about. `path`: see {@link RequestTarget}. */
+export interface RequestHead extends RequestCoordinates {
   readonly port: number | undefined
-  /** The path as routes and policies see it; see {@link RequestTarget}. */
-  readonly path: string
   /** From `?` on, or empty. */
   readonly query: string
-  readonly scheme: 'http' | 'https'
   readonly version: '1.0' | '1.1' | '2'
   /** Address of the client: the peer, or what trusted proxies say. Empty on a Unix socket. */
   readonly client: string

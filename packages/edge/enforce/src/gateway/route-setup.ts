@@ -1,12 +1,6 @@
 import { nearest } from '@quantum-ip/base'
-import {
-  type CompiledPolicy,
-  type Decision,
-  type PolicyEnvironment,
-  type PolicyMode,
-  type Quarantine,
-  builtinPolicy,
-} from '@quantum-ip/policy'
+import { type CompiledPolicy, type Decision, type Quarantine, builtinPolicy } from '@quantum-ip/policy'
+import { type PointRoute, routeEnvironment } from '@quantum-ip/point'
 import { EnforceError } from '../enforce-errors.ts'
 import type { GatewayOptions, GatewayRoute } from './gateway-options.ts'
 import { priorityOf } from './load-gate.ts'
@@ -17,17 +11,15 @@ import type { LoadCounter, SharedLoad } from './shared-load.ts'
 import type { Upstream, UpstreamOptions } from './upstream.ts'
 
 /** A route with everything that a request of it needs, looked up once. */
-export interface ReadyRoute {
-  readonly name: string
+export interface ReadyRoute extends PointRoute {
   readonly match: GatewayRoute['match']
   readonly exempt: readonly ExemptRule[]
-  readonly options: GatewayRoute
+  readonly terms: GatewayRoute
   readonly upstream: Upstream
   readonly quarantineUpstream: Upstream | undefined
   readonly load: LoadCounter
   /** Its place in `loadPriorities`. */
   readonly priority: number
-  readonly environment: PolicyEnvironment
   policy: CompiledPolicy
   candidate: CompiledPolicy | undefined
 }
@@ -51,45 +43,17 @@ export function readyRoutes(
       name: routeName(route),
       match: route.match,
       exempt: route.exempt ?? [],
-      options: route,
+      terms: route,
       upstream: open(route.upstream),
       quarantineUpstream: route.quarantineUpstream && open(route.quarantineUpstream),
       load: load.counter(`requests ${route.service}`),
       priority: priorityOf(route.tier),
-      environment: new RouteEnvironment(options, route, () => ready.policy.document.mode),
+      environment: routeEnvironment(options, route, () => ready.policy.document.mode),
       policy: builtinPolicy,
       candidate: undefined,
     }
     return ready
   })
-}
-
-class RouteEnvironment implements PolicyEnvironment {
-  readonly point: string
-  readonly region: string | null
-  readonly service: string
-  readonly tier: string | null
-  readonly stage: 'observed' | 'onboarding' | 'enforced'
-  readonly #incident: () => boolean
-  readonly #mode: () => PolicyMode
-
-  constructor(options: GatewayOptions, route: GatewayRoute, mode: () => PolicyMode) {
-    this.point = options.point
-    this.region = options.region ?? null
-    this.service = route.service
-    this.tier = route.tier ?? null
-    this.stage = route.stage ?? 'enforced'
-    this.#incident = options.incident ?? (() => false)
-    this.#mode = mode
-  }
-
-  get incident(): boolean {
-    return this.#incident()
-  }
-
-  get mode(): PolicyMode {
-    return this.#mode()
-  }
 }
 
 /** What policies name. */
@@ -114,11 +78,11 @@ export function assignPolicies(
 }
 
 function policyOf(
-  { name: route, options }: ReadyRoute,
+  { name: route, terms }: ReadyRoute,
   policies: ReadonlyMap<string, CompiledPolicy>,
   named: NamedParts,
 ): CompiledPolicy {
-  const { policy: name } = options
+  const { policy: name } = terms
   if (name === undefined) return builtinPolicy
   const policy = policies.get(name)
   if (policy === undefined) {
@@ -177,7 +141,7 @@ export class QuarantineLimiters {
       exception?.name ?? null,
       rule,
       quarantine,
-      route.options.service,
+      route.terms.service,
     ]
     const limiter = quarantineLimiter(quarantine, this.#concurrency, {
       shared: this.#shared,

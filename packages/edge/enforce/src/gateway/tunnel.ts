@@ -1,6 +1,7 @@
 import { type IncomingMessage, ServerResponse, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
+import type { ClientCertificate } from '@quantum-ip/point'
 import { clientCertificate } from './certificate.ts'
 import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
 import { addForwarding } from './peers.ts'
@@ -10,13 +11,7 @@ import type { RelayCore } from './relay-core.ts'
 import type { CutCause } from './relay-observer.ts'
 import { sendAnswer } from './reply.ts'
 import { Http1Reply } from './reply-http1.ts'
-import {
-  type ArrivedRequest,
-  type ClientCertificate,
-  type HeadHooks,
-  type ReadHead,
-  readHead,
-} from './request-head.ts'
+import { type ArrivedRequest, type HeadHooks, type ReadHead, readHead } from './request-head.ts'
 import { responseFields } from './response-fields.ts'
 import { connectTo, finishSocket, switchingHead } from './tunnel-sockets.ts'
 import { upstreamProblem } from './upstream-failure.ts'

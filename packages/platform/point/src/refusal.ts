@@ -1,8 +1,7 @@
 import type { Decision } from '@quantum-ip/policy'
 import { formatChallenge } from '@quantum-ip/token'
 import { type Reason, type Verdict, verdictTable } from '@quantum-ip/verifier'
-import type { Answer } from './decision.ts'
-import { problemAnswer } from './problem.ts'
+import { type PointAnswer, problemAnswer } from './problem.ts'
 
 /** What a refusal is made of. */
 export interface RefusalInput {
@@ -22,7 +21,7 @@ export interface RefusalInput {
  * 401 for a token that is missing or does not hold, with the challenge; 403 where the policy refuses a
  * caller that holds; 503 where nothing could be found out, which is not the caller's doing.
  */
-export function refusalAnswer(input: RefusalInput): Answer {
+export function refusalAnswer(input: RefusalInput): PointAnswer {
   const { verdict, stapled } = input
   // The one thing that a caller itself can bring when nobody can be asked for it.
   if (verdict.reason === 'head_unavailable' && !stapled) return unauthorized(input, 'required')
@@ -45,7 +44,7 @@ export function refusalAnswer(input: RefusalInput): Answer {
   }
 }
 
-function unauthorized(input: RefusalInput, head?: 'required'): Answer {
+function unauthorized(input: RefusalInput, head?: 'required'): PointAnswer {
   const { verdict, explains } = input
   const error = explains ? verdict.reason : 'token_refused'
   const challenge = formatChallenge(head === undefined ? { error } : { error, head })
@@ -90,12 +89,12 @@ const advice: { readonly [R in Reason]?: string } = {
   token_truncated:
     'find the proxy that cuts long fields, or use reference tokens: `qip doctor` probes the path',
   token_malformed: 'send exactly one token, as it was issued: `qip token inspect` reads it',
-  key_unknown: 'draw a new token; if that is refused too, caller and gateway are of different trust domains',
+  key_unknown: 'draw a new token; if that is refused too, caller and service are of different trust domains',
   signature_invalid: 'draw a new token',
   head_unknown: 'draw a new token',
   head_unavailable: 'send the head with the token, as `Quantum-IP-Head`',
   token_expired: 'draw a new token, and compare the clocks',
-  token_not_yet_valid: 'compare the clocks of caller, authority and gateway',
+  token_not_yet_valid: 'compare the clocks of caller, authority and enforcement point',
   audience_mismatch: 'draw a token for this service',
   binding_mismatch: 'send the token over the connection, and with the request, that it was drawn for',
   token_replayed: 'draw a new one-time token for each request',
@@ -107,6 +106,6 @@ function nextFor(reason: Reason, id: string | null): string {
 
 function askOperator(id: string | null): string {
   return id === null
-    ? 'ask the operator of this gateway'
-    : `ask the operator of this gateway: \`qip explain ${id}\``
+    ? 'ask the operator of this enforcement point'
+    : `ask the operator of this enforcement point: \`qip explain ${id}\``
 }

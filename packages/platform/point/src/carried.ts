@@ -1,6 +1,6 @@
 import { metadataNames } from '@quantum-ip/token'
 
-/** Names of the fields that the gateway itself reads and writes, lower case: the relay gives them to nobody else. */
+/** Names of the fields that a point itself reads and writes, lower case: it gives them to nobody else. */
 export const reservedNames: readonly string[] = [
   metadataNames.token,
   metadataNames.head,
@@ -9,7 +9,7 @@ export const reservedNames: readonly string[] = [
   'traceparent',
 ]
 
-/** What a request carries for the gateway. */
+/** What a request carries for a point. */
 export interface Carried {
   readonly token: string | undefined
   /** Two are malformed, also two equal ones: which one somebody on the way looked at cannot be known. */

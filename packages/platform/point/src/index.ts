@@ -1,0 +1,21 @@
+export { type Carried, readCarried, reservedNames } from './carried.ts'
+export {
+  type DeferredChecks,
+  type DeferredChecksOptions,
+  type DeferredProof,
+  type DeferredRequest,
+  openDeferredChecks,
+} from './deferred-checks.ts'
+export { EnforcementPoint, type Examined } from './enforcement-point.ts'
+export { type Admitted, type Outcome, type Refused, removedNames } from './outcome.ts'
+export { type DecisionRecorder, type PointOptions, type WatchedRequest } from './point-options.ts'
+export { type ClientCertificate, type PointRequest, type RequestCoordinates } from './point-request.ts'
+export {
+  type AcceptedForms,
+  type PointPlace,
+  type PointRoute,
+  type ServiceTerms,
+  createPointRoute,
+  routeEnvironment,
+} from './point-route.ts'
+export { type PointAnswer, type Problem, problemAnswer, problemType } from './problem.ts'
