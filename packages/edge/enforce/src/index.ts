@@ -1,3 +1,14 @@
+export { type FlowIdentity, type VerifiedFlow, flowTlvs, readFlowIdentity } from './flow/flow-identity.ts'
+export { type ProxyHeaderParts, formatProxyHeader } from './flow/format-proxy-header.ts'
+export { type ProxyRefusal, type ReadProxyHeader, readProxyHeader } from './flow/parse-proxy-header.ts'
+export {
+  type ProxyEnd,
+  type ProxyHeader,
+  type ProxyTlv,
+  proxyHeaderBytesMax,
+  proxyTlvTypes,
+  proxyTlvsMax,
+} from './flow/proxy-header.ts'
 export { EnforceError, type EnforceErrorDetails } from './enforce-errors.ts'
 export { type Answer, type Decision, type Guard, type Pass, type StreamTerms } from './gateway/decision.ts'
 export { type Gateway, openGateway } from './gateway/gateway.ts'
