@@ -42,4 +42,6 @@ export const limits = {
   tokenTtlDefaultS: 300,
   /** Seconds that a one-time token may be valid. */
   oneTimeTtlMaxS: 120,
+  /** Seconds that a proof of possession may be valid. */
+  proofTtlMaxS: 60,
 } as const

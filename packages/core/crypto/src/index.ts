@@ -58,6 +58,18 @@ export {
   type Signer,
   type SignOptions,
 } from './private-key.ts'
+export {
+  type EcPublicJwk,
+  parseProofKey,
+  type ProofAlgorithm,
+  proofAlgorithms,
+  type ProofJwk,
+  type ProofKey,
+  proofSignatureBytes,
+  type ProofToVerify,
+  verifyProofSignature,
+} from './proof-key.ts'
+export { generateProofJwk, parseProofSigner, type ProofSigner, proofSigner } from './proof-signer.ts'
 export { parsePublicKey, type PublicKey } from './public-key.ts'
 export {
   type FieldToOpen,

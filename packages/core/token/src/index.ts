@@ -22,6 +22,18 @@ export {
   type MerkleTokenParts,
   parseMerkleToken,
 } from './merkle-token.ts'
+export {
+  proofFieldName,
+  proofHeaderName,
+  type ProofParts,
+  type ProofTarget,
+  type ProofToken,
+  proofTokenHash,
+  readProofTarget,
+  readProofToken,
+  signProofToken,
+  verifyProofToken,
+} from './proof-token.ts'
 export { extendChain, hopOf } from './provenance-chain.ts'
 export { type JwtReadOptions, readJwtToken } from './read-jwt-token.ts'
 export { readMerkleToken } from './read-merkle-token.ts'

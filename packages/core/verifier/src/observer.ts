@@ -39,13 +39,14 @@ export const deepCheckOutcomes = [
 ] as const satisfies readonly DeepCheckOutcome[]
 
 /** What the verifier spends signature time on. */
-export type CryptoOperation = 'verify_head' | 'verify_jwt' | 'verify_attestation'
+export type CryptoOperation = 'verify_head' | 'verify_jwt' | 'verify_attestation' | 'verify_proof'
 
 /** The operations, in a fixed order. */
 export const cryptoOperations = [
   'verify_head',
   'verify_jwt',
   'verify_attestation',
+  'verify_proof',
 ] as const satisfies readonly CryptoOperation[]
 
 /** A head as an event names it. */

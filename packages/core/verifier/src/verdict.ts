@@ -64,7 +64,7 @@ export const verdictTable = {
   audience_mismatch: { status: 'invalid', when: 'The token is not for this service.' },
   binding_mismatch: {
     status: 'invalid',
-    when: 'The client key (`cnf`) or the request (`req`) that the token is bound to is another one, or cannot be checked here.',
+    when: 'The client key (`cnf`) or the request (`req`) that the token is bound to is another one, is not proved, was proved by something that was used before, or cannot be checked here.',
   },
   token_replayed: { status: 'invalid', when: 'A one-time token that was seen before.' },
   key_revoked: {

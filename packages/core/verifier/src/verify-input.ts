@@ -8,6 +8,8 @@ export interface RequestFacts {
   readonly authority: string
   /** `@request-target` of RFC 9421, section 2.2.5. */
   readonly target: string
+  /** The scheme that the client used, where the point knows. Of all this only proofs of possession name it. */
+  readonly scheme?: 'http' | 'https' | undefined
   /** SHA-256 of the content, where the point has it. */
   readonly contentDigest?: Uint8Array | undefined
 }
@@ -28,6 +30,12 @@ export interface VerifyInput {
   readonly clientCertificateThumbprint?: Uint8Array | undefined
   /** SHA-256 thumbprint of the key whose proof of possession was verified for this request (RFC 7638). */
   readonly proofKeyThumbprint?: Uint8Array | undefined
+  /** Value of the `Workload-Proof-Token` field: looked at only where the token is bound to a key that was not proved otherwise. */
+  readonly proof?: string | undefined
+  /** How many such fields the request has, counted before the runtime joins them. Two prove nothing. Default 1. */
+  readonly proofCount?: number | undefined
+  /** Authorities that proofs may be for: lower case, without default port. Default: that of `request`. */
+  readonly proofAuthorities?: readonly string[] | undefined
   readonly request?: RequestFacts | undefined
   /** The request's ID, the same on a retry. */
   readonly requestId?: string | undefined

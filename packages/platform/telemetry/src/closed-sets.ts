@@ -129,9 +129,10 @@ export const operationPlaces: Places<MeasuredOperation> = {
   verify_head: 0,
   verify_jwt: 1,
   verify_attestation: 2,
-  sign_head: 3,
-  sign_jwt: 4,
-  sign_document: 5,
+  verify_proof: 3,
+  sign_head: 4,
+  sign_jwt: 5,
+  sign_document: 6,
 }
 
 /** The signature schemes that are measured apart; any other is `other`. */
@@ -143,6 +144,7 @@ export const schemes = [
   'Ed25519',
   'ML-DSA-44-Ed25519',
   'ML-DSA-65-Ed25519',
+  'ES256',
 ] as const
 
 /**

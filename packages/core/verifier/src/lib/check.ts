@@ -1,8 +1,9 @@
-import type { JwtToken, KeySig, MerkleToken } from '@quantum-ip/token'
+import type { JwtToken, KeySig, MerkleToken, ProofToken } from '@quantum-ip/token'
 import type { SigningKeyRecord } from '@quantum-ip/trust'
 import type { VerifyInput } from '../verify-input.ts'
 import type { Binding, Reason, VerificationPath } from '../verdict.ts'
 import type { DeepResult } from './deep-result.ts'
+import type { PresentedHead } from './head-keeper.ts'
 import type { TokenFacts } from './token-facts.ts'
 
 /** One verification under way: what the steps have found out so far. */
@@ -23,6 +24,8 @@ export class Check {
   acceptsStale = false
   authenticated = false
   binding: Binding = 'none'
+  /** The proof of possession that the binding rests on. */
+  proof: ProofToken | undefined = undefined
   requestBound = false
   domainAudience = false
   deep: DeepResult | undefined = undefined
@@ -44,6 +47,11 @@ export class Check {
 
   get sigs(): readonly KeySig[] {
     return this.token === undefined || this.token.form === 'jwt' ? noSigs : this.token.sigs
+  }
+
+  /** What it brought for its head. */
+  get presented(): PresentedHead {
+    return { sigs: this.sigs, staple: this.input.staple, priority: this.input.priority ?? 1 }
   }
 
   addUnverifiable(reason: Reason): void {

@@ -4,6 +4,7 @@ import { isAcceptable, type TrustView } from '@quantum-ip/trust'
 import type { Reason } from '../verdict.ts'
 import type { RequestFacts } from '../verify-input.ts'
 import type { Check } from './check.ts'
+import { readPossession } from './possession.ts'
 import { type TokenFacts, writeHash } from './token-facts.ts'
 
 /*
@@ -91,19 +92,29 @@ function checkHopKeys(trust: TrustView, facts: TokenFacts): Reason | undefined {
   return undefined
 }
 
-/** Step *binding*: the client's key (`cnf`), then the request (`req`). What cannot be checked does not hold. */
-export function checkBinding(check: Check, { cnf, req }: TokenFacts): Reason | undefined {
-  if (cnf !== undefined) {
-    const isKey = cnf.jkt !== undefined
-    const shown = isKey ? check.input.proofKeyThumbprint : check.input.clientCertificateThumbprint
-    if (shown === undefined || !equalBytes(shown, isKey ? cnf.jkt : cnf.x5tS256)) return 'binding_mismatch'
-    check.binding = isKey ? 'proof_key' : 'certificate'
-  }
+/**
+ * Step *binding*: the request (`req`), then the client's key (`cnf`). What cannot be checked does not hold. `ask`: all of it
+ * holds if the signature of `check.proof` does.
+ */
+export function checkBinding(
+  check: Check,
+  { cnf, req }: TokenFacts,
+  toleranceS: number,
+): Reason | 'ask' | undefined {
   if (req !== undefined) {
     if (check.input.request === undefined || !isBoundTo(req, check.input.request)) return 'binding_mismatch'
     check.requestBound = true
   }
-  return undefined
+  if (cnf === undefined) return undefined
+  const isKey = cnf.jkt !== undefined
+  const shown = isKey ? check.input.proofKeyThumbprint : check.input.clientCertificateThumbprint
+  if (shown !== undefined) {
+    if (!equalBytes(shown, isKey ? cnf.jkt : cnf.x5tS256)) return 'binding_mismatch'
+    check.binding = isKey ? 'proof_key' : 'certificate'
+    return undefined
+  }
+  if (isKey) check.proof = readPossession(check, cnf.jkt, toleranceS)
+  return check.proof === undefined ? 'binding_mismatch' : 'ask'
 }
 
 function isBoundTo(req: Uint8Array, request: RequestFacts): boolean {

@@ -7,6 +7,7 @@ import type { Reason, Verdict } from '../verdict.ts'
 import type { Verifier, VerifierStats } from '../verifier.ts'
 import type { VerifierOptions } from '../verifier-options.ts'
 import type { VerifyInput } from '../verify-input.ts'
+import { atLeast } from './at-least.ts'
 import {
   absentOrStripped,
   checkReference,
@@ -20,10 +21,12 @@ import { checkAudience, checkBinding, checkRevocation, checkTime } from './conte
 import { DeepChecker, isDeep } from './deep-checker.ts'
 import { isStillTrusted } from './deep-result.ts'
 import { FactsReader } from './facts-reader.ts'
-import { HeadKeeper, type PresentedHead } from './head-keeper.ts'
+import { HeadKeeper } from './head-keeper.ts'
 import { IssuedVerdict } from './issued-verdict.ts'
 import { holdsJwt } from './jwt-verification.ts'
 import { checkKey, type KeyRules } from './key-check.ts'
+import { askPossession, isTimely, type MeasuredQueue } from './possession.ts'
+import { onceUsed } from './once-used.ts'
 import { evaluatePath } from './proof.ts'
 import { ReferenceResolver } from './reference-resolver.ts'
 import { callerClass, SignatureQueue } from './signature-queue.ts'
@@ -45,6 +48,7 @@ export class Engine implements Verifier {
   readonly #observer: VerifierObserver
   readonly #stopwatch: () => number
   readonly #queue: SignatureQueue
+  readonly #parts: MeasuredQueue
   readonly #heads: HeadKeeper
   readonly #deep: DeepChecker | undefined
   readonly #references: ReferenceResolver | undefined
@@ -65,6 +69,7 @@ export class Engine implements Verifier {
     this.#queue = new SignatureQueue(options.signatures ?? {}, options.clock)
     const { trust } = options
     const parts = { trust, observer: this.#observer, stopwatch: this.#stopwatch, queue: this.#queue }
+    this.#parts = parts
     this.#heads = new HeadKeeper({ ...parts, options: options.heads ?? {} })
     this.#deep =
       options.attestations &&
@@ -226,7 +231,7 @@ export class Engine implements Verifier {
 
   #suspect(check: Check, facts: TokenFacts): void {
     if (check.sigs.length === 0 && check.input.staple === undefined) return
-    this.#heads.suspect(facts, presentedBy(check), check.nowMs)
+    this.#heads.suspect(facts, check.presented, check.nowMs)
   }
 
   /** Signature: of the head, where it isn't held; of the token itself in the JWT form. */
@@ -241,16 +246,11 @@ export class Engine implements Verifier {
 
   async #askSignature(check: Check, facts: TokenFacts): Promise<Reason | undefined> {
     const { token, key } = check
-    if (facts.head !== undefined) return this.#heads.ask(facts, presentedBy(check), check.nowMs)
+    if (facts.head !== undefined) return this.#heads.ask(facts, check.presented, check.nowMs)
     // A JWT carries no proof of its log entry. What it claims of it (`log`, `idx`) is what it is revoked and used up by.
     if (token?.form !== 'jwt' || key === undefined) throw new TypeError('no signature to ask for')
     const place = callerClass(check.input.priority ?? 1, 'jwt')
-    const holds = await this.#queue.run(place, () =>
-      holdsJwt(token, key.key, {
-        observer: this.#observer,
-        stopwatch: this.#stopwatch,
-      }),
-    )
+    const holds = await this.#queue.run(place, () => holdsJwt(token, key.key, this.#parts))
     if (holds === 'shed') return 'overloaded'
     return holds ? undefined : 'signature_invalid'
   }
@@ -268,11 +268,26 @@ export class Engine implements Verifier {
   #afterProof(check: Check, facts: TokenFacts): Reason | Promise<Reason> {
     check.authenticated = true
     if (!check.isProven && !facts.oneTime) this.#cache.set(check.text, facts, check.nowMs)
-    const refused = checkBinding(check, facts)
+    const refused = checkBinding(check, facts, this.#toleranceS)
+    if (refused === undefined) return this.#afterBinding(check, facts)
+    if (refused !== 'ask') return refused
+    return this.#enter(check) ? this.#askPossession(check, facts) : 'overloaded'
+  }
+
+  /** Possession of the key: the signature of the proof that came with the request. */
+  async #askPossession(check: Check, facts: TokenFacts): Promise<Reason> {
+    const holds = await askPossession(check, this.#parts)
+    if (holds === 'shed') return 'overloaded'
+    this.#afterWait(check)
+    const refused = this.#checkContext(check, facts) ?? this.#checkHeldNow(check, facts)
     if (refused !== undefined) return refused
-    const attestation = this.#checkAttestation(check, facts)
-    if (attestation === undefined) return this.#checkReplay(check, facts)
-    return attestation
+    if (!holds || !isTimely(check, this.#toleranceS)) return 'binding_mismatch'
+    check.binding = 'proof_key'
+    return this.#afterBinding(check, facts)
+  }
+
+  #afterBinding(check: Check, facts: TokenFacts): Reason | Promise<Reason> {
+    return this.#checkAttestation(check, facts) ?? this.#checkReplay(check, facts)
   }
 
   /** Attestation: of exactly the attestations that the token and its chain name, where a deep check is due. */
@@ -310,20 +325,13 @@ export class Engine implements Verifier {
 
   /** Replay: last, so that nothing is burnt in vain. */
   #checkReplay(check: Check, facts: TokenFacts): Reason | Promise<Reason> {
-    if (!facts.oneTime) return this.#finish(check)
+    const once = onceUsed(facts, check.proof)
+    if (once === undefined) return this.#finish(check)
     const { replay } = this.#options
     if (replay === undefined) return this.#finish(check, 'unavailable')
     if (replay.waits !== false && !check.isPending && this.#pending >= this.#pendingMax) return 'overloaded'
     const { requestId, proxy } = check.input
-    const outcome = replay.consume({
-      log: facts.log,
-      index: facts.index,
-      expiresS: facts.exp,
-      issuedS: facts.iat,
-      nowMs: check.nowMs,
-      requestId,
-      proxy,
-    })
+    const outcome = replay.consume({ ...once, nowMs: check.nowMs, requestId, proxy })
     if (typeof outcome === 'string') return this.#finish(check, outcome)
     const settled = outcome.catch(() => 'unavailable' as const)
     return this.#enter(check) ? this.#awaitReplay(check, facts, settled) : 'overloaded'
@@ -342,7 +350,7 @@ export class Engine implements Verifier {
   }
 
   #finish(check: Check, outcome: ReplayOutcome = 'fresh'): Reason {
-    if (outcome === 'replayed') return 'token_replayed'
+    if (outcome === 'replayed') return check.facts?.oneTime === true ? 'token_replayed' : 'binding_mismatch'
     if (outcome === 'unavailable') check.addUnverifiable('replay_unavailable')
     check.isRetry = outcome === 'retry'
     check.isFreshHere = outcome === 'fresh_here'
@@ -388,13 +396,4 @@ export class Engine implements Verifier {
       replayPerInstance: this.#options.replay?.scope === 'instance',
     })
   }
-}
-
-function presentedBy(check: Check): PresentedHead {
-  return { sigs: check.sigs, staple: check.input.staple, priority: check.input.priority ?? 1 }
-}
-
-function atLeast(min: number, value: number): number {
-  if (!(value >= min)) throw new TypeError(`a number of the verifier's options is below ${min}`)
-  return value
 }

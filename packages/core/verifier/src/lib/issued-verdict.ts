@@ -119,7 +119,8 @@ function deepAttestation({ log, index, checkedMs }: DeepResult): AttestationFact
 function notesOf(check: Check, reason: Reason, context: VerdictContext): VerdictNotes {
   const { facts, authenticated } = check
   const isUnlisted = authenticated && facts?.provisional !== undefined
-  const isPerInstance = check.isFreshHere || (context.replayPerInstance && facts?.oneTime === true)
+  const isUsedUp = facts?.oneTime === true || check.proof !== undefined
+  const isPerInstance = check.isFreshHere || (context.replayPerInstance && isUsedUp)
   const others = check.unverifiable?.filter((other) => other !== reason) ?? noReasons
   const isPlain =
     !isUnlisted &&
