@@ -1,7 +1,7 @@
 // Programs of the distribution for the tests against real components: finds them, installs what is missing where it
 // may, runs them, and leaves none behind.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, constants, globSync } from 'node:fs'
+import { accessSync, constants, existsSync, globSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -22,6 +22,8 @@ export interface Component {
 // A missing one breaks nothing but these tests. `package` has the program on Debian and its heirs; `wheel`, of PyPI, holds it at `path`.
 const components = {
   nginx: { package: 'nginx', version: '-v' },
+  // A module to load, no program.
+  'nginx-js': { package: 'libnginx-mod-http-js', file: '/usr/lib/nginx/modules/ngx_http_js_module.so' },
   haproxy: { package: 'haproxy', version: '-v' },
   faketime: { package: 'faketime', version: '--version' },
   prlimit: { package: 'util-linux', version: '--version' },
@@ -93,13 +95,18 @@ async function look(name: ComponentName): Promise<Component> {
     process.stderr.write(`real-components: ${skip}\n`)
     return { name, command: '', version: '', skip }
   }
-  const { stdout, stderr } = await runCommand(command, [row.version])
+  const { stdout, stderr } =
+    'file' in row
+      ? await runCommand('dpkg-query', ['-W', '-f', '${Package} ${Version}', row.package])
+      : await runCommand(command, [row.version])
   const lines = (stdout.toString() || stderr).split('\n').map((line) => line.trim())
   const version = lines.find((line) => line !== '') ?? ''
   return { name, command, version, skip: false }
 }
 
 function placeOf(name: ComponentName): string | undefined {
+  const row = components[name]
+  if ('file' in row) return existsSync(row.file) ? row.file : undefined
   const { folders = '' } = components[name] as { readonly folders?: string; readonly package: string }
   const found = folders === '' ? [] : globSync(folders).sort().toReversed()
   return found.map((folder) => join(folder, name)).find(isExecutable) ?? pathOf(name)

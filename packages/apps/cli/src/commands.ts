@@ -19,6 +19,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'run one role: authority, gateway, …',
     load: async () => (await import('./commands/serve.ts')).serveCommand,
   },
+  'edge-state': {
+    summary: 'keep the trust state for nginx and edge workers',
+    load: async () => (await import('./commands/edge-state.ts')).edgeStateCommand,
+  },
   attest: {
     summary: 'sign a build and log the attestation',
     load: async () => (await import('./commands/attest.ts')).attestCommand,

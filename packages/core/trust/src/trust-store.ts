@@ -209,6 +209,16 @@ export class TrustStore implements TrustView {
     return this.#heads.find(origin, head.start, head.end)
   }
 
+  /** Every revocation record held, in the order of their numbers, those included that have expired. */
+  get revocationRecords(): readonly RevocationRecord[] {
+    return this.#records
+  }
+
+  /** Every listed head that is held, in no order: for who hands them on. Allocates nothing, but there may be many. */
+  listHeads(): Iterable<HeadRecord> {
+    return this.#heads.list()
+  }
+
   /** Listed heads that are held. */
   get headCount(): number {
     return this.#heads.size

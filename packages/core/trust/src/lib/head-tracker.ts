@@ -38,6 +38,10 @@ export class HeadTracker {
     return this.#held.size
   }
 
+  list(): Iterable<HeadRecord> {
+    return this.#held.list()
+  }
+
   find(origin: string, start: number, end: number): Uint8Array | undefined {
     return this.#held.find(origin, start, end)
   }

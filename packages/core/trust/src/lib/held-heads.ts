@@ -31,6 +31,16 @@ export class HeldHeads {
     return this.#queue.size
   }
 
+  /** All of them, in no order. */
+  *list(): Iterable<HeadRecord> {
+    for (const { byStart } of this.#logs.values()) {
+      for (const found of byStart.values()) {
+        if (Array.isArray(found)) yield* found
+        else yield found
+      }
+    }
+  }
+
   find(origin: string, start: number, end: number): Uint8Array | undefined {
     const found = this.#logs.get(origin)?.byStart.get(start)
     if (found === undefined) return undefined

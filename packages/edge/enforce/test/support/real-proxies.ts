@@ -21,6 +21,8 @@ export interface RealProxy extends AsyncDisposable {
 
 /** What differs from a configuration that says nothing but where to listen. */
 export interface NginxOptions {
+  /** Directives before all blocks, as `load_module`. */
+  readonly main?: string
   /** Directives of the `http` block. */
   readonly http?: string
   /** Directives of the one `server` block. */
@@ -43,11 +45,15 @@ export function openNginx(nginx: Component, options: NginxOptions): Promise<Real
   }))
 }
 
-function nginxConfig({ http = '', server, listen = '', debug = false }: NginxOptions, port: number): string {
+function nginxConfig(
+  { main = '', http = '', server, listen = '', debug = false }: NginxOptions,
+  port: number,
+): string {
   // Workers of root would be `nobody`, who may not enter the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   return `
+${main}
 ${user}
 daemon off;
 worker_processes 1;

@@ -1,0 +1,56 @@
+import type { ScriptVerdict } from './judge.ts'
+import type { Platform } from './platform.ts'
+
+/** How strictly a point goes by what it found out. */
+export type ScriptMode = 'monitor' | 'enforce'
+
+/**
+ * What is to be done with a request: let through; ask a verifier; refuse, because the token is missing or does not hold (401);
+ * refuse, because nothing could be found out (503).
+ */
+export type Outcome = 'allow' | 'ask' | 'refuse' | 'unavailable'
+
+const unverifiable = [
+  'trust_stale',
+  'head_unavailable',
+  'attestation_unavailable',
+  'attestation_stale',
+  'replay_unavailable',
+  'overloaded',
+]
+
+/** The status that a reason belongs to. */
+export function statusOfReason(reason: string): string {
+  if (reason === 'ok' || reason === 'ok_shallow' || reason === 'ok_retry') return 'verified'
+  if (reason === 'token_absent' || reason === 'token_stripped' || reason === 'token_truncated')
+    return 'missing'
+  return unverifiable.indexOf(reason) < 0 ? 'invalid' : 'unverifiable'
+}
+
+/** What to do: what is verified is let through, and nothing else but in monitor mode, which asks nobody. */
+export function outcomeOf(verdict: ScriptVerdict, mode: ScriptMode, canAsk: boolean): Outcome {
+  if (mode === 'monitor') return 'allow'
+  const status = statusOfReason(verdict.reason)
+  if (status === 'verified') return 'allow'
+  if (verdict.ask && canAsk) return 'ask'
+  return status === 'unverifiable' ? 'unavailable' : 'refuse'
+}
+
+/** The value of `Quantum-IP-Status`: a dictionary of RFC 9651. Who calls is in it only where that is proven. */
+export function statusField(
+  verdict: ScriptVerdict,
+  outcome: Outcome,
+  mode: ScriptMode,
+  platform: Platform,
+): string {
+  const action = outcome === 'allow' ? 'allow' : 'reject'
+  const status = statusOfReason(verdict.reason)
+  const head = 'status=' + status + ', reason=' + verdict.reason + ', action=' + action + ', mode=' + mode
+  const claims = verdict.claims
+  if (claims === undefined) return head
+  // A service ID has no character that a string of RFC 9651 would escape.
+  const named = head + ', sub="' + claims.sub + '"'
+  if (claims.bld === undefined) return named
+  const digest = platform.encode(claims.bld).replace(/-/g, '+').replace(/_/g, '/') + '='
+  return named + ', bld=:' + digest + ':, bev=' + claims.bev
+}
