@@ -36,9 +36,9 @@ export function withDecisionFilter(command: Command): Command {
     .option('--subject <id>', 'only of this caller, proven')
     .option('--build <sha256>', 'only of callers that run this build')
     .option('--log <name>', 'only about tokens of this log, tokens/1')
-    .option('--token <log:index>', 'only about this token, tokens/1:42')
+    .option('--token <log/index>', 'only about this token, tokens/1/42')
     .option('--unlogged', 'only those that relied on a head which is in no log')
-    .option('--attestation <log:index>', 'only those that rest on this attestation, attestations/1:7')
+    .option('--attestation <log/index>', 'only those that rest on this attestation, attestations/1/7')
     .option('--enforcement-point <name>', 'only of this enforcement point')
     .option('--policy <name[:version]>', 'only by this policy')
     .option('--rule <name>', 'only where this rule decided')
@@ -85,10 +85,10 @@ async function placed(
   text: string,
   [log, index]: readonly [string, string],
 ): Promise<Record<string, string>> {
-  const [, name, number] = /^(.{1,255}):(\d{1,15})$/.exec(text) ?? []
+  const [, name, number] = /^(.{1,255})[:/](\d{1,15})$/.exec(text) ?? []
   if (name === undefined || number === undefined) {
     const reason = `\`${text.slice(0, 64)}\` names no entry of a log`
-    throw new CliError('QIP_CLI_USAGE', { reason, next: 'write log and index, such as `tokens/1:42`' })
+    throw new CliError('QIP_CLI_USAGE', { reason, next: 'write log and index, such as `tokens/1/42`' })
   }
   return { [log]: await originOf(requester, name), [index]: number }
 }
