@@ -54,6 +54,11 @@ for (const [title, args, expected] of [
     'qip: required option `--severity <severity>` not specified\n  next: see `qip incident open --help`\n  code: QIP_CLI_USAGE\n',
   ],
   [
+    'a reason that no decision can have',
+    ['decisions', '--reason', 'token_expird', '--authority', 'http://127.0.0.1:1'],
+    'qip: --reason: no decision has `token_expird`\n  next: did you mean `token_expired`?\n  code: QIP_CLI_USAGE\n',
+  ],
+  [
     'a URL beside a checklist',
     ['doctor', 'https://shop.acme.example/', '--checklist', 'incident'],
     'qip: a checklist sends no probes, so that a URL says nothing to it\n  next: leave out the URL or `--checklist`: they are two commands, one after the other\n  code: QIP_CLI_USAGE\n',

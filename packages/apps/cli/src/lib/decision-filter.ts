@@ -1,4 +1,6 @@
+import { nearest } from '@quantum-ip/base'
 import type { Requester } from '@quantum-ip/client'
+import { reasons, statuses } from '@quantum-ip/verifier'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import { originOf } from './log-origin.ts'
@@ -58,6 +60,9 @@ export async function decisionFilterQuery(
   const now = Date.now()
   const { status, action, service, subject, rule, trace, enforcementPoint: point } = options
   const [policyName, version] = policy?.split(':') ?? []
+  for (const word of reason ?? []) known(word, { option: '--reason', words: reasons })
+  if (status !== undefined) known(status, { option: '--status', words: statuses })
+  if (action !== undefined) known(action, { option: '--action', words: ['allow', 'reject', 'quarantine'] })
   return given({
     since: since === undefined ? undefined : String(parseSince(since, now)),
     until: until === undefined ? undefined : String(parseSince(until, now)),
@@ -77,6 +82,16 @@ export async function decisionFilterQuery(
     ...(token !== undefined && (await placed(requester, token, ['log', 'index']))),
     ...(attestation !== undefined &&
       (await placed(requester, attestation, ['attestationLog', 'attestationIndex']))),
+  })
+}
+
+// A word that no decision can have would find nothing, and that would look like an answer.
+function known(word: string, { option, words }: { option: string; words: readonly string[] }): void {
+  if (words.includes(word)) return
+  const near = nearest(word, words)
+  throw new CliError('QIP_CLI_USAGE', {
+    reason: `${option}: no decision has \`${word.slice(0, 64)}\``,
+    next: near === undefined ? `docs/reference/verdicts.md lists them all` : `did you mean \`${near}\`?`,
   })
 }
 
