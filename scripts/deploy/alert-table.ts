@@ -314,6 +314,7 @@ const securityAlerts = {
         attestation_invalid: 'attestations',
         key_unknown: 'security',
         key_rate_changed: 'security',
+        policy_rolled_back: 'policy',
       },
     },
     signal: 'cause',

@@ -104,7 +104,7 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     load: async () => (await import('./commands/restore.ts')).restoreCommand,
   },
   policy: {
-    summary: 'write and check policies',
+    summary: 'write, test, publish, promote and take back policies',
     load: async () => (await import('./commands/policy.ts')).policyCommand,
   },
   doctor: {

@@ -18,13 +18,14 @@ import { programVersion } from './lib/program-version.ts'
 export async function runQip(args: readonly string[], io: Io): Promise<number> {
   let outcome: Outcome = 'ok'
   const run: Run = { ...io, end: (ended) => (outcome = ended) }
+  let program: Command | undefined
   try {
-    const program = await programFor(args, run)
+    program = await programFor(args, run)
     if (args.length === 0) program.help()
     await program.parseAsync(dashedThumbprint(args), { from: 'user' })
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok.code
-    const error = codedError(thrown, words(args))
+    const error = codedError(thrown, words(args, program))
     tellError(io, error, args.includes('--json'))
     outcome = outcomeOf(error)
   }
@@ -59,13 +60,17 @@ function writingTo(command: Command, run: Run): Command {
 }
 
 /** The command that was called, as far as it is one: `token issue`. */
-function words(args: readonly string[]): string {
-  const [name = '', sub = ''] = args.filter((arg) => !arg.startsWith('-'))
-  if (!Object.hasOwn(commands, name)) return ''
-  return groups.has(name) ? `${name} ${sub}`.trim() : name
+function words(args: readonly string[], program: Command | undefined): string {
+  const found: string[] = []
+  let commands = program?.commands ?? []
+  for (const arg of args.filter((each) => !each.startsWith('-'))) {
+    const command = commands.find((each) => each.name() === arg)
+    if (command === undefined) break
+    found.push(arg)
+    commands = command.commands
+  }
+  return found.join(' ')
 }
-
-const groups = new Set(['token', 'ledger', 'revoke', 'keys', 'config', 'policy'])
 
 function unknownCommand(name: string): CliError {
   return new CliError('QIP_CLI_COMMAND_UNKNOWN', { name, nearest: nearest(name, Object.keys(commands)) })

@@ -49,6 +49,21 @@ for (const [title, args, expected] of [
     'qip: missing required argument `artifact`\n  next: see `qip verify --help`\n  code: QIP_CLI_USAGE\n',
   ],
   [
+    'an option that is missing',
+    ['incident', 'open', 'shop refuses'],
+    'qip: required option `--severity <severity>` not specified\n  next: see `qip incident open --help`\n  code: QIP_CLI_USAGE\n',
+  ],
+  [
+    'a reason that no decision can have',
+    ['decisions', '--reason', 'token_expird', '--authority', 'http://127.0.0.1:1'],
+    'qip: --reason: no decision has `token_expird`\n  next: did you mean `token_expired`?\n  code: QIP_CLI_USAGE\n',
+  ],
+  [
+    'a URL beside a checklist',
+    ['doctor', 'https://shop.acme.example/', '--checklist', 'incident'],
+    'qip: a checklist sends no probes, so that a URL says nothing to it\n  next: leave out the URL or `--checklist`: they are two commands, one after the other\n  code: QIP_CLI_USAGE\n',
+  ],
+  [
     'a file that is not there',
     ['policy', 'check', '/nowhere/p.yaml'],
     'qip: the policy `/nowhere/p.yaml` cannot be read: there is no such file\n  next: check the path and its permissions\n  code: QIP_CLI_FILE_UNREADABLE\n',
@@ -151,6 +166,12 @@ test('checks a configuration, with the policies that it names', async () => {
   const unknown = await run(['config', 'check', file, '--json'])
   assert.equal(unknown.code, 1)
   assert.match(unknown.stdout, /names the policy `other`/)
+  await writeFile(
+    file,
+    `trustDomain: spiffe://acme.example\nservices: [{ id: ${shop} }]\npolicies: { authority: [other] }\n${route}`,
+  )
+  const published = await run(['config', 'check', file])
+  assert.equal(published.code, 0, published.stdout)
   await writeFile(file, 'trustDoman: x\nlalala: 3\n')
   const { code, stdout } = await run(['config', 'check', file, '--json'])
   assert.equal(code, 1)

@@ -301,6 +301,31 @@ test('explains a decision that its enforcement point has forgotten by the policy
   assert.deepEqual([other.code, other.json()['code']], [2, 'QIP_CLI_USAGE'])
 })
 
+test('explains a decision by the version that the authority published, where nobody names a file', async () => {
+  const id = 'edge-1-01mcc5rm00abcdefghjkmnpqrv'
+  const file = at('published.policy.yaml')
+  await writeFile(file, newPolicy('published'))
+  const published = await asAdmin('policy', 'publish', file)
+  assert.equal(published.code, 0, published.stderr)
+  const kept = {
+    ...record(id),
+    status: 'verified',
+    reason: 'ok',
+    authenticated: true,
+    subject: checkout,
+    build: { digest: 'ab', evidence: 'measured' },
+    policy: { name: 'published', version: 1 },
+    rule: 'unattested-builds',
+    decidedBy: 'rule',
+    wouldBe: 'quarantine',
+    facts: { 'build.slsaLevel': 2, 'request.method': 'GET' },
+  }
+  await ground.authority.decisions.add([{ id, timeMs: 1_800_000_000_000, reason: 'ok', record: kept }])
+  const { stdout } = await asAdmin('explain', id)
+  assert.match(stdout, /decided +unattested-builds → quarantine/)
+  assert.match(stdout, /- allowed if `build\.slsaLevel` were 3 \(is 2\)/)
+})
+
 test('replays recorded decisions against a candidate: who would be treated otherwise, by which rule', async () => {
   const since = 1_700_000_000_000
   const kept = Array.from({ length: 14 }, (_, n) => {

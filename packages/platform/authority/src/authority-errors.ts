@@ -57,7 +57,11 @@ export interface AuthorityErrorDetails {
 }
 
 const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
-  QIP_AUTHORITY_CONFLICT: { fault: 'conflict', message: ({ what }) => `${what} changed meanwhile` },
+  QIP_AUTHORITY_CONFLICT: {
+    fault: 'conflict',
+    message: ({ what }) => `${what} changed meanwhile`,
+    next: () => 'look at it as it is now, with `show` or `list`, and decide anew',
+  },
   QIP_AUTHORITY_STORE_UNAVAILABLE: {
     fault: 'busy',
     message: ({ reason }) => `the store is unavailable: ${reason}`,
@@ -120,7 +124,11 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
     message: ({ file, reason }) => `\`${file}\` is damaged: ${reason}`,
     next: ({ next }) => next ?? 'restore it from a backup, and leave the high-water folder as it is',
   },
-  QIP_AUTHORITY_NOT_FOUND: { fault: 'caller', message: ({ what }) => `no such ${what}` },
+  QIP_AUTHORITY_NOT_FOUND: {
+    fault: 'caller',
+    message: ({ what }) => `no such ${what}`,
+    next: () => 'the `list` of the same command shows what there is; what is over, with `--all`',
+  },
   QIP_AUTHORITY_TOKEN_REFUSED: {
     fault: 'caller',
     message: ({ reason }) => `no token: ${reason}`,

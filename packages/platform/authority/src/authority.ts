@@ -154,7 +154,7 @@ export class Authority {
     this.#stepTimer = setInterval(() => {
       if (this.rotations.mayWait) this.#advanceSoon()
       // A step that fails is taken again by the next look.
-      if (this.promotions.mayRun) void this.promotions.advance().catch(() => undefined)
+      if (this.promotions.mayAdvance) void this.promotions.advance().catch(() => undefined)
     }, options.rotationStepMs ?? rotationStepMs)
     this.#stepTimer.unref()
   }

@@ -225,6 +225,25 @@ test('verifies as a service, and says why not', async () => {
   assert.equal((await post('/v1/verify', { tokens: [{ token, audience: shop }] }, session)).status, 403)
 })
 
+test('takes decisions from verifiers alone', async () => {
+  const record = { kind: 'decision', id: 'edge-1/1', reason: 'ok' }
+  const body = { records: [{ id: 'edge-1/1', timeMs: authority.clock.now(), reason: 'ok', record }] }
+  const refused = await post('/v1/decisions', body, await admit(checkout))
+  assert.deepEqual([refused.status, refused.body['code']], [403, 'QIP_AUTHORITY_SESSION_REFUSED'])
+  const member = await admit(`${td}/ns/prod/sa/gateway`, 'verifier')
+  const whole = await post(
+    '/v1/decisions',
+    { ...body, suppressed: [{ ...suppressed, count: 1e300 }] },
+    member,
+  )
+  assert.equal(whole.status, 400)
+  assert.equal(await authority.decisions.find('edge-1/1'), undefined)
+  assert.equal((await post('/v1/decisions', { ...body, suppressed: [suppressed] }, member)).status, 200)
+  assert.equal(JSON.stringify(await authority.decisions.find('edge-1/1')), JSON.stringify(record))
+})
+
+const suppressed = { id: 's', point: 'edge-1', reason: 'ok', count: 1, fromMs: 0, toMs: 1 }
+
 test('a revoked identity loses its sessions and gets no new one', async () => {
   const victim = `${td}/ns/prod/sa/victim`
   const session = await admit(victim)

@@ -218,6 +218,55 @@ async function keepsSuppressed(open: () => Promise<Sql>): Promise<void> {
   assert.deepEqual(await decisions.suppressed({}), [])
 }
 
+/** What members report may be anything: a sum that no number holds must not end what asks for it. */
+async function outlivesLies(open: () => Promise<Sql>): Promise<void> {
+  const sql = await open()
+  let timeMs = nowMs
+  const decisions = new Decisions(sql, { now: () => timeMs }, 3_600_000)
+  const lie = { point: 'edge-1', reason: 'ok', count: Number.MAX_SAFE_INTEGER, fromMs: 0, toMs: nowMs }
+  const far = 8_000_000_000_000_000
+  const key = { id: 'k', timeMs: far, point: 'edge-1', kid: 'c', sealed: 'AA' }
+  await decisions.add(
+    [],
+    Array.from({ length: 1_100 }, (_, at) => ({ id: `lie-${at}`, ...lie })),
+    [key],
+  )
+  assert.deepEqual(await decisions.suppressed({}), [
+    { point: 'edge-1', reason: 'ok', count: Number.MAX_SAFE_INTEGER },
+  ])
+  await sql.transact([
+    {
+      sql: `INSERT INTO decision_hours (hour, status, reason, action, would_be, service, point, policy, policy_version, rule,
+              count, weight, first_ms, last_ms) VALUES (?, ?, 1, 1, 1, 1, 1, 1, 1, 1, ?, ?, ?, ?)`,
+      each: [1, 2].map((status) => [Math.floor(nowMs / 3_600_000), status, 1, 2 ** 53 - 1, nowMs, nowMs]),
+    },
+  ])
+  assert.equal((await decisions.count({}, [])).count, 2)
+  assert.ok((await decisions.sealKey('k')) !== undefined)
+  timeMs += 30 * 3_600_000
+  await decisions.add([])
+  assert.equal(await decisions.sealKey('k'), undefined)
+}
+
+async function forgetsAdjudications(open: () => Promise<Sql>): Promise<void> {
+  const sql = await open()
+  let timeMs = nowMs
+  const own = { now: () => timeMs }
+  const decisions = new Decisions(sql, own, 3_600_000)
+  const adjudications = new Adjudications({ sql, clock: own, acts: new Acts(sql, own) })
+  const decision = { id: 'e/1', timeMs: nowMs, reason: 'ok', record: { action: 'reject' } }
+  await decisions.add([decision])
+  await adjudications.mark('e/1', { operator: 'ada', verdict: 'confirmed', note: '' })
+  timeMs += 120_000
+  await decisions.add([])
+  assert.equal((await adjudications.of('e/1')).length, 1)
+  for (const ms of [3_600_000, 120_000]) {
+    timeMs += ms
+    await decisions.add([])
+  }
+  assert.deepEqual(await adjudications.of('e/1'), [])
+}
+
 async function adjudicates(open: () => Promise<Sql>): Promise<void> {
   const sql = await open()
   const told: string[] = []
@@ -265,6 +314,8 @@ export function decisionCases(open: () => Promise<Sql>, runs: number): void {
     countsByNames(open))
   void test('keeps what was suppressed, once, and lets it go with the decisions of its time', () =>
     keepsSuppressed(open))
+  void test('answers whatever members report, and keeps nothing for ever', () => outlivesLies(open))
+  void test('lets go what operators said of a decision after the decision', () => forgetsAdjudications(open))
   void test('keeps what operators say of a decision as a history, and counts the last word', () =>
     adjudicates(open))
 }

@@ -142,3 +142,41 @@ test('what a compromised key signed is signed again, with a new record of it', a
   const text = await verifyPolicyText({ envelope: version.envelope, td, keys })
   assert.equal(hex(text.sha256), hex(now.active.sha256))
 })
+
+test('a version that comes back is signed again if its key was stolen meanwhile', async () => {
+  const authority = await open()
+  const follower = await Follower.start(authority)
+  await publish(authority, policyText(1))
+  await publish(authority, policyText(2), true)
+  const kid = authority.keys.find('qip-policy', 'active')?.record.key.kid ?? ''
+  await authority.revoke({ kind: 'key', value: kid, reason: 'drill' })
+  await authority.maintain()
+  const { document } = await authority.promotions.takeBack({ name: 'shop', by: 'alice', reason: 'test' })
+  assert.equal(document.active.version, 1)
+  await follower.settle()
+  const version = await authority.policies.version('shop', 1)
+  const text = await verifyPolicyText({ envelope: version.envelope, td, keys: policyKeys(follower.trust) })
+  assert.equal(hex(text.sha256), hex(document.active.sha256))
+})
+
+test('a rollback that comes while a stolen key is replaced stays', async () => {
+  const authority = await open()
+  await publish(authority, policyText(1))
+  await publish(authority, policyText(2), true)
+  const kid = authority.keys.find('qip-policy', 'active')?.record.key.kid ?? ''
+  await authority.revoke({ kind: 'key', value: kid, reason: 'drill' })
+  const back = { name: 'shop', by: 'alice', reason: 'test' }
+  await Promise.all([
+    authority.policies.signAgain(),
+    authority.policies.roll('shop', {
+      ...back,
+      action: 'rollback',
+      active: activeOf(1),
+      candidate: undefined,
+    }),
+    authority.policies.signAgain(),
+  ])
+  assert.equal(authority.policies.current('shop').document.active.version, 1)
+})
+
+const activeOf = (version: number) => ({ version, mode: undefined, share: 0 })

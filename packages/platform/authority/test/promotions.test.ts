@@ -229,3 +229,40 @@ test('a report of somebody who is no verifier is refused', async () => {
   const session = { ...(await enroll(authority)), role: 'workload' as const }
   await assert.rejects(report(authority, session, {}), refusedWith('QIP_AUTHORITY_SESSION_REFUSED'))
 })
+
+test('what goes back by itself is an event for operators, once; what an operator takes back is none', async () => {
+  const authority = await open()
+  await publish(authority, 1)
+  await publish(authority, 2)
+  const member = await enroll(authority)
+  const promotion = await authority.promotions.start(order)
+  await report(authority, member, { requests: 100, rejected: 50 })
+  await authority.promotions.advance()
+  await authority.promotions.start(order)
+  await authority.promotions.takeBack({ name: 'shop', by: 'alice', reason: 'not today' })
+  const listed = await authority.watch.events.list({ kind: 'policy_rolled_back', limit: 10 })
+  assert.deepEqual(
+    listed.map(({ severity, subject, reports, proof }) => [severity, subject, reports, proof['promotion']]),
+    [['warning', 'shop', 1, promotion.number]],
+  )
+  assert.match(JSON.stringify(listed[0]?.proof), /50 of 100 requests/)
+})
+
+test('keeps no count of a rollout that never was, and of one service only so many', async () => {
+  const authority = await open()
+  await publish(authority, 1)
+  const member = await enroll(authority)
+  await report(authority, member, { rollout: 12_345, requests: 1 })
+  await report(authority, member, { name: 'other', requests: 1 })
+  for (let run = 0; run < 1_030; run++) await report(authority, member, { requests: 1 }, `run-${run}`)
+  // What is there already is brought up to date.
+  await report(authority, member, { requests: 2 }, 'run-0')
+  const rows = await authority.store.sql.query('SELECT DISTINCT name FROM policy_reports')
+  assert.deepEqual(
+    rows.map(({ name }) => name),
+    ['shop'],
+  )
+  const { number } = authority.policies.current('shop').document
+  assert.equal((await authority.policyReports.counts('shop', number)).requests, 1_025)
+  assert.equal((await authority.policyReports.counts('shop', 0)).requests, 1_025)
+})

@@ -143,7 +143,7 @@ const httpErrors: ErrorTable<HttpErrorDetails> = {
   },
   QIP_HTTP_OVERLOADED: {
     fault: 'busy',
-    message: () => 'too many requests are in flight',
+    message: () => 'too many requests are in flight, or the machine is too busy for them',
     next: ({ retryAfterS }) => `try again in ${retryAfterS} s`,
   },
   QIP_HTTP_STOPPING: {

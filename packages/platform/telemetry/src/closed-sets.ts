@@ -101,6 +101,7 @@ export const eventPlaces: Places<VerifierEvent['kind']> = {
  * - `key_unknown`: tokens in traffic name a key that nobody knows
  * - `key_rate_changed`: keys of one use sign far more often than they did
  * - `attestation_invalid`: an attestation does not hold, and requests had passed on it
+ * - `policy_rolled_back`: a promotion of a policy went back by itself
  */
 export type SecurityEventKind =
   | 'head_unlogged'
@@ -108,6 +109,7 @@ export type SecurityEventKind =
   | 'key_unknown'
   | 'key_rate_changed'
   | 'attestation_invalid'
+  | 'policy_rolled_back'
 
 /** Place of each kind. */
 export const securityEventPlaces: Places<SecurityEventKind> = {
@@ -116,6 +118,7 @@ export const securityEventPlaces: Places<SecurityEventKind> = {
   key_unknown: 2,
   key_rate_changed: 3,
   attestation_invalid: 4,
+  policy_rolled_back: 5,
 }
 
 /** The kinds, in order. */

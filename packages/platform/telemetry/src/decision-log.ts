@@ -10,8 +10,9 @@ import {
   type LogRecord,
   type SealedPart,
   decisionRecord,
-  failOpensOf,
 } from './decision-record.ts'
+import { failOpenBits, failOpensOf } from './fail-opens.ts'
+import { drawMax, SampleDraws } from './lib/sample-draws.ts'
 import { DecisionRing, type RecentDecision } from './decision-ring.ts'
 import { ReliedDecisions } from './relied-decisions.ts'
 
@@ -78,6 +79,7 @@ export class DecisionLog {
   /** The newest decisions that relied on a head which is in no log. */
   #unlogged: readonly DecisionRecord[] = []
   readonly #sampleRatio: () => number
+  readonly #draws: SampleDraws
   readonly #most: Uint32Array
   readonly #windowMs: number
   /** By reason; then, by reason too, what exceptions decided: a flood of the same reason must not hide their use. */
@@ -92,6 +94,7 @@ export class DecisionLog {
     this.#relied = new ReliedDecisions(options.reliedMax ?? 10_000)
     const { sampleRatio = 0.01, perReasonMax = 100, perReason } = options
     this.#sampleRatio = typeof sampleRatio === 'number' ? () => sampleRatio : sampleRatio
+    this.#draws = new SampleDraws(options.random)
     const most = reasons.map((reason) => Math.min(0xffff_ffff, perReason?.get(reason) ?? perReasonMax))
     this.#most = Uint32Array.from([...most, ...most])
     this.#windowMs = options.windowMs ?? 10_000
@@ -106,7 +109,7 @@ export class DecisionLog {
    */
   record(input: DecisionInput): string | null {
     const { verdict, decision } = input
-    if (decision.action !== 'reject') this.#countFailOpens(input)
+    if (failOpenBits(verdict, decision) !== 0) this.#countFailOpens(input)
     const isPlain =
       verdict.status === 'verified' &&
       decision.wouldBe === 'allow' &&
@@ -118,7 +121,7 @@ export class DecisionLog {
     const { reliedOn } = verdict.notes
     const isRelied = reliedOn !== undefined && decision.action !== 'reject'
     const share = isPlain ? this.#share() : 1
-    const isSampled = share === 1 || this.#isSampled(share)
+    const isSampled = share === 1 || (share > 0 && this.#draws.next() < share * drawMax)
     if (!isSampled && !isRelied) return null
     const { point, clock, random } = this.#options
     const timeMs = clock.now()
@@ -224,13 +227,7 @@ export class DecisionLog {
   }
 
   #share(): number {
-    return Math.round(this.#sampleRatio() * 0x1_0000) / 0x1_0000
-  }
-
-  #isSampled(share: number): boolean {
-    if (share === 0) return false
-    const [high = 0, low = 0] = this.#options.random.bytes(2)
-    return high * 256 + low < share * 0x1_0000
+    return Math.round(this.#sampleRatio() * drawMax) / drawMax
   }
 
   #countFailOpens({ verdict, decision }: DecisionInput): void {

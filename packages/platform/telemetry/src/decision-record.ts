@@ -1,7 +1,8 @@
 import { hex } from '@quantum-ip/base'
 import type { Action, Decision, DecisionReason, Facts, PolicyMode } from '@quantum-ip/policy'
 import type { BindingEvidence, Reason, Status, Verdict, VerificationPath } from '@quantum-ip/verifier'
-import { type FailOpen, failOpenPlaces } from './closed-sets.ts'
+import type { FailOpen } from './closed-sets.ts'
+import { failOpensOf } from './fail-opens.ts'
 import { type RecordedFacts, recordedFacts } from './recorded-facts.ts'
 
 /**
@@ -166,32 +167,6 @@ export function decisionRecord(
     path: timings.path,
     durationMs: timings.totalMs,
   }
-}
-
-/**
- * Every way in which this request passed although closed operation would have stopped it; empty for most, and for
- * all that were refused.
- */
-export function failOpensOf(verdict: Verdict, decision: Decision): readonly FailOpen[] {
-  if (decision.action === 'reject') return []
-  return kinds.filter((kind) => passed[kind](verdict, decision))
-}
-
-const kinds = Object.keys(failOpenPlaces) as readonly FailOpen[]
-
-const passed: { readonly [Kind in FailOpen]: (verdict: Verdict, decision: Decision) => boolean } = {
-  monitor: (_, { mode, wouldBe }) => mode === 'monitor' && wouldBe !== 'allow',
-  canary: (_, { mode, enforced, wouldBe }) => mode === 'canary' && !enforced && wouldBe !== 'allow',
-  deferred: (_, { deferred }) => deferred,
-  anonymous: ({ authenticated }, { wouldBe }) => !authenticated && wouldBe !== 'reject',
-  unverifiable: ({ status, authenticated }, { wouldBe }) =>
-    status === 'unverifiable' && authenticated && wouldBe !== 'reject',
-  stale_trust: ({ notes }) => notes.staleTrustAccepted,
-  unanchored_head: ({ notes }) => notes.unanchoredHead,
-  replay_per_instance: ({ notes, oneTime }) => notes.replayPerInstance && oneTime,
-  domain_audience: ({ notes }) => notes.domainAudience,
-  exception: (_, { exception }) => exception !== null,
-  engine_unavailable: (_, { reason, wouldBe }) => reason === 'engine_unavailable' && wouldBe !== 'reject',
 }
 
 /** A record as one line of JSON, without the line's end. */

@@ -32,9 +32,9 @@ export {
   type SuppressionCause,
   type SuppressionRecord,
   decisionRecord,
-  failOpensOf,
   formatRecord,
 } from './decision-record.ts'
+export { failOpensOf } from './fail-opens.ts'
 export {
   DecisionRedaction,
   type RedactableField,

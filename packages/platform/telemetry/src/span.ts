@@ -1,7 +1,7 @@
 import { hex } from '@quantum-ip/base'
 import type { Decision } from '@quantum-ip/policy'
 import type { Reason, Verdict, VerificationPath } from '@quantum-ip/verifier'
-import { failOpensOf } from './decision-record.ts'
+import { failOpensOf } from './fail-opens.ts'
 import type { ContinuedTrace, TraceContext } from './trace-context.ts'
 
 /** Value of a span's attribute. */

@@ -65,3 +65,21 @@ test('makes valid IDs even of a generator that gives zeros', () => {
   const { context } = continueTrace(undefined, { random: { bytes: (size) => new Uint8Array(size) } })
   assert.doesNotThrow(() => parseTraceparent(formatTraceparent(context)))
 })
+
+test('gives no two traces the same ID, whichever generators take turns', () => {
+  const shared = { next: 0 }
+  const random = () => ({
+    bytes: (size: number) => {
+      const bytes = new Uint8Array(size)
+      for (let at = 0; at < size; at += 8) new DataView(bytes.buffer).setUint32(at, ++shared.next)
+      return bytes
+    },
+  })
+  const [one, other] = [random(), random()]
+  const ids = new Set<string>()
+  for (let n = 0; n < 400; n++) {
+    const { traceId, spanId } = continueTrace(undefined, { random: n % 3 === 0 ? one : other }).context
+    ids.add(traceId).add(spanId)
+  }
+  assert.equal(ids.size, 800)
+})

@@ -61,9 +61,13 @@ export function continueTrace(
 ): ContinuedTrace {
   const parent = parentOf(field)
   if (parent !== null)
-    return { context: { ...parent, spanId: newId(16, random) }, parentSpanId: parent.spanId }
-  const traceId = newId(32, random)
-  const spanId = newId(16, random)
+    return {
+      context: { ...parent, spanId: nonZero(newDigits(spanChars, random)) },
+      parentSpanId: parent.spanId,
+    }
+  const digits = newDigits(traceChars + spanChars, random)
+  const traceId = nonZero(digits.slice(0, traceChars))
+  const spanId = nonZero(digits.slice(traceChars))
   return { context: { traceId, spanId, isSampled, isRandom: true }, parentSpanId: null }
 }
 
@@ -76,25 +80,38 @@ function parentOf(field: string | undefined): TraceContext | null {
   }
 }
 
+const traceChars = 32
+const spanChars = 16
+
 // IDs are made on every request: many out of one draw and one conversion, which cost ten times what the cutting does. Few
 // enough that an ID that is kept does not keep much with it.
 const poolBytes = 32 * 24
-const pools = new WeakMap<Random, { readonly text: string; at: number }>()
 
-function newId(chars: number, random: Random): string {
-  let pool = pools.get(random)
-  if (pool === undefined || pool.at + chars > pool.text.length) {
-    pool = { text: hex(random.bytes(poolBytes)), at: 0 }
-    pools.set(random, pool)
-  }
-  const { text, at } = pool
-  pool.at = at + chars
-  return nonZero(text.slice(at, at + chars))
+interface DigitPool {
+  readonly random: Random
+  readonly text: string
+  at: number
 }
 
-const zeros = '0'.repeat(32)
+const pools = new WeakMap<Random, DigitPool>()
+// A process has one generator: its pool is found without a look-up.
+let lastPool: DigitPool | undefined
+
+function newDigits(chars: number, random: Random): string {
+  let pool = lastPool?.random === random ? lastPool : pools.get(random)
+  if (pool === undefined || pool.at + chars > pool.text.length) {
+    pool = { random, text: hex(random.bytes(poolBytes)), at: 0 }
+    pools.set(random, pool)
+  }
+  lastPool = pool
+  const { text, at } = pool
+  pool.at = at + chars
+  return text.slice(at, at + chars)
+}
+
+const zeros = '0'.repeat(traceChars)
 
 // All zero is not an ID. It has a chance of 2^-64; a broken generator must not make invalid fields either.
 function nonZero(id: string): string {
-  return zeros.startsWith(id) ? `${id.slice(1)}1` : id
+  return id.startsWith('00') && zeros.startsWith(id) ? `${id.slice(1)}1` : id
 }

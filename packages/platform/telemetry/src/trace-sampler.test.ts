@@ -28,6 +28,21 @@ test('samples the configured share of the traces that begin here, by their IDs',
   assert.equal(sampler({ share: 0 }).decide(begun('0'.repeat(31) + '1'), true).context.isSampled, false)
 })
 
+test('samples an ID exactly where its last 32 bits are below the share of 2^32', () => {
+  for (const share of [2 ** -33, 2 ** -32, 1e-9, 0.01, 1 / 3, 0.5, 0.999, 1 - 2 ** -32, 1 - 2 ** -40]) {
+    const one = sampler({ share })
+    const bound = Math.min(2 ** 32 - 2, Math.floor(share * 2 ** 32))
+    for (const bits of [0, 1, bound - 1, bound, bound + 1, 2 ** 32 - 1].filter((each) => each >= 0)) {
+      const traceId = 'f'.repeat(24) + bits.toString(16).padStart(8, '0')
+      assert.equal(
+        one.decide(begun(traceId), true).context.isSampled,
+        bits < share * 2 ** 32,
+        `${share} ${bits}`,
+      )
+    }
+  }
+})
+
 test('while an incident is open, samples more of what is out of the ordinary, and no more of the rest', () => {
   let isOpen = false
   const raised = sampler({ incident: () => isOpen })

@@ -18,26 +18,32 @@ export interface TraceSampling {
  * whole.
  */
 export class TraceSampler {
-  readonly #sampling: TraceSampling
+  readonly #incident: () => boolean
+  readonly #bound: string
+  readonly #incidentBound: string
 
-  constructor(sampling: TraceSampling) {
-    this.#sampling = sampling
+  constructor({ share, incidentShare, incident }: TraceSampling) {
+    this.#incident = incident
+    this.#bound = boundOf(share)
+    this.#incidentBound = boundOf(Math.max(share, incidentShare))
   }
 
   /** The trace with its flag. `isPlain`: verified and allowed. */
   decide(trace: ContinuedTrace, isPlain: boolean): ContinuedTrace {
     const { context, parentSpanId } = trace
     if (parentSpanId !== null || context.isSampled) return trace
-    const { share, incidentShare, incident } = this.#sampling
-    const wanted = isPlain || incidentShare <= share || !incident() ? share : incidentShare
-    if (wanted === 0 || !isBelow(context.traceId, wanted)) return trace
-    return { context: { ...context, isSampled: true }, parentSpanId }
+    const isRaised = !isPlain && this.#incidentBound !== this.#bound && this.#incident()
+    // The last 4 of the 7 bytes that Level 2 of Trace Context promises to be random. As texts of one length, hexadecimal
+    // numbers sort by value: that is a comparison that mostly ends at the first character.
+    const isSampled = context.traceId.slice(24) < (isRaised ? this.#incidentBound : this.#bound)
+    return isSampled ? { context: { ...context, isSampled }, parentSpanId } : trace
   }
 }
 
 const draws = 2 ** 32
 
-// The last 4 of the 7 bytes that Level 2 of Trace Context promises to be random.
-function isBelow(traceId: string, share: number): boolean {
-  return share >= 1 || Number.parseInt(traceId.slice(24), 16) < share * draws
+// What the samples of a share are below: 8 hexadecimal digits, or for all of them what is above any digit.
+function boundOf(share: number): string {
+  const bound = Math.ceil(Math.max(0, share) * draws)
+  return bound >= draws ? 'g' : bound.toString(16).padStart(8, '0')
 }

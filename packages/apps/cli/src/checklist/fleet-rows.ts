@@ -1,4 +1,5 @@
 import type { Config } from '@quantum-ip/http'
+import { plural } from '../lib/plural.ts'
 import { formatSpan } from '../lib/times.ts'
 import type { Asking } from './ask.ts'
 import type { ChecklistRow } from './row.ts'
@@ -61,7 +62,7 @@ export async function scaleRows(
       : {
           name: 'points-redundant',
           outcome: 'fail',
-          seen: `${processes.length} enforcement points: with one that dies, its services are away`,
+          seen: `${plural(processes.length, 'enforcement point', 'enforcement points')}: where it dies, its services are away`,
           next: 'two or more behind a load balancer; with one-time tokens they share `replay.redis`',
           runbook: 'docs/runbooks/verifier-overload.md',
         }

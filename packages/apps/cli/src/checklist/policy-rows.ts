@@ -1,3 +1,4 @@
+import { plural } from '../lib/plural.ts'
 import { formatSpan } from '../lib/times.ts'
 import type { Asking } from './ask.ts'
 import type { ChecklistRow } from './row.ts'
@@ -45,7 +46,7 @@ export async function policyRows(asking: Asking): Promise<readonly ChecklistRow[
     const members = await asking.list(`/v1/policies/${encodeURIComponent(name)}`, 'members')
     const others = members.filter((member) => member.object('holds').integer('version') !== version)
     const beside = candidate === undefined ? '' : `, candidate ${candidate}`
-    const seen = `${name}: version ${version}, ${mode}${beside}, at ${members.length} members`
+    const seen = `${name}: version ${version}, ${mode}${beside}, at ${plural(members.length, 'member', 'members')}`
     if (others.length > 0) {
       const points = others.map((member) => member.text('point')).join(', ')
       const runbook = 'docs/runbooks/policy-drift.md'

@@ -69,7 +69,8 @@ async function faultsIn(text: string, file: string): Promise<readonly CodedError
 /** What is wrong with the policies that a configuration names: each file, each name, and each route's choice. */
 async function policyFaults({ policies, gateway }: Config, file: string): Promise<readonly CodedError[]> {
   const faults: CodedError[] = []
-  const names = new Set<string>()
+  // What the authority publishes is not here to be looked at; that a name is in both places, the schema refuses.
+  const names = new Set<string>(policies.authority)
   for (const path of policies.files) {
     const found = await faultsOf(async () => {
       const { identity } = await readPolicyFile(path)
@@ -85,7 +86,7 @@ async function policyFaults({ policies, gateway }: Config, file: string): Promis
     faults.push(
       malformed(
         file,
-        `gateway.routes[${at}] names the policy \`${policy}\`, which no file of \`policies.files\` holds`,
+        `gateway.routes[${at}] names the policy \`${policy}\`, which neither a file of \`policies.files\` holds nor \`policies.authority\` names`,
       ),
     )
   }

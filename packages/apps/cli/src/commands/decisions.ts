@@ -54,6 +54,14 @@ async function listDecisions(output: Output, options: DecisionsOptions): Promise
   const decisions = new AnswerReader(json, operation).objects('decisions', limitMax)
   const said = isObject(json['adjudications'] ?? null) ? (json['adjudications'] as JsonObject) : {}
   output.show(json, () => {
+    if (decisions.length === 0) {
+      output.line('no such decision')
+      output.line(
+        '  next:',
+        'of verified and allowed ones a sample is recorded; what was refused arrives within seconds',
+      )
+      return
+    }
     output.table(
       ['time', 'decision', 'reason', 'action', 'service', 'caller', ''],
       decisions.map((decision) => row(decision, said)),

@@ -51,7 +51,7 @@ export function doctorCommand(run: Run): Command {
     answer(run, options, (output) =>
       options.checklist === undefined
         ? examine(output, url, options)
-        : goThrough(output, options.checklist, options),
+        : goThrough(output, options.checklist, { ...options, url }),
     ),
   )
 }
@@ -88,7 +88,16 @@ async function examine(
   return ok ? 'ok' : 'no'
 }
 
-async function goThrough(output: Output, wanted: string, options: DoctorCommandOptions): Promise<Outcome> {
+async function goThrough(
+  output: Output,
+  wanted: string,
+  options: DoctorCommandOptions & { readonly url: string | undefined },
+): Promise<Outcome> {
+  if (options.url !== undefined)
+    throw new CliError('QIP_CLI_USAGE', {
+      reason: 'a checklist sends no probes, so that a URL says nothing to it',
+      next: 'leave out the URL or `--checklist`: they are two commands, one after the other',
+    })
   const name = checklistNames.find((known) => known === wanted)
   if (name === undefined)
     throw new CliError('QIP_CLI_USAGE', {

@@ -102,6 +102,6 @@ async function readPinsOf({
     return { thumbprints, threshold: thresholdOf(rootThreshold ?? configured, thumbprints.length) }
   throw new CliError('QIP_CLI_USAGE', {
     reason: 'nobody says which root keys trust starts from: a case cannot vouch for its own',
-    next: '--root <thumbprint> for each, or --root-document <file>',
+    next: '--root <thumbprint> for each, or --root-document <file>; `qip keys root fetch -o <file>` writes one, from an authority that is trusted',
   })
 }

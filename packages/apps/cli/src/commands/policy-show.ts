@@ -2,14 +2,28 @@ import type { JsonObject } from '@quantum-ip/base'
 import { AnswerReader, requestJson } from '@quantum-ip/client'
 import type { Command } from 'commander'
 import type { Outcome } from '../exit-codes.ts'
-import { askAuthority } from '../lib/authority.ts'
-import { type AuthorityOptions, withAuthority } from '../lib/authority-options.ts'
+import { askAuthority, type AskedAuthority } from '../lib/authority.ts'
+import {
+  type AuthorityOptions,
+  type TrustOptions,
+  withAuthority,
+  withTrust,
+} from '../lib/authority-options.ts'
+import { type AuthorityTrust, readAuthorityTrust } from '../lib/authority-trust.ts'
 import { answer, newAnswer } from '../lib/command.ts'
 import type { Run } from '../lib/io.ts'
 import { type Output, tone } from '../lib/output.ts'
 import { showPolicyStatus } from '../lib/policy-status.ts'
-import { activeText, candidateText, fetchPolicy, fetchVersion, readRollout } from '../lib/policy-view.ts'
+import {
+  activeText,
+  candidateText,
+  fetchPolicy,
+  fetchVersion,
+  readRollout,
+  type RolloutView,
+} from '../lib/policy-view.ts'
 import { formatTime } from '../lib/times.ts'
+import { type VerifiedHistory, verifyPolicyHistory } from '../lib/verify-policy-history.ts'
 
 interface ShowOptions extends AuthorityOptions {
   readonly version?: string
@@ -83,35 +97,90 @@ export function statusCommand(run: Run): Command {
   })
 }
 
+interface HistoryOptions extends TrustOptions {
+  readonly verify?: boolean
+}
+
 /** `qip policy history`: what was in force when. */
 export function historyCommand(run: Run): Command {
-  const command = newAnswer('history', 'show what of a policy was in force when, and who did what').argument(
-    '<name>',
-    'the policy',
-  )
-  return withAuthority(command).action((name: string, options: AuthorityOptions) => {
-    return answer(run, options, async (output) => {
+  const command = newAnswer('history', 'show what of a policy was in force when, and who did what')
+    .argument('<name>', 'the policy')
+    .option(
+      '--verify',
+      'verify it from the root keys on: the signed state, the chain of rollouts, the texts; exit code 1 if it does not hold',
+    )
+  return withTrust(command).action((name: string, options: HistoryOptions) => {
+    return answer(run, options, async (output): Promise<Outcome> => {
       await using asked = await askAuthority(options)
-      const json = await fetchPolicy(asked.requester, name)
+      const { requester } = asked
+      const json = await fetchPolicy(requester, name)
       const history = new AnswerReader(json, 'a policy').objects('history', policiesMax)
-      output.show({ history: json['history'] ?? [] }, () => {
-        output.table(
-          ['rollout', 'time', 'what', 'in force', 'candidate', 'by', ''],
-          history.map((row) => {
-            const { number, timeMs, action, active, candidate, by, reason } = readRollout(row)
-            const beside = candidate === undefined ? '' : candidateText(candidate)
-            return [
-              String(number),
-              formatTime(timeMs),
-              action,
-              activeText(active),
-              beside,
-              by,
-              tone('dim', reason),
-            ]
-          }),
-        )
-      })
+      const rows = history.map((row) => readRollout(row))
+      const verified = options.verify === true ? await verifyRows({ asked, options, name, rows }) : undefined
+      const shown = verified && {
+        rollouts: verified.rollouts,
+        versions: verified.versions,
+        unsigned: verified.unsigned,
+      }
+      const fault = verified?.fault
+      output.show(
+        {
+          history: json['history'] ?? [],
+          ...(shown !== undefined && { verified: { ...shown, pinned: verified?.pinned ?? '' } }),
+          ...(fault !== undefined && { fault }),
+        },
+        () => {
+          showHistory(output, rows)
+          if (verified !== undefined) tellVerified(output, verified)
+        },
+      )
+      return fault === undefined ? 'ok' : 'no'
     })
   })
+}
+
+function showHistory(output: Output, rows: readonly RolloutView[]): void {
+  output.table(
+    ['rollout', 'time', 'what', 'in force', 'candidate', 'by', ''],
+    rows.map(({ number, timeMs, action, active, candidate, by, reason }) => {
+      const beside = candidate === undefined ? '' : candidateText(candidate)
+      const at = formatTime(timeMs)
+      return [String(number), at, action, activeText(active), beside, by, tone('dim', reason)]
+    }),
+  )
+}
+
+type Verified = VerifiedHistory & Pick<AuthorityTrust, 'pinned'>
+
+async function verifyRows({
+  asked,
+  options,
+  name,
+  rows,
+}: {
+  readonly asked: AskedAuthority
+  readonly options: TrustOptions
+  readonly name: string
+  readonly rows: readonly RolloutView[]
+}): Promise<Verified> {
+  const { store, pinned } = await readAuthorityTrust(asked, options, Date.now())
+  const subject = { requester: asked.requester, store, name }
+  const numbers = rows.map(({ number }) => number)
+  return { ...(await verifyPolicyHistory(subject, numbers)), pinned }
+}
+
+function tellVerified(output: Output, { fault, rollouts, versions, unsigned, pinned }: Verified): void {
+  if (fault !== undefined) {
+    output.line(tone('bad', 'not verified'), fault)
+    output.line(
+      '  next:',
+      'compare with what a gateway holds, and with `qip backup`: somebody changed the store',
+    )
+    return
+  }
+  const old = unsigned === 0 ? '' : `; ${unsigned} by keys that do not count any more, held by the chain`
+  output.line(
+    tone('good', 'verified'),
+    `${rollouts} rollouts and ${versions} texts, one chain from the signed state${old}; root keys: ${pinned}`,
+  )
 }

@@ -10,6 +10,7 @@ import { exceptionWarnings } from '../lib/exception-warnings.ts'
 import { writeText } from '../lib/files.ts'
 import type { Run } from '../lib/io.ts'
 import { type Output, type OutputOptions, tone } from '../lib/output.ts'
+import { plural } from '../lib/plural.ts'
 import { testsFileOf } from '../lib/policy-tests-file.ts'
 import { policyReplayCommand } from './policy-replay.ts'
 import { policyTestCommand } from './policy-test.ts'
@@ -114,7 +115,7 @@ async function checkPolicies(output: Output, files: readonly string[]): Promise<
       const { document } = await readPolicyFile(file)
       const { name, version, mode, rules, exceptions } = document
       policies.push({ file, name, version, mode, rules: rules.length, exceptions: exceptions.length })
-      good.push(`${name} version ${version}: ${rules.length} rules, mode ${mode}`)
+      good.push(`${name} version ${version}: ${plural(rules.length, 'rule', 'rules')}, mode ${mode}`)
       warnings.push(...exceptionWarnings(document, Date.now()))
     } catch (error) {
       if (!isQipError(error) || isQipError(error, 'QIP_CLI_FILE_UNREADABLE')) throw error

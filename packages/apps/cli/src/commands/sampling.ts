@@ -80,8 +80,9 @@ function showState(output: Output, state: AnswerReader): void {
     output.line('as configured', tone('dim', 'nothing is raised'))
     return
   }
+  const share = percent === 0 ? '`attestations.incidentSampling`' : `at least ${percent} %`
   output.line(
-    tone('warn', percent === 0 ? 'as configured for incidents' : `at least ${percent} %`),
+    tone('warn', share),
     'of requests get a deep check before they are answered, where they are sampled or deferred',
   )
   const until = untilMs === 0 ? 'it is lowered' : formatMoment(untilMs, Date.now())

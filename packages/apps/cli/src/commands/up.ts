@@ -94,6 +94,12 @@ function showFirstRequests(output: Output, { config, gateway, ...node }: Quantum
     '       ',
     `curl -i -H "Quantum-IP: $(qip token issue --as <caller> --audience ${route.service} --raw)" ${request}`,
   )
+  output.line(
+    '       ',
+    tone('dim', '# what was decided and why, what the path does to a request, and budgets'),
+  )
+  output.line('       ', 'qip decisions; qip explain <decision>')
+  output.line('       ', `qip doctor ${gatewayUrl({ config, gateway, ...node })}${path}; qip slo`)
 }
 
 async function runDemo(output: Output, options: UpOptions): Promise<Outcome> {

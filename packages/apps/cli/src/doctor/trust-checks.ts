@@ -1,5 +1,6 @@
 import type { JsonObject } from '@quantum-ip/base'
 import { type AnswerReader, openTransport, requestJson } from '@quantum-ip/client'
+import { plural } from '../lib/plural.ts'
 import { formatSpan } from '../lib/times.ts'
 import { type DoctorCheck, runbook } from './check.ts'
 import type { ProbeResult } from './send-probe.ts'
@@ -107,7 +108,13 @@ export function fleetChecks(
       },
     ]
   if (late.length === 0)
-    return [{ name: 'fleet-current', outcome: 'ok', seen: `all ${points.length} members follow` }]
+    return [
+      {
+        name: 'fleet-current',
+        outcome: 'ok',
+        seen: plural(points.length, 'member follows', 'members follow'),
+      },
+    ]
   return late.map(({ point, behindMs, silentMs }) => ({
     name: 'fleet-current',
     outcome: 'fail' as const,

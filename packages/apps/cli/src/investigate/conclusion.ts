@@ -307,7 +307,8 @@ function nextOf(outcome: Outcome, findings: readonly Finding[], examined: Examin
   }
   if (outcome === 'contradicted' || outcome === 'unknown') next.push('qip events list --all')
   const [newest] = decisions.records.toSorted((a, b) => b.timeMs - a.timeMs)
-  if (newest !== undefined) next.push(`qip explain ${newest.id}`)
+  const explained = subject.kind === 'decision' ? subject.value : newest?.id
+  if (explained !== undefined) next.push(`qip explain ${explained}`)
   next.push(`qip investigate ${subject.kind === 'build' ? 'sha256:' : ''}${subject.value} --export case.qip`)
   return next
 }

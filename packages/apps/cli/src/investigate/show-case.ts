@@ -52,7 +52,10 @@ export function showCase(output: Output, shown: ShownCase): void {
         : '  note the digest in the incident: it names all of the file, also what nobody signed'
       output.line(tone('dim', where))
     }
-    for (const command of conclusion.next) output.line('  next:', command)
+    for (const command of conclusion.next)
+      if (exported === undefined || !command.includes(' --export ')) output.line('  next:', command)
+    if (exported !== undefined)
+      output.line('  next:', `qip investigate verify ${exported.path} --root <thumbprint>`)
   })
 }
 

@@ -17,6 +17,7 @@ for (const [text, kind, value] of [
   [decision, 'decision', decision],
   ['tokens/3/42', 'token', 'tokens/3/42'],
   ['acme.example/tokens/3/42', 'token', 'acme.example/tokens/3/42'],
+  ['tokens/3:42', 'token', 'tokens/3/42'],
   ['fd12:3456::1', 'identifier', 'fd12:3456::1'],
 ] as const) {
   test(`recognises ${text.slice(0, 40)} as a ${kind}`, () => {

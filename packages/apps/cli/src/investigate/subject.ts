@@ -90,7 +90,7 @@ const parsers: Readonly<Record<SubjectKind, (text: string) => Subject>> = {
 
 function parseTokenSubject(text: string): Subject {
   if (/^(?:sha256:)?[0-9a-fA-F]{64}$/.test(text)) return { kind: 'token', value: hex(parseDigest(text)) }
-  if (tokenPlace(text)) return { kind: 'token', value: text }
+  if (tokenPlace(text)) return { kind: 'token', value: text.replace(/:(\d+)$/, '/$1') }
   const token = readToken(text)
   if (token instanceof TokenRefusal || token.form === 'reference') {
     throw new CliError('QIP_CLI_USAGE', {
@@ -119,7 +119,7 @@ function parseTokenSubject(text: string): Subject {
 }
 
 function tokenPlace(text: string): boolean {
-  return /^(?:[a-z0-9.-]+\/)?tokens\/[1-9]\d{0,8}\/\d{1,15}$/.test(text)
+  return /^(?:[a-z0-9.-]+\/)?tokens\/[1-9]\d{0,8}[/:]\d{1,15}$/.test(text)
 }
 
 function isDecision(text: string): boolean {

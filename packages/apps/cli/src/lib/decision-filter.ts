@@ -1,4 +1,6 @@
+import { nearest } from '@quantum-ip/base'
 import type { Requester } from '@quantum-ip/client'
+import { reasons, statuses } from '@quantum-ip/verifier'
 import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import { originOf } from './log-origin.ts'
@@ -36,9 +38,9 @@ export function withDecisionFilter(command: Command): Command {
     .option('--subject <id>', 'only of this caller, proven')
     .option('--build <sha256>', 'only of callers that run this build')
     .option('--log <name>', 'only about tokens of this log, tokens/1')
-    .option('--token <log:index>', 'only about this token, tokens/1:42')
+    .option('--token <log/index>', 'only about this token, tokens/1/42')
     .option('--unlogged', 'only those that relied on a head which is in no log')
-    .option('--attestation <log:index>', 'only those that rest on this attestation, attestations/1:7')
+    .option('--attestation <log/index>', 'only those that rest on this attestation, attestations/1/7')
     .option('--enforcement-point <name>', 'only of this enforcement point')
     .option('--policy <name[:version]>', 'only by this policy')
     .option('--rule <name>', 'only where this rule decided')
@@ -58,6 +60,9 @@ export async function decisionFilterQuery(
   const now = Date.now()
   const { status, action, service, subject, rule, trace, enforcementPoint: point } = options
   const [policyName, version] = policy?.split(':') ?? []
+  for (const word of reason ?? []) known(word, { option: '--reason', words: reasons })
+  if (status !== undefined) known(status, { option: '--status', words: statuses })
+  if (action !== undefined) known(action, { option: '--action', words: ['allow', 'reject', 'quarantine'] })
   return given({
     since: since === undefined ? undefined : String(parseSince(since, now)),
     until: until === undefined ? undefined : String(parseSince(until, now)),
@@ -80,15 +85,25 @@ export async function decisionFilterQuery(
   })
 }
 
+// A word that no decision can have would find nothing, and that would look like an answer.
+function known(word: string, { option, words }: { option: string; words: readonly string[] }): void {
+  if (words.includes(word)) return
+  const near = nearest(word, words)
+  throw new CliError('QIP_CLI_USAGE', {
+    reason: `${option}: no decision has \`${word.slice(0, 64)}\``,
+    next: near === undefined ? `docs/reference/verdicts.md lists them all` : `did you mean \`${near}\`?`,
+  })
+}
+
 async function placed(
   requester: Requester,
   text: string,
   [log, index]: readonly [string, string],
 ): Promise<Record<string, string>> {
-  const [, name, number] = /^(.{1,255}):(\d{1,15})$/.exec(text) ?? []
+  const [, name, number] = /^(.{1,255})[:/](\d{1,15})$/.exec(text) ?? []
   if (name === undefined || number === undefined) {
     const reason = `\`${text.slice(0, 64)}\` names no entry of a log`
-    throw new CliError('QIP_CLI_USAGE', { reason, next: 'write log and index, such as `tokens/1:42`' })
+    throw new CliError('QIP_CLI_USAGE', { reason, next: 'write log and index, such as `tokens/1/42`' })
   }
   return { [log]: await originOf(requester, name), [index]: number }
 }

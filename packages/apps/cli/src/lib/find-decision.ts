@@ -1,18 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isQipError, type Json, type JsonObject } from '@quantum-ip/base'
-import type { CompiledPolicy, FactName } from '@quantum-ip/policy'
 import { ClientError, openTransport, requestJson, type Requester } from '@quantum-ip/client'
-import {
-  type DecisionIdParts,
-  type DecisionRecord,
-  factsOfRecord,
-  parseDecisionId,
-} from '@quantum-ip/telemetry'
+import { type DecisionIdParts, parseDecisionId } from '@quantum-ip/telemetry'
 import { CliError } from '../cli-errors.ts'
-import { explainFacts } from './explain-facts.ts'
+import { explainedBy } from './explained-by.ts'
 import { isObject } from './json.ts'
-import { readPolicyFile } from './policy-file.ts'
 import { askAuthority } from './authority.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import { findAuthority } from './find-authority.ts'
@@ -49,7 +42,12 @@ export async function findDecision(id: string, options: ExplainOptions): Promise
   const parts = parseDecisionId(id)
   const address = await pointAddress(parts, options)
   const atPoint = address === undefined ? undefined : await askPoint(address, id)
-  if (atPoint !== undefined) return { id, source: 'enforcement point', ...atPoint }
+  if (atPoint !== undefined) {
+    const isExplained = atPoint.rules.length + atPoint.exceptions.length > 0
+    // Its policy may have been replaced since: then the version that decided is asked for.
+    const why = isExplained ? {} : await explainedBy(atPoint, options)
+    return { id, source: 'enforcement point', ...atPoint, ...why }
+  }
   await using asked = await askAuthority(options)
   const found = await look(asked.requester, id)
   if (found === undefined) {
@@ -58,36 +56,7 @@ export async function findDecision(id: string, options: ExplainOptions): Promise
       next: `it may have been suppressed (each reason has a cap), or be too old; ask ${parts.point} where it runs`,
     })
   }
-  return { id, source: 'authority', ...found, ...(await explainedBy(found, options.policy)) }
-}
-
-/**
- * The record's own facts under a policy file: what the enforcement point has forgotten, as far as a record tells it.
- *
- * @throws {CliError} `QIP_CLI_USAGE` for another policy or version than the one that decided.
- */
-async function explainedBy({ record }: Known, file: string | undefined): Promise<Partial<Known>> {
-  if (file === undefined) return {}
-  const policy = await readPolicyFile(file)
-  const { name, version } = policy.identity
-  const by = record['policy'] ?? null
-  if (!isObject(by) || by['name'] !== name || by['version'] !== version) {
-    const decided = isObject(by)
-      ? `${JSON.stringify(by['name'])} version ${JSON.stringify(by['version'])}`
-      : 'another'
-    throw new CliError('QIP_CLI_USAGE', {
-      reason: `\`${file}\` is policy ${name} version ${version}; the decision was made by ${decided}`,
-      next: 'give the file as it was then; `qip policy replay` asks what another policy would do',
-    })
-  }
-  const { facts, missing } = factsOfRecord(record as unknown as DecisionRecord)
-  if (missing.some((fact) => readsFact(policy, fact))) return {}
-  const { rules, exceptions, changes } = explainFacts(policy, facts)
-  return { rules: objects(rules), exceptions: objects(exceptions), changes: objects(changes) }
-}
-
-function readsFact({ exceptions, rules }: CompiledPolicy, fact: FactName): boolean {
-  return [...exceptions, ...rules].some(({ condition }) => condition?.facts.has(fact) === true)
+  return { id, source: 'authority', ...found, ...(await explainedBy(found, options)) }
 }
 
 async function pointAddress(

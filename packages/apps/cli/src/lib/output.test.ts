@@ -33,6 +33,15 @@ test('aligns tables and facts by what is seen, with and without colours', () => 
   }
 })
 
+test('lets nothing that somebody else wrote move the cursor, colour, reverse, or begin a row', () => {
+  const { output, text } = outputTo(false)
+  output.line('a\u001b[2Jb', tone('bad', 'c\u009b1md\u202e'), 'first\nsecond')
+  output.table(['point'], [['edge\r\nok 1'], [tone('good', 'x\u001b]0;title\u0007')]])
+  output.facts([['name', 'y\u001b[A']])
+  output.note('z\u001b[A')
+  assert.equal(text(), 'a?[2Jb c?1md? first\nsecond\npoint\nedge? ok 1\nx?]0;title?\n  name  y?[A\nz?[A\n')
+})
+
 test('writes one line of JSON, and nothing for people, where JSON was asked for', () => {
   const { output, text } = outputTo(true, true)
   output.show({ a: 1 }, () => output.line('for people'))

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters, styleText } from 'node:util'
+import { styleText } from 'node:util'
 import type { JsonObject } from '@quantum-ip/base'
 import type { Io } from './io.ts'
 
@@ -59,13 +59,14 @@ export class Output {
 
   /** A table with a head; columns as wide as they need to be. */
   table(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
+    const plainRows = rows.map((row) => row.map((cell) => inOneLine(cell)))
     const widths = head.map((name, at) => {
-      return Math.max(name.length, ...rows.map((row) => widthOf(row[at] ?? '')))
+      return Math.max(name.length, ...plainRows.map((row) => textIn(row[at] ?? '').length))
     })
     const write = (cells: readonly Cell[]) =>
       this.line(...cells.map((cell, at) => pad(cell, widths[at] ?? 0)))
     write(head.map((name) => tone('dim', name)))
-    for (const row of rows) write(row)
+    for (const row of plainRows) write(row)
   }
 
   /** What goes on meanwhile, on stderr; overwritten on a terminal, otherwise silent unless `always`. */
@@ -106,13 +107,14 @@ export class Output {
 
   /** What a person should know beside the answer: on stderr, also with `--json`. */
   note(text: string): void {
-    this.#io.stderr.write(`${text}\n`)
+    this.#io.stderr.write(`${plain(text)}\n`)
   }
 
   #paint(cell: Cell): string {
-    if (typeof cell === 'string') return cell
-    if (!this.#io.isTerminal) return cell.text
-    return styleText(styles[cell.tone], cell.text, { validateStream: false })
+    if (typeof cell === 'string') return plain(cell)
+    const text = plain(cell.text)
+    if (!this.#io.isTerminal) return text
+    return styleText(styles[cell.tone], text, { validateStream: false })
   }
 }
 
@@ -121,11 +123,22 @@ export function tone(tone: Tone, text: string): Cell {
   return { text, tone }
 }
 
-function pad(cell: Cell, width: number): Cell {
-  const missing = ' '.repeat(Math.max(0, width - widthOf(cell)))
-  return typeof cell === 'string' ? cell + missing : { ...cell, text: cell.text + missing }
+// What members, callers and certificates wrote is shown, too: none of it may move the cursor, colour, or hide what follows.
+function plain(text: string): string {
+  return text.replaceAll(/[^\P{C}\n\t]/gu, '?')
 }
 
-function widthOf(cell: Cell): number {
-  return stripVTControlCharacters(typeof cell === 'string' ? cell : cell.text).length
+/** A row is one line: a name with a line feed in it must not look like another row. */
+function inOneLine(cell: Cell): Cell {
+  const text = plain(textIn(cell)).replaceAll(/[\n\t\u2028\u2029]/g, ' ')
+  return typeof cell === 'string' ? text : { ...cell, text }
+}
+
+function textIn(cell: Cell): string {
+  return typeof cell === 'string' ? cell : cell.text
+}
+
+function pad(cell: Cell, width: number): Cell {
+  const missing = ' '.repeat(Math.max(0, width - textIn(cell).length))
+  return typeof cell === 'string' ? cell + missing : { ...cell, text: cell.text + missing }
 }

@@ -40,8 +40,10 @@ export function showDecision(
       )
       output.line(' ', means)
       output.line('')
-      output.facts(recordRows(record, facts))
-      output.facts(said.map((one) => ['adjudicated', adjudicationText(one)]))
+      output.facts([
+        ...recordRows(record, facts),
+        ...said.map((one) => ['adjudicated', adjudicationText(one)] as const),
+      ])
       const asked = [...exceptions, ...rules]
       if (asked.length > 0) showRules(output, asked, record)
       output.line('')

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isQipError } from '@quantum-ip/base'
 import { hex, u32be } from '@quantum-ip/base'
 import { admit, openSession, openTransport, requestTokens } from '@quantum-ip/client'
 import { parseMerkleToken } from '@quantum-ip/token'
@@ -205,10 +206,22 @@ export async function openClient(
   stack.defer(() => session.close())
   return {
     async headers() {
-      const [issued] = await requestTokens(session, { audience: `${domain}/shop` })
+      const [issued] = await unlessBusy(() => requestTokens(session, { audience: `${domain}/shop` }))
       assert.ok(issued)
       return { 'quantum-ip': issued.token, 'quantum-ip-head': issued.staple ?? '' }
     },
+  }
+}
+
+/** Asks again while the authority has too much to do: on a busy machine it sheds load, and says that one shall come back. */
+async function unlessBusy<Result>(ask: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!isQipError(error) || error.fault !== 'busy' || tries === 30) throw error
+      await sleep(1_000)
+    }
   }
 }
 

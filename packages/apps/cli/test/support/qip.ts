@@ -24,7 +24,8 @@ export function qip(
   const child = spawn(process.execPath, [launcher, ...args], {
     ...(cwd !== undefined && { cwd }),
     env: { ...process.env, ...env },
-    timeout: 50_000,
+    // Far more than any command takes on a busy machine.
+    timeout: 120_000,
   })
   const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject)

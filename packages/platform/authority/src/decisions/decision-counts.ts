@@ -1,6 +1,7 @@
 import type { Sql, SqlRow } from '../store/sql.ts'
 import { hourMs, isSummed, nothing } from './decision-hours.ts'
 import { type DecisionFilter, filterSql } from './decision-filter.ts'
+import { wholeSum } from './whole-sum.ts'
 
 /** What decisions can be counted by. */
 export const groupings = [
@@ -163,7 +164,7 @@ async function sumsOf(
   const keys = by.map((grouping, at) => `${columnOf(grouping)} AS k${at}, `).join('')
   const group = by.length === 0 ? '' : ` GROUP BY ${by.map((grouping) => columnOf(grouping)).join(', ')}`
   return sql.query(
-    `SELECT ${keys}CAST(SUM(i.count) AS BIGINT) AS n, CAST(SUM(i.weight) AS BIGINT) AS w, MIN(i.first_ms) AS f,
+    `SELECT ${keys}${wholeSum('i.count')} AS n, ${wholeSum('i.weight')} AS w, MIN(i.first_ms) AS f,
        MAX(i.last_ms) AS l
      FROM decision_hours i WHERE i.hour >= ? AND i.hour < ? AND ${where}${group}`,
     [hours.from, hours.before, ...params],
@@ -191,7 +192,7 @@ async function sliceOf(
   const keys = by.map((grouping, at) => `${columns[grouping]} AS k${at}, `).join('')
   const group = by.length === 0 ? '' : ` GROUP BY ${by.map((grouping) => columns[grouping]).join(', ')}`
   return sql.query(
-    `SELECT ${keys}COUNT(*) AS n, CAST(SUM(i.weight) AS BIGINT) AS w, MIN(i.time_ms) AS f, MAX(i.time_ms) AS l
+    `SELECT ${keys}COUNT(*) AS n, ${wholeSum('i.weight')} AS w, MIN(i.time_ms) AS f, MAX(i.time_ms) AS l
      FROM decision_index i WHERE ${where}${group}`,
     params,
   )

@@ -62,7 +62,8 @@ export class Decisions {
     const now = this.#clock.now()
     const decisions = onceEach(reported).map((decision) => notAfter(decision, now))
     const late = suppressed.map((one) => (one.toMs > now + aheadMaxMs ? { ...one, toMs: now } : one))
-    const beside = [suppressionStatement(late), sealKeyStatement(sealKeys), ...this.#prune()]
+    const sealed = sealKeys.map((key) => notAfter(key, now))
+    const beside = [suppressionStatement(late), sealKeyStatement(sealed), ...this.#prune()]
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#write(decisions, beside)
@@ -161,6 +162,12 @@ export class Decisions {
       // A key is older than the records that are sealed under it, by up to an hour.
       { sql: 'DELETE FROM decision_seal_keys WHERE time_ms < ?', params: [now - this.#keepMs - dayMs] },
       { sql: 'DELETE FROM decision_suppressions WHERE to_ms < ?', params: before },
+      // What was said of a decision goes after it.
+      {
+        sql: `DELETE FROM decision_adjudications WHERE time_ms < ?
+              AND NOT EXISTS (SELECT 1 FROM decision_index i WHERE i.id = decision_adjudications.decision)`,
+        params: before,
+      },
     ]
   }
 }
@@ -205,6 +212,6 @@ function onceEach(reported: readonly ReportedDecision[]): readonly ReportedDecis
   return [...once.values()]
 }
 
-function notAfter(decision: ReportedDecision, nowMs: number): ReportedDecision {
-  return decision.timeMs > nowMs + aheadMaxMs ? { ...decision, timeMs: nowMs } : decision
+function notAfter<Timed extends { readonly timeMs: number }>(reported: Timed, nowMs: number): Timed {
+  return reported.timeMs > nowMs + aheadMaxMs ? { ...reported, timeMs: nowMs } : reported
 }

@@ -1,4 +1,5 @@
 import type { Sql, SqlStatement } from '../store/sql.ts'
+import { wholeSum } from './whole-sum.ts'
 
 /** How many records of a reason an enforcement point did not keep in a span of time. */
 export interface ReportedSuppression {
@@ -43,7 +44,7 @@ export async function countSuppressed(
   }: { readonly sinceMs?: number | undefined; readonly untilMs?: number | undefined },
 ): Promise<readonly SuppressedCount[]> {
   const rows = await sql.query(
-    `SELECT point, reason, CAST(SUM(count) AS BIGINT) AS n FROM decision_suppressions
+    `SELECT point, reason, ${wholeSum('count')} AS n FROM decision_suppressions
      WHERE to_ms >= ? AND to_ms < ? GROUP BY point, reason ORDER BY 3 DESC LIMIT 1000`,
     [sinceMs, untilMs],
   )

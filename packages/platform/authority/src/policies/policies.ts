@@ -222,6 +222,11 @@ export class Policies {
     if (this.#isUncertain) await this.#read()
     const before = this.#current.get(name)
     const { active, candidate, ...why } = order
+    const named = await this.#named(name, { active, candidate }, published)
+    const reference = (number: number): PolicyReference => ({
+      version: number,
+      sha256: (named.get(number) as SignedPolicy<PolicyText>).sha256,
+    })
     const document: PolicyRollout = {
       td,
       policy: name,
@@ -230,56 +235,64 @@ export class Policies {
       previous: before?.sha256,
       timeMs: clock.now(),
       ...why,
-      active: { ...active, ...(await this.#reference(name, active.version, published)) },
-      candidate: candidate && {
-        ...candidate,
-        ...(await this.#reference(name, candidate.version, published)),
-      },
+      active: { ...active, ...reference(active.version) },
+      candidate: candidate && { ...candidate, ...reference(candidate.version) },
     }
     const signer = await keys.activeSigner('qip-policy')
     const rollout = signedPolicy(document, await signPolicyRollout(document, signer))
     const version = published === undefined ? [] : [versionStatement(published)]
-    await this.#transact([...version, ...beside, rolloutStatement(rollout)])
+    const again = await this.#signedAgain([...named.values()])
+    await this.#transact([...version, ...again, ...beside, rolloutStatement(rollout)])
     this.#current.set(name, rollout)
     return rollout
   }
 
-  async #reference(
+  /** The versions that a rollout names, by number. */
+  async #named(
     name: string,
-    version: number,
-    published: SignedPolicy<PolicyText> | undefined,
-  ): Promise<PolicyReference> {
-    const found = published?.document.version === version ? published : await this.version(name, version)
-    return { version, sha256: found.sha256 }
+    { active, candidate }: Pick<RolloutOrder, 'active' | 'candidate'>,
+    published?: SignedPolicy<PolicyText>,
+  ): Promise<ReadonlyMap<number, SignedPolicy<PolicyText>>> {
+    const named = new Map<number, SignedPolicy<PolicyText>>()
+    for (const { version } of candidate === undefined ? [active] : [active, candidate]) {
+      const isPublished = published?.document.version === version
+      named.set(version, isPublished ? published : await this.version(name, version))
+    }
+    return named
+  }
+
+  // A version may come back long after the key that signed it was stolen: no member would take it as it was signed then.
+  async #signedAgain(versions: readonly SignedPolicy<PolicyText>[]): Promise<readonly SqlStatement[]> {
+    const statements: SqlStatement[] = []
+    for (const version of versions.filter((each) => this.#isStale(each))) {
+      const signer = await this.#options.keys.activeSigner('qip-policy')
+      const { document } = version
+      statements.push(signedAgainStatement(signedPolicy(document, await signPolicyText(document, signer))))
+    }
+    return statements
   }
 
   /** Signs anew what a key signed that does not count any more: versions in force, and their rollouts. @returns whether there was any */
   async signAgain(): Promise<boolean> {
     let isAny = false
-    for (const rollout of this.list()) {
-      const { policy: name, active, candidate } = rollout.document
-      const versions = await Promise.all(
-        [active, candidate].flatMap((each) => (each === undefined ? [] : [this.version(name, each.version)])),
-      )
-      const stale = versions.filter((version) => this.#isStale(version))
-      if (stale.length === 0 && !this.#isStale(rollout)) continue
-      const signer = await this.#options.keys.activeSigner('qip-policy')
-      const again = await Promise.all(
-        stale.map(async ({ document }) => signedPolicy(document, await signPolicyText(document, signer))),
-      )
-      const why = {
-        action: 'sign-again',
-        by: 'authority',
-        reason: 'a key that signed policies is compromised',
-      }
-      await this.roll(
-        name,
-        { ...why, active, candidate },
-        again.map((version) => signedAgainStatement(version)),
-      )
-      isAny = true
-    }
+    for (const name of this.#current.keys())
+      isAny = (await this.#inTurn(() => this.#signCurrentAgain(name))) || isAny
     return isAny
+  }
+
+  // In turn, and of what is in force then: a step or a rollback that came between must not be undone by it.
+  async #signCurrentAgain(name: string): Promise<boolean> {
+    const rollout = this.current(name)
+    const { active, candidate } = rollout.document
+    const versions = await this.#named(name, { active, candidate })
+    if (![rollout, ...versions.values()].some((each) => this.#isStale(each))) return false
+    const why = {
+      action: 'sign-again',
+      by: 'authority',
+      reason: 'a key that signed policies is compromised',
+    }
+    await this.#roll(name, { ...why, active, candidate }, {})
+    return true
   }
 
   #isStale({ envelope }: Pick<SignedPolicy<unknown>, 'envelope'>): boolean {

@@ -43,6 +43,8 @@ export interface Reporter {
 
 const keptMs = 7 * 24 * 3_600_000
 const shownMax = 200
+/** Of one service ID under one rollout: its points, their threads, and the runs of each. */
+const rowsMax = 1_024
 
 /** What members count about policies. */
 export class PolicyReports {
@@ -63,11 +65,13 @@ export class PolicyReports {
     if (session.role !== 'verifier')
       throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', { reason: 'its role is not `verifier`' })
     const [member, now] = [`${session.sid} ${point}`, this.#clock.now()]
+    const kept: PolicyReport[] = []
+    for (const report of reports) if (await this.#isKept(report, { session, member, run })) kept.push(report)
     await this.#sql.transact([
       {
         sql: `INSERT INTO policy_reports (name, rollout, member, run, time_ms, report) VALUES (?, ?, ?, ?, ?, ?)
               ON CONFLICT (name, rollout, member, run) DO UPDATE SET time_ms = excluded.time_ms, report = excluded.report`,
-        each: reports.map(({ name, rollout, ...counts }) => [
+        each: kept.map(({ name, rollout, ...counts }) => [
           name,
           rollout,
           member,
@@ -77,6 +81,25 @@ export class PolicyReports {
         ]),
       },
     ])
+  }
+
+  /** Whether there is a row of it already, or room for one: of what was never rolled out, nothing is kept. */
+  async #isKept(
+    { name, rollout }: PolicyReport,
+    { session, member, run }: { session: MemberSession; member: string; run: string },
+  ): Promise<boolean> {
+    const known = await this.#sql.query(
+      'SELECT 1 FROM policy_reports WHERE name = ? AND rollout = ? AND member = ? AND run = ?',
+      [name, rollout, member, run],
+    )
+    if (known.length > 0) return true
+    const own = `${session.sid} `
+    const [room] = await this.#sql.query(
+      `SELECT (SELECT COUNT(*) FROM policy_rollouts WHERE name = ? AND number = ?) AS rollouts,
+         (SELECT COUNT(*) FROM policy_reports WHERE name = ? AND rollout = ? AND substr(member, 1, ${own.length}) = ?) AS rows`,
+      [name, rollout, name, rollout, own],
+    )
+    return room?.['rollouts'] === 1 && (room['rows'] as number) < rowsMax
   }
 
   /** What members counted under the rollouts of a policy from `since` on, and before `until`. */

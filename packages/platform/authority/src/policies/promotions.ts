@@ -3,6 +3,7 @@ import { readYaml } from '@quantum-ip/http'
 import { compileReadPolicy } from '@quantum-ip/policy'
 import type { PolicyRollout } from '@quantum-ip/trust'
 import { AuthorityError } from '../authority-errors.ts'
+import type { SecurityEvents } from '../detection/security-events.ts'
 import type { Fleet } from '../fleet.ts'
 import type { Sql } from '../store/sql.ts'
 import type { Policies, PublishOrder, RolloutOrder, SignedRollout } from './policies.ts'
@@ -26,6 +27,7 @@ export interface PromotionsOptions {
   readonly policies: Policies
   readonly reports: PolicyReports
   readonly fleet: Pick<Fleet, 'read'>
+  readonly events: Pick<SecurityEvents, 'raise'>
   /** Lets verifiers see what is in force now. */
   readonly publish: () => Promise<unknown>
   /** Told of what an operator must hear of. */
@@ -55,6 +57,8 @@ export interface TakeBackOrder {
 type Stage = Pick<RolloutOrder, 'active' | 'candidate'>
 
 const historyMax = 1_000
+/** Who goes back by itself. */
+const own = 'authority'
 
 /**
  * Policies on their way into force: a row of the store for each, and each step a rollout in the same transaction. Any process that leads
@@ -65,14 +69,15 @@ export class Promotions {
   #changing: Promise<unknown> = Promise.resolve()
   /** How many ran when it was last looked; unknown at first. */
   #seen: number | undefined
+  #isAdvancing = false
 
   constructor(options: PromotionsOptions) {
     this.#options = options
   }
 
-  /** Whether one may be under way. */
-  get mayRun(): boolean {
-    return this.#seen !== 0
+  /** Whether a step may be due. While one is taken, none is: what an operator wants must not queue behind many of them. */
+  get mayAdvance(): boolean {
+    return this.#seen !== 0 && !this.#isAdvancing
   }
 
   /**
@@ -132,14 +137,21 @@ export class Promotions {
   }
 
   /** Takes every step that can be taken. */
-  advance(): Promise<void> {
-    return this.#inTurn(async () => {
-      const rows = await this.#options.sql.query(
-        "SELECT * FROM policy_promotions WHERE phase = 'running' ORDER BY number",
-      )
-      this.#seen = rows.length
-      for (const row of rows) await this.#step(readPromotion(row))
-    })
+  async advance(): Promise<void> {
+    this.#isAdvancing = true
+    try {
+      await this.#inTurn(() => this.#advanceAll())
+    } finally {
+      this.#isAdvancing = false
+    }
+  }
+
+  async #advanceAll(): Promise<void> {
+    const rows = await this.#options.sql.query(
+      "SELECT * FROM policy_promotions WHERE phase = 'running' ORDER BY number",
+    )
+    this.#seen = rows.length
+    for (const row of rows) await this.#step(readPromotion(row))
   }
 
   async #step(promotion: Promotion): Promise<void> {
@@ -190,15 +202,30 @@ export class Promotions {
     await publish()
   }
 
-  async #rollBack(promotion: Promotion, detail: string, by = 'authority'): Promise<void> {
+  async #rollBack(promotion: Promotion, detail: string, by = own): Promise<void> {
     const { policies, clock, sql, onEvent, publish } = this.#options
     const { name, plan, beforeRollout } = promotion
     const { active, candidate } = (await readRollout(sql, name, beforeRollout)).document
     const reason = detail.slice(0, 512)
     const end = endStatement(promotion, { outcome: 'rolled-back', ms: clock.now(), detail: reason })
+    if (by === own) await this.#raise(promotion, reason)
     await policies.roll(name, { action: 'rollback', by, reason, active, candidate }, [end])
     onEvent('policy_rolled_back', { policy: name, version: plan.version, detail: reason })
     await publish()
+  }
+
+  // Before it goes back: a crash in between has it raised once more, which is the same event. After, it could be lost.
+  async #raise({ number, name, plan }: Promotion, reason: string): Promise<void> {
+    await this.#options.events.raise({
+      kind: 'policy_rolled_back',
+      severity: 'warning',
+      subject: name,
+      log: null,
+      proof: { promotion: number, version: plan.version, reason },
+      reportedBy: own,
+      action: 'none',
+      dedupe: `policy_rolled_back ${number}`,
+    })
   }
 
   /**

@@ -6,11 +6,15 @@ import { type DecisionGroup, type Grouping, groupings } from '../decisions/decis
 import { cursorForm, formatCursor, parseCursor } from '../decisions/decision-cursor.ts'
 import type { DecisionFilter } from '../decisions/decision-filter.ts'
 import type { ReportedDecision } from '../decisions/decision-row.ts'
-import type { RouteContext } from './route-context.ts'
+import { type RouteContext, sessionOf } from './route-context.ts'
 import { closed } from './schemas.ts'
 
 const idSchema = Type.String({ minLength: 1, maxLength: 128 })
-const timeSchema = Type.Integer({ minimum: 0, description: 'milliseconds since 1970' })
+const timeSchema = Type.Integer({
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'milliseconds since 1970',
+})
 
 const decisionSchema = closed({
   id: idSchema,
@@ -23,7 +27,8 @@ const suppressionSchema = closed({
   id: idSchema,
   point: Type.String({ minLength: 1, maxLength: 64 }),
   reason: Type.String({ maxLength: 64 }),
-  count: Type.Integer({ minimum: 1 }),
+  // More than a gateway answers in a year; what is added up must stay a whole number.
+  count: Type.Integer({ minimum: 1, maximum: 1_000_000_000_000 }),
   fromMs: timeSchema,
   toMs: timeSchema,
 })
@@ -38,7 +43,8 @@ const sealKeySchema = closed({
 
 const text = (charsMax: number, description: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength: charsMax, description }))
-const whole = (description: string) => Type.Optional(Type.Integer({ minimum: 0, description }))
+const whole = (description: string) =>
+  Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description }))
 
 /** What decisions are looked up by; all that is given must hold. */
 const filterMembers = {
@@ -133,6 +139,9 @@ function addReportRoute(app: App, { authority }: RouteContext): void {
       },
     },
     async (request) => {
+      // What a workload says of requests is no evidence of anything.
+      if (sessionOf(request).role !== 'verifier')
+        throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', { reason: 'its role is not `verifier`' })
       const { records, suppressed = [], sealKeys = [] } = request.body
       await authority.decisions.add(records as unknown as readonly ReportedDecision[], suppressed, sealKeys)
       return { accepted: records.length + suppressed.length + sealKeys.length }

@@ -9,7 +9,8 @@ import { closed } from './schemas.ts'
 
 const params = closed({ name: policyNameSchema })
 const reason = Type.String({ minLength: 1, maxLength: 400 })
-const count = Type.Integer({ minimum: 0 })
+// More than any member answers while a rollout is in force; what is added up must stay a whole number.
+const count = Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 })
 const actionSchema = Type.Union(reportedActions.map((action) => Type.Literal(action)))
 
 /** Policies on their way into force, and what members count meanwhile. */
@@ -90,7 +91,7 @@ function addTakeBackRoute(app: App, { authority }: RouteContext): void {
 function addReportRoute(app: App, { authority }: RouteContext): void {
   const report = closed({
     name: policyNameSchema,
-    rollout: Type.Integer({ minimum: 1 }),
+    rollout: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
     requests: count,
     rejected: count,
     errors: count,

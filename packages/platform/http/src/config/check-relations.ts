@@ -5,6 +5,7 @@ import { checkDecisions } from './check-decisions.ts'
 import { checkBeyond } from './check-ledger.ts'
 import type { Config, RouteConfig } from './config.ts'
 import { checkEngines } from './check-policies.ts'
+import { checkOtlp } from './check-otlp.ts'
 import { checkReplay } from './check-replay.ts'
 import type { ConfigFault } from './fault.ts'
 import { isLoopback } from './units.ts'
@@ -24,6 +25,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkEngines(config),
     ...checkBeyond(config),
     ...checkDecisions(config),
+    ...checkOtlp(config),
   ]
 }
 

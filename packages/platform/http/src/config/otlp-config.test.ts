@@ -32,18 +32,40 @@ test('resolves what is sent to a Collector, with its defaults', () => {
   assert.deepEqual(otlp?.traces, { share: 0.5, incidentShare: 1, perSecondMax: 100 })
 })
 
-for (const [title, text] of [
-  ['an endpoint that is no URL', '{ otlp: { endpoint: collector } }'],
-  ['an endpoint with a password', '{ otlp: { endpoint: "http://a:b@collector:4318" } }'],
-  ['a protocol that there is not', '{ otlp: { protocol: grpc } }'],
-  ['metrics more often than once a second', '{ otlp: { interval: 100ms } }'],
-  ['a header instead of a file', '{ otlp: { headers: "a: b" } }'],
-  ['a budget that the metrics alone are over', '{ series: 10 }'],
+const invalid = 'QIP_HTTP_CONFIG_INVALID'
+for (const [title, text, place, code] of [
+  ['an endpoint that is no URL', '{ otlp: { endpoint: collector } }', 'telemetry.otlp.endpoint', invalid],
+  [
+    'an endpoint with a password',
+    '{ otlp: { endpoint: "http://a:b@collector:4318" } }',
+    'telemetry.otlp.endpoint',
+    invalid,
+  ],
+  [
+    'an endpoint with a query',
+    '{ otlp: { endpoint: "https://collector/otlp?key=1" } }',
+    'telemetry.otlp.endpoint',
+    invalid,
+  ],
+  ['a protocol that there is not', '{ otlp: { protocol: grpc } }', 'telemetry.otlp.protocol', invalid],
+  [
+    'metrics more often than once a second',
+    '{ otlp: { interval: 100ms } }',
+    'telemetry.otlp.interval',
+    invalid,
+  ],
+  [
+    'a header instead of a file',
+    '{ otlp: { headers: "a: b" } }',
+    'telemetry.otlp.headers',
+    'QIP_HTTP_CONFIG_UNKNOWN_KEY',
+  ],
+  ['a budget that the metrics alone are over', '{ series: 10 }', 'telemetry.series', invalid],
 ] as const) {
   test(`refuses ${title}`, () => {
     assert.throws(
       () => telemetry(text),
-      (error) => isQipError(error, 'QIP_HTTP_CONFIG_INVALID') || isQipError(error),
+      (error) => isQipError(error, code) && error.message.includes(place),
     )
   })
 }
