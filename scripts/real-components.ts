@@ -25,6 +25,7 @@ const components = {
   // A module to load, no program.
   'nginx-js': { package: 'libnginx-mod-http-js', file: '/usr/lib/nginx/modules/ngx_http_js_module.so' },
   haproxy: { package: 'haproxy', version: '-v' },
+  caddy: { package: 'caddy', version: 'version' },
   faketime: { package: 'faketime', version: '--version' },
   prlimit: { package: 'util-linux', version: '--version' },
   curl: { package: 'curl', version: '--version' },

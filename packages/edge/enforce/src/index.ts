@@ -10,6 +10,9 @@ export {
   proxyTlvsMax,
 } from './flow/proxy-header.ts'
 export { EnforceError, type EnforceErrorDetails } from './enforce-errors.ts'
+export { type ForwardAuth, openForwardAuth } from './forward-auth/forward-auth.ts'
+export { type ForwardAuthOptions, type ForwardRoute, peersHere } from './forward-auth/forward-auth-options.ts'
+export { type ForwardContract } from './forward-auth/original-request.ts'
 export { type Answer, type Decision, type Guard, type Pass, type StreamTerms } from './gateway/decision.ts'
 export { type Gateway, openGateway } from './gateway/gateway.ts'
 export { type GatewayOptions, type GatewayRoute, type RevocationFeed } from './gateway/gateway-options.ts'

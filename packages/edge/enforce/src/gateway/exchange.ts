@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { ClientCertificate } from '@quantum-ip/point'
 import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
-import { type RelayProblem, relayProblem } from './problem.ts'
+import type { RelayProblem } from './problem.ts'
 import type { OpenStream } from './open-streams.ts'
 import type { RelayCore } from './relay-core.ts'
 import type { CutCause } from './relay-observer.ts'
@@ -298,7 +298,7 @@ export class Exchange
     this.#broken = code === 'request_timeout' || code === 'request_malformed' || code === 'framing_ambiguous'
     this.#core.observer.problem?.(code)
     this.#abort(code)
-    this.#answer(relayProblem(code, detail))
+    this.#answer(this.#core.problem(code, detail))
   }
 
   #answer(answer: Answer): void {

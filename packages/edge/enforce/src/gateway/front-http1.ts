@@ -4,7 +4,7 @@ import { TLSSocket } from 'node:tls'
 import type { ClientCertificate } from '@quantum-ip/point'
 import { clientCertificate } from './certificate.ts'
 import { type ClientSide, Exchange } from './exchange.ts'
-import { type RelayProblem, relayProblem } from './problem.ts'
+import type { RelayProblem } from './problem.ts'
 import type { RelayCore } from './relay-core.ts'
 import type { ListenerOptions } from './relay-options.ts'
 import { type Reply, type ReplyListener, sendAnswer } from './reply.ts'
@@ -52,7 +52,7 @@ export function openHttp1Front(core: RelayCore, listener: ListenerOptions): Serv
   })
   server.on('connect', (_: IncomingMessage, socket: Socket) => {
     core.observer.problem?.('method_refused')
-    socket.end(rawAnswer('method_refused'))
+    socket.end(rawAnswer(core, 'method_refused'))
   })
   return server
 }
@@ -91,7 +91,7 @@ function begin(
   if ('refused' in head) {
     core.observer.problem?.(head.refused)
     const reply = new Http1Reply(response, { drained() {}, closed() {} })
-    sendAnswer(reply, relayProblem(head.refused, head.detail), {
+    sendAnswer(reply, core.problem(head.refused, head.detail), {
       bodiless: request.method === 'HEAD',
       close: true,
     })
@@ -150,7 +150,7 @@ function refuseBytes(core: RelayCore, error: NodeJS.ErrnoException, socket: Sock
   const response = currentResponse(socket)
   if (response === undefined) {
     core.observer.problem?.(code)
-    socket.end(rawAnswer(code))
+    socket.end(rawAnswer(core, code))
   } else if (response.exchange?.malformed(code) === true) return
   // In the middle of a response an answer would become a part of it.
   socket.destroySoon()
@@ -165,8 +165,8 @@ const byteProblems: Readonly<Record<string, RelayProblem>> = {
   HPE_INVALID_CONTENT_LENGTH: 'framing_ambiguous',
 }
 
-function rawAnswer(code: RelayProblem): string {
-  const { status, fields, body } = relayProblem(code)
+function rawAnswer(core: RelayCore, code: RelayProblem): string {
+  const { status, fields, body } = core.problem(code)
   const lines = [
     `HTTP/1.1 ${status} ${reasonOf(code)}`,
     'connection: close',

@@ -10,7 +10,6 @@ import type { Socket } from 'node:net'
 import type { ClientCertificate } from '@quantum-ip/point'
 import { clientCertificate } from './certificate.ts'
 import { type ClientSide, Exchange } from './exchange.ts'
-import { relayProblem } from './problem.ts'
 import type { RelayCore } from './relay-core.ts'
 import type { ListenerOptions } from './relay-options.ts'
 import { type Reply, type ReplyListener, sendAnswer } from './reply.ts'
@@ -89,7 +88,7 @@ function begin(core: RelayCore, listener: ListenerOptions, arrival: Arrival): vo
   if ('refused' in head) {
     core.observer.problem?.(head.refused)
     const reply = new Http2Reply(stream, bodiless, { drained() {}, closed() {} })
-    sendAnswer(reply, relayProblem(head.refused, head.detail), {
+    sendAnswer(reply, core.problem(head.refused, head.detail), {
       bodiless,
       close: false,
     })

@@ -1,21 +1,19 @@
 import type { ServiceId } from '@quantum-ip/base'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import type { LoadShedder } from '@quantum-ip/http'
-import type { PointOptions, ServiceTerms } from '@quantum-ip/point'
+import type { PointOptions } from '@quantum-ip/point'
 import type { ShedCause } from '@quantum-ip/telemetry'
 import type { Verifier } from '@quantum-ip/verifier'
 import type { ProbeOptions } from './probe.ts'
 import type { RelayOptions } from './relay-options.ts'
-import type { RoutePattern } from './route-table.ts'
+import type { RouteTerms } from './route-setup.ts'
 import type { UpstreamOptions } from './upstream.ts'
 
 /** One route: which requests, for which service, to where, by which policy. */
-export interface GatewayRoute extends RoutePattern, ServiceTerms {
+export interface GatewayRoute extends RouteTerms {
   readonly upstream: UpstreamOptions
   /** Where quarantined requests go, unless the policy names something else. Absent: to the upstream, limited. */
   readonly quarantineUpstream?: UpstreamOptions | undefined
-  /** Name of a policy. Absent: the built-in one, which refuses everything that is not verified. */
-  readonly policy?: string | undefined
   /**
    * Bodies up to this many bytes are held until the token has been checked, so that tokens bound to the
    * content can be. Default 0: bodies stream, and such tokens are `binding_mismatch`.

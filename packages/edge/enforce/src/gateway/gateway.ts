@@ -8,13 +8,8 @@ import type { BoundAddress } from './listener.ts'
 import { LoadGate } from './load-gate.ts'
 import type { RelayObserver } from './relay-observer.ts'
 import { type Relay, openRelay } from './relay.ts'
-import {
-  type NamedParts,
-  QuarantineLimiters,
-  type ReadyRoute,
-  assignPolicies,
-  readyRoutes,
-} from './route-setup.ts'
+import { type ReadyRoute, readyRoutes } from './gateway-routes.ts'
+import { type NamedParts, QuarantineLimiters, assignCandidates, assignPolicies } from './route-setup.ts'
 import { compileRoutes } from './route-table.ts'
 import { type Upstream, type UpstreamOptions, parseUpstreamAddress } from './upstream.ts'
 
@@ -65,9 +60,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     guard: (head) => guard?.judge(head) ?? ready.promise.then((opened) => opened.judge(head)),
   })
   try {
-    const routes = setUp(options, relay)
+    const routes = readyRoutes(options, relay)
     const upstreams = openEach(options.quarantineUpstreams, relay)
-    assignPolicies(routes, options.policies, { upstreams, engines: options.engines })
+    const named = { hasUpstream: (name: string) => upstreams.has(name), engines: options.engines }
+    assignPolicies(routes, options.policies, named)
     assignCandidates(routes, options.candidates)
     guard = new GatewayGuard({
       options,
@@ -81,7 +77,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       }),
     })
     ready.resolve(guard)
-    return new OpenGateway({ options, relay, routes, upstreams })
+    return new OpenGateway({ options, relay, routes, named })
   } catch (error) {
     await relay.close()
     throw error
@@ -105,34 +101,11 @@ function checkUpstreams(upstreams: readonly (UpstreamOptions | undefined)[]): vo
     if (upstream !== undefined) parseUpstreamAddress(upstream.url, upstream.tls ?? {})
 }
 
-// Routes to one address share its connections and its limit.
-function setUp(options: GatewayOptions, relay: Relay): readonly ReadyRoute[] {
-  const opened = new Map<UpstreamOptions, Upstream>()
-  const plain = new Map<string, Upstream>()
-  const open = (wanted: UpstreamOptions): Upstream => {
-    const isPlain = Object.keys(wanted).length === 1
-    const known = isPlain ? plain.get(wanted.url) : opened.get(wanted)
-    if (known !== undefined) return known
-    const upstream = relay.openUpstream(wanted)
-    if (isPlain) plain.set(wanted.url, upstream)
-    else opened.set(wanted, upstream)
-    return upstream
-  }
-  return readyRoutes(options, { open, load: relay.load })
-}
-
 function openEach(
   named: ReadonlyMap<string, UpstreamOptions> | undefined,
   relay: Relay,
 ): ReadonlyMap<string, Upstream> {
   return new Map([...(named ?? [])].map(([name, upstream]) => [name, relay.openUpstream(upstream)]))
-}
-
-function assignCandidates(
-  routes: readonly ReadyRoute[],
-  candidates: ReadonlyMap<string, CompiledPolicy> | undefined,
-): void {
-  for (const route of routes) route.candidate = candidates?.get(route.terms.policy ?? '')
 }
 
 class OpenGateway implements Gateway {
@@ -146,12 +119,12 @@ class OpenGateway implements Gateway {
     readonly options: GatewayOptions
     readonly relay: Relay
     readonly routes: readonly ReadyRoute[]
-    readonly upstreams: ReadonlyMap<string, Upstream>
+    readonly named: NamedParts
   }) {
     this.#relay = parts.relay
     this.#verifier = parts.options.verifier
     this.#routes = parts.routes
-    this.#named = { upstreams: parts.upstreams, engines: parts.options.engines }
+    this.#named = parts.named
     const recheck = (): void => {
       this.recheckStreams()
     }

@@ -1,5 +1,6 @@
 import type { Clock } from '@quantum-ip/base'
-import type { Guard } from './decision.ts'
+import type { Answer, Guard } from './decision.ts'
+import type { RelayProblem } from './problem.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { RelayObserver } from './relay-observer.ts'
 import type { RelayLimits, RelayTimeouts } from './relay-options.ts'
@@ -13,6 +14,8 @@ export interface RelayCore {
   readonly timeouts: RelayTimeouts
   readonly limits: RelayLimits
   readonly observer: RelayObserver
+  /** What a problem of the relay is answered with. */
+  readonly problem: (code: RelayProblem, detail?: string) => Answer
   readonly rules: ReadingRules
   readonly upgrades: ReadonlySet<string>
   /** Values for `Via`: received as HTTP/1.1, and as HTTP/2. */

@@ -1,6 +1,7 @@
 import type { Clock } from '@quantum-ip/base'
-import type { Guard } from './decision.ts'
+import type { Answer, Guard } from './decision.ts'
 import { EnforceError } from '../enforce-errors.ts'
+import type { RelayProblem } from './problem.ts'
 import type { RelayObserver } from './relay-observer.ts'
 import type { SharedLoad } from './shared-load.ts'
 
@@ -104,6 +105,8 @@ export interface RelayOptions {
   /** Where the threads of a process count together; the memory that all of them were given. Default: this relay alone. */
   readonly load?: SharedLoad
   readonly observer?: RelayObserver
+  /** What the relay's own problems are answered with. Default `relayProblem`. */
+  readonly problem?: (code: RelayProblem, detail?: string) => Answer
   readonly clock?: Clock
 }
 

@@ -4,6 +4,7 @@ import { FieldScanner } from './field-scan.ts'
 import { type BoundAddress, type Listener, openListener } from './listener.ts'
 import { OpenStreams } from './open-streams.ts'
 import { parseTrustedPeers } from './peers.ts'
+import { relayProblem } from './problem.ts'
 import type { RelayCore } from './relay-core.ts'
 import {
   type RelayLimits,
@@ -79,6 +80,7 @@ function openCore(options: RelayOptions): RelayCore {
     timeouts: parseNumbers('timeouts', relayTimeouts, options.timeouts),
     limits,
     observer,
+    problem: options.problem ?? relayProblem,
     rules: {
       scanner: new FieldScanner({ reserved: options.reserved ?? [], name: options.name }),
       trusted: parseTrustedPeers(options.trustedProxies ?? []),

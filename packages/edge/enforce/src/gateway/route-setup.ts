@@ -1,64 +1,64 @@
 import { nearest } from '@quantum-ip/base'
 import { type CompiledPolicy, type Decision, type Quarantine, builtinPolicy } from '@quantum-ip/policy'
-import { type PointRoute, routeEnvironment } from '@quantum-ip/point'
+import { type PointPlace, type PointRoute, type ServiceTerms, routeEnvironment } from '@quantum-ip/point'
 import { EnforceError } from '../enforce-errors.ts'
-import type { GatewayOptions, GatewayRoute } from './gateway-options.ts'
 import { priorityOf } from './load-gate.ts'
 import { type QuarantineLimiter, quarantineLimiter } from './quarantine-limiter.ts'
-import type { Relay } from './relay.ts'
-import { type ExemptRule, checkRouteService, routeName } from './route-table.ts'
+import {
+  type ExemptRule,
+  type RouteMatch,
+  type RoutePattern,
+  checkRouteService,
+  routeName,
+} from './route-table.ts'
 import type { LoadCounter, SharedLoad } from './shared-load.ts'
-import type { Upstream, UpstreamOptions } from './upstream.ts'
+
+/** What a table says of a route of any point that has one. */
+export interface RouteTerms extends RoutePattern, ServiceTerms {
+  /** Name of a policy. Absent: the built-in one, which refuses everything that is not verified. */
+  readonly policy?: string | undefined
+}
 
 /** A route with everything that a request of it needs, looked up once. */
-export interface ReadyRoute extends PointRoute {
-  readonly match: GatewayRoute['match']
+export interface GuardedRoute<Terms extends RouteTerms = RouteTerms> extends PointRoute {
+  readonly match: RouteMatch
   readonly exempt: readonly ExemptRule[]
-  readonly terms: GatewayRoute
-  readonly upstream: Upstream
-  readonly quarantineUpstream: Upstream | undefined
+  readonly terms: Terms
+  /** How often it was asked. */
   readonly load: LoadCounter
-  /** Its place in `loadPriorities`. */
-  readonly priority: number
   policy: CompiledPolicy
   candidate: CompiledPolicy | undefined
 }
 
-/** Opens upstreams, one for each address and way of speaking to it. */
-export type UpstreamOpener = (options: UpstreamOptions) => Upstream
-
 /**
- * Makes routes ready.
+ * Makes a route ready, with the built-in policy.
  *
- * @throws {EnforceError} `QIP_ENFORCE_ROUTE_INVALID`, `QIP_ENFORCE_UPSTREAM_INVALID`
+ * @throws {EnforceError} `QIP_ENFORCE_ROUTE_INVALID`
  */
-export function readyRoutes(
-  options: GatewayOptions,
-  relay: Pick<Relay, 'load'> & { readonly open: UpstreamOpener },
-): readonly ReadyRoute[] {
-  const { open, load } = relay
-  return options.routes.map((route) => {
-    checkRouteService(route)
-    const ready: ReadyRoute = {
-      name: routeName(route),
-      match: route.match,
-      exempt: route.exempt ?? [],
-      terms: route,
-      upstream: open(route.upstream),
-      quarantineUpstream: route.quarantineUpstream && open(route.quarantineUpstream),
-      load: load.counter(`requests ${route.service}`),
-      priority: priorityOf(route.tier),
-      environment: routeEnvironment(options, route, () => ready.policy.document.mode),
-      policy: builtinPolicy,
-      candidate: undefined,
-    }
-    return ready
-  })
+export function guardedRoute<Terms extends RouteTerms>(
+  terms: Terms,
+  place: PointPlace,
+  load: SharedLoad,
+): GuardedRoute<Terms> {
+  checkRouteService(terms)
+  const ready: GuardedRoute<Terms> = {
+    name: routeName(terms),
+    match: terms.match,
+    exempt: terms.exempt ?? [],
+    terms,
+    load: load.counter(`requests ${terms.service}`),
+    priority: priorityOf(terms.tier),
+    environment: routeEnvironment(place, terms, () => ready.policy.document.mode),
+    policy: builtinPolicy,
+    candidate: undefined,
+  }
+  return ready
 }
 
 /** What policies name. */
 export interface NamedParts {
-  readonly upstreams: ReadonlyMap<string, unknown>
+  /** Whether requests of a route can be sent to the quarantine upstream of this name. */
+  readonly hasUpstream: (name: string, terms: RouteTerms) => boolean
   readonly engines: ReadonlyMap<string, unknown> | undefined
 }
 
@@ -69,7 +69,7 @@ export interface NamedParts {
  * quarantine upstream or an engine that is not there.
  */
 export function assignPolicies(
-  routes: readonly ReadyRoute[],
+  routes: readonly GuardedRoute[],
   policies: ReadonlyMap<string, CompiledPolicy>,
   named: NamedParts,
 ): void {
@@ -78,7 +78,7 @@ export function assignPolicies(
 }
 
 function policyOf(
-  { name: route, terms }: ReadyRoute,
+  { name: route, terms }: GuardedRoute,
   policies: ReadonlyMap<string, CompiledPolicy>,
   named: NamedParts,
 ): CompiledPolicy {
@@ -91,7 +91,7 @@ function policyOf(
     throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
   }
   for (const upstream of quarantineNames(policy)) {
-    if (named.upstreams.has(upstream)) continue
+    if (named.hasUpstream(upstream, terms)) continue
     const reason = `policy \`${name}\` names the quarantine upstream \`${upstream}\`, which is not there`
     throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
   }
@@ -116,6 +116,14 @@ function quarantineNames({ exceptions, rules, engine, defaults }: CompiledPolicy
   return names
 }
 
+/** Puts candidates in their place: of each policy the one of its name, or none. */
+export function assignCandidates(
+  routes: readonly GuardedRoute[],
+  candidates: ReadonlyMap<string, CompiledPolicy> | undefined,
+): void {
+  for (const route of routes) route.candidate = candidates?.get(route.terms.policy ?? '')
+}
+
 /** The limiters of quarantines, each made when it is first needed. A policy that is replaced takes its own with it. */
 export class QuarantineLimiters {
   readonly #concurrency: number
@@ -127,7 +135,7 @@ export class QuarantineLimiters {
     this.#shared = shared
   }
 
-  for(decision: Decision, route: ReadyRoute): QuarantineLimiter {
+  for(decision: Decision, route: GuardedRoute): QuarantineLimiter {
     const quarantine = decision.quarantine as Quarantine
     let byService = this.#limiters.get(quarantine)
     if (byService === undefined) this.#limiters.set(quarantine, (byService = new Map()))

@@ -5,7 +5,7 @@ import type { ClientCertificate } from '@quantum-ip/point'
 import { clientCertificate } from './certificate.ts'
 import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
 import { addForwarding } from './peers.ts'
-import { type RelayProblem, relayProblem } from './problem.ts'
+import type { RelayProblem } from './problem.ts'
 import type { OpenStream } from './open-streams.ts'
 import type { RelayCore } from './relay-core.ts'
 import type { CutCause } from './relay-observer.ts'
@@ -38,7 +38,7 @@ export function openTunnel(core: RelayCore, parts: TunnelParts): void {
       : readHead(parts.arrived, core.rules)
   if ('refused' in head) {
     core.observer.problem?.(head.refused)
-    answerOn(parts, relayProblem(head.refused, head.detail))
+    answerOn(parts, core.problem(head.refused, head.detail))
     return
   }
   new Tunnel(core, parts, head).begin()
@@ -260,7 +260,7 @@ class Tunnel implements OpenStream, HeadHooks {
     if (this.#over || this.#status !== 0) return
     this.#core.observer.problem?.(code)
     this.#stopRequest?.()
-    this.#answer(relayProblem(code))
+    this.#answer(this.#core.problem(code))
   }
 
   #answer(answer: Answer): void {

@@ -104,6 +104,15 @@ backend out
   }))
 }
 
+/** Starts Caddy with a Caddyfile. */
+export function openCaddy(caddy: Component, config: (port: number) => string): Promise<RealProxy> {
+  return openProxy(caddy, {}, (folder, port) => ({
+    config: config(port),
+    args: ['run', '--adapter', 'caddyfile', '--config', join(folder, 'config')],
+    pidFile: undefined,
+  }))
+}
+
 interface Start {
   readonly config: string
   readonly args: readonly string[]
