@@ -13,6 +13,7 @@ import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issuance.ts'
 import { investigateMany } from './rows/investigate.ts'
 import { ledgerAppend } from './rows/ledger.ts'
+import { nginxInproxy } from './rows/nginx.ts'
 import { policyDecide } from './rows/policy.ts'
 import { redisReplay } from './rows/replay.ts'
 import { revocation } from './rows/revocation.ts'
@@ -65,6 +66,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   attest_register: attestRegister,
   gateway_share: gatewayShare,
   gateway_plain: gatewayPlain,
+  nginx_inproxy: nginxInproxy,
   restart_cold: restartCold,
   feed_cost: feedCost,
   rotation,

