@@ -14,6 +14,7 @@ import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issu
 import { investigateMany } from './rows/investigate.ts'
 import { ledgerAppend } from './rows/ledger.ts'
 import { nginxInproxy } from './rows/nginx.ts'
+import { nodeMiddleware } from './rows/node-middleware.ts'
 import { policyDecide } from './rows/policy.ts'
 import { redisReplay } from './rows/replay.ts'
 import { revocation } from './rows/revocation.ts'
@@ -67,6 +68,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   gateway_share: gatewayShare,
   gateway_plain: gatewayPlain,
   nginx_inproxy: nginxInproxy,
+  node_middleware: nodeMiddleware,
   restart_cold: restartCold,
   feed_cost: feedCost,
   rotation,

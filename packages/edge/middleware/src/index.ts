@@ -8,3 +8,4 @@ export {
   type QuantumIpOptions,
   type RefusedCall,
 } from './quantum-ip.ts'
+export { type OpenedQuantumIp, openQuantumIp, type OpenQuantumIpOptions } from './open-quantum-ip.ts'

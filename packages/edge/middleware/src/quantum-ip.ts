@@ -116,7 +116,7 @@ class ServicePoint implements QuantumIp {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#point = new EnforcementPoint(options)
-    this.#route = this.#routeOf(compiled(options.policy), options.candidate)
+    this.#route = this.#routeOf(compiledPolicy(options.policy), options.candidate)
   }
 
   usePolicy(policy: CompiledPolicy, candidate?: CompiledPolicy): void {
@@ -187,7 +187,8 @@ const verificationFailed = {
   code: 'verification_failed',
 }
 
-function compiled(policy: CompiledPolicy | object | undefined): CompiledPolicy {
+/** A policy that may be a document still. */
+export function compiledPolicy(policy: CompiledPolicy | object | undefined): CompiledPolicy {
   if (policy === undefined) return builtinPolicy
   return isCompiled(policy) ? policy : compilePolicy(parsePolicy(policy))
 }

@@ -1,0 +1,160 @@
+import {
+  type Interceptor,
+  InterceptingCall,
+  type InterceptingListener,
+  Metadata,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  ServerInterceptingCall,
+  status,
+} from '@grpc/grpc-js'
+import type { ServiceId } from '@quantum-ip/base'
+import type { TokenPool } from '@quantum-ip/client'
+import { addTracestateHint, metadataNames, readChallenge } from '@quantum-ip/token'
+import type { QuantumIpCall } from './call.ts'
+import { isReserved, reservedFields } from './lib/fields.ts'
+import { coordinates } from './lib/node-request.ts'
+import type { CallToJudge, JudgedCall, PassedCall, QuantumIp, RefusedCall } from './quantum-ip.ts'
+
+// Handlers get the metadata that the interceptor passed on: that is where a call is found again.
+const calls = new WeakMap<Metadata, QuantumIpCall>()
+
+/**
+ * Who calls, in a handler behind {@link grpcServerInterceptor}.
+ *
+ * @throws {TypeError} in a handler that is not behind it.
+ */
+export function quantumIpOf(call: { readonly metadata: Metadata }): QuantumIpCall {
+  const found = calls.get(call.metadata)
+  if (found === undefined) throw new TypeError('no interceptor of Quantum IP judged this call')
+  return found
+}
+
+/**
+ * An interceptor for servers of `@grpc/grpc-js`: calls are judged by their metadata, before any message is delivered. Refused ones end with
+ * `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`, and the decision's ID.
+ */
+export function grpcServerInterceptor(quantumIp: QuantumIp): ServerInterceptor {
+  return (method, call) => {
+    let release: (() => void) | undefined
+    const leave = (): void => {
+      release?.()
+      release = undefined
+    }
+    return new ServerInterceptingCall(call, {
+      start(next) {
+        next({
+          onReceiveMetadata(metadata, proceed) {
+            judge(quantumIp, readCall(quantumIp, method.path, { call, metadata }), (judged) => {
+              if (!judged.passes) return call.sendStatus(refusalStatus(judged))
+              release = judged.release
+              replaceMetadata(metadata, judged)
+              proceed(metadata)
+            })
+          },
+          onCancel: leave,
+        })
+      },
+      sendStatus(sent, next) {
+        leave()
+        next(sent)
+      },
+    })
+  }
+}
+
+function judge(quantumIp: QuantumIp, asked: CallToJudge, act: (judged: JudgedCall) => void): void {
+  const judged = quantumIp.judge(asked)
+  if (judged instanceof Promise) void judged.then(act)
+  else act(judged)
+}
+
+function readCall(
+  { scheme }: QuantumIp,
+  target: string,
+  { call, metadata }: { readonly call: ServerInterceptingCallInterface; readonly metadata: Metadata },
+): CallToJudge {
+  const isTls = call.getAuthContext().transportSecurityType === 'ssl'
+  const authority = call.getHost()
+  const at = coordinates({ method: 'POST', authority, scheme: scheme ?? (isTls ? 'https' : 'http'), target })
+  // HTTP/2 joins equal fields. A token has no comma: more than one part is more than one field.
+  const flat = Object.keys(metadata.getMap()).flatMap((name) =>
+    metadata
+      .get(name)
+      .flatMap((value) => (name === 'tracestate' ? [String(value)] : String(value).split(',')))
+      .flatMap((value) => [name, value.trim()]),
+  )
+  return { at, reserved: reservedFields(flat) }
+}
+
+function replaceMetadata(metadata: Metadata, { call, fields }: PassedCall): void {
+  for (const name of Object.keys(metadata.getMap())) if (isReserved(name)) metadata.remove(name)
+  for (let i = 0; i < fields.length; i += 2) metadata.set(fields[i] as string, fields[i + 1] as string)
+  calls.set(metadata, call)
+}
+
+const codes: ReadonlyMap<number, status> = new Map([
+  [401, status.UNAUTHENTICATED],
+  [403, status.PERMISSION_DENIED],
+])
+
+function refusalStatus({ answer, outcome }: RefusedCall) {
+  const { title } = JSON.parse(answer.body) as { readonly title: string }
+  const id = outcome?.decisionId ?? undefined
+  const metadata = new Metadata()
+  const at = answer.fields.indexOf('www-authenticate')
+  if (at >= 0) metadata.set('www-authenticate', answer.fields[at + 1] as string)
+  if (id !== undefined) metadata.set('quantum-ip-decision', id)
+  const details = id === undefined ? title : `${title} (decision ${id})`
+  return { code: codes.get(answer.status) ?? status.UNAVAILABLE, details, metadata }
+}
+
+/** How {@link grpcClientInterceptor} calls a service. */
+export interface GrpcClientOptions {
+  /** The service that is called: what the tokens are for. */
+  readonly audience: ServiceId
+  /** Tokens for it. */
+  readonly tokens: Pick<TokenPool, 'take'>
+  /** Sends the head with each token. Default: from the first call on that was refused for want of it. */
+  readonly staple?: boolean
+}
+
+/**
+ * An interceptor for clients of `@grpc/grpc-js`, one for each service that is called: attaches a token to each call, and the hint that one
+ * was attached. Without a token the call ends with `UNAVAILABLE` and is not sent.
+ */
+export function grpcClientInterceptor({ audience, tokens, staple = false }: GrpcClientOptions): Interceptor {
+  let isStapling = staple
+  const asked = (): void => {
+    isStapling = true
+  }
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start(metadata, listener, next) {
+        const attach = async (): Promise<void> => {
+          const issued = await tokens.take()
+          metadata.set(metadataNames.token, issued.token)
+          if (isStapling && issued.staple !== undefined) metadata.set(metadataNames.head, issued.staple)
+          const trace = metadata.get('tracestate').join(',')
+          metadata.set('tracestate', addTracestateHint(trace, audience))
+          next(metadata, listeningForChallenge(listener, asked))
+        }
+        attach().catch(() => {
+          const details = 'no token for this service could be had'
+          listener.onReceiveStatus({ code: status.UNAVAILABLE, details, metadata: new Metadata() })
+        })
+      },
+    })
+}
+
+function listeningForChallenge(listener: InterceptingListener, asked: () => void): InterceptingListener {
+  return {
+    onReceiveMetadata: (metadata) => listener.onReceiveMetadata(metadata),
+    onReceiveMessage: (message: unknown) => listener.onReceiveMessage(message),
+    onReceiveStatus(ended) {
+      const [challenge] = ended.metadata.get('www-authenticate')
+      if (typeof challenge === 'string' && readChallenge(challenge)?.head === 'required') asked()
+      listener.onReceiveStatus(ended)
+    },
+  }
+}

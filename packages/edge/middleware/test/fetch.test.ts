@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { tracestateHint } from '@quantum-ip/token'
+import { createTestAuthority } from '@quantum-ip/testkit'
+import { createServiceFetch } from '../src/fetch.ts'
+import { createQuantumIp } from '../src/index.ts'
+import { verified } from '../src/node-http.ts'
+import { portOf } from './support/scene.ts'
+
+async function listen(listener: RequestListener): Promise<{ url: string } & AsyncDisposable> {
+  const server = createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${portOf(server)}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** A pool over the test authority: each token once, as one-time tokens are. */
+async function openKit(kind: 'issue' | 'unlisted' = 'issue') {
+  const kit = await createTestAuthority()
+  const audience = kit.service('shop')
+  const verifier = kit.verifier()
+  await kit.publish()
+  let taken = 0
+  const tokens = {
+    take: () => {
+      taken++
+      return kit[kind]({ audience, oneTime: true })
+    },
+  }
+  const quantumIp = createQuantumIp({ service: audience, verifier, clock: kit.clock })
+  return { kit, audience, tokens, quantumIp, taken: () => taken }
+}
+
+test('attaches a token that the service takes, each time another, and the hint', async () => {
+  const { audience, tokens, quantumIp } = await openKit()
+  const hints: unknown[] = []
+  await using server = await listen((request, response) => {
+    hints.push(request.headers['tracestate'])
+    verified(quantumIp, (request, response) => response.end(request.quantumIp.identity))(request, response)
+  })
+  const call = createServiceFetch({ audience, tokens, origin: server.url })
+  for (let i = 0; i < 2; i++) {
+    const answer = await call(`${server.url}/cart`, { headers: { tracestate: 'a=b' } })
+    assert.equal(await answer.text(), 'spiffe://example.test/caller')
+  }
+  assert.deepEqual(
+    hints,
+    Array.from({ length: 2 }, () => `qip=${tracestateHint(audience)},a=b`),
+  )
+})
+
+test('answers a challenge for the head once, with the same token, its staple and the same body', async () => {
+  const { audience, tokens, quantumIp, taken } = await openKit('unlisted')
+  const asked: IncomingMessage[] = []
+  await using server = await listen((request, response) => {
+    asked.push(request)
+    const handler = verified(quantumIp, async (request, response) => response.end(await text(request)))
+    handler(request, response)
+  })
+  const call = createServiceFetch({ audience, tokens, origin: server.url })
+  const answer = await call(server.url, { method: 'POST', body: 'an order' })
+  assert.equal(await answer.text(), 'an order')
+  assert.equal(asked.length, 2)
+  assert.equal(taken(), 1)
+})
+
+test('does not send a stream again: whoever called gets the challenge', async () => {
+  const { audience, tokens, quantumIp } = await openKit('unlisted')
+  let asked = 0
+  await using server = await listen((request, response) => {
+    asked++
+    verified(quantumIp, (_request, response) => response.end())(request, response)
+  })
+  const call = createServiceFetch({ audience, tokens, origin: server.url })
+  const body = new Blob(['an order']).stream()
+  const answer = await call(server.url, { method: 'POST', body, duplex: 'half' })
+  assert.equal(answer.status, 401)
+  assert.match(answer.headers.get('www-authenticate') ?? '', /head="required"/)
+  assert.equal(asked, 1)
+})
+
+test('gives up after one retry', async () => {
+  const { audience, tokens } = await openKit('unlisted')
+  let asked = 0
+  await using server = await listen((_request, response) => {
+    asked++
+    response.setHeader('www-authenticate', 'Quantum-IP error="token_refused", head="required"')
+    response.statusCode = 401
+    response.end()
+  })
+  const answer = await createServiceFetch({ audience, tokens, origin: server.url })(server.url)
+  assert.equal(answer.status, 401)
+  assert.equal(asked, 2)
+})
+
+test('follows redirects: a new token at the same origin, none at another, and no credentials', async () => {
+  const { audience, tokens } = await openKit()
+  const there: IncomingMessage[] = []
+  await using other = await listen((request, response) => {
+    there.push(request)
+    response.end('there')
+  })
+  const here: IncomingMessage[] = []
+  await using server = await listen((request, response) => {
+    here.push(request)
+    const to = request.url === '/first' ? '/second' : `${other.url}/third`
+    response.writeHead(request.url === '/first' ? 307 : 302, { location: to }).end()
+  })
+  const call = createServiceFetch({ audience, tokens, origin: server.url })
+  const headers = { authorization: 'Bearer x', 'x-own': 'kept', tracestate: 'a=b', 'quantum-ip-head': 'x' }
+  const answer = await call(`${server.url}/first`, { method: 'POST', body: 'an order', headers })
+  assert.equal(await answer.text(), 'there')
+  const [first, second] = here.map(({ headers }) => headers['quantum-ip'])
+  assert.ok(first !== undefined && second !== undefined && first !== second)
+  const [third] = there
+  assert.equal(third?.method, 'GET')
+  assert.equal(third.headers['quantum-ip'], undefined)
+  assert.equal(third.headers['quantum-ip-head'], undefined)
+  assert.equal(third.headers['authorization'], undefined)
+  assert.equal(third.headers['tracestate'], 'a=b')
+  assert.equal(third.headers['x-own'], 'kept')
+})
+
+test('sends no token where redirects are not followed to, and ends in loops', async () => {
+  const { audience, tokens } = await openKit()
+  await using server = await listen((_request, response) => {
+    response.writeHead(302, { location: '/' }).end()
+  })
+  const call = createServiceFetch({ audience, tokens, origin: server.url })
+  assert.equal((await call(server.url, { redirect: 'manual' })).status, 302)
+  await assert.rejects(call(server.url, { redirect: 'error' }), TypeError)
+  await assert.rejects(call(server.url), /too many redirects/)
+})
+
+test('requests to other origins go out as they are', async () => {
+  const { audience, tokens, taken } = await openKit()
+  await using server = await listen((request, response) =>
+    response.end(String(request.headers['quantum-ip'])),
+  )
+  const call = createServiceFetch({ audience, tokens, origin: 'https://shop.example.test' })
+  assert.equal(await (await call(server.url)).text(), 'undefined')
+  assert.equal(taken(), 0)
+})
+
+test('rejects where no token can be had, and nothing is sent', async () => {
+  const { audience } = await openKit()
+  let asked = 0
+  await using server = await listen((_request, response) => {
+    asked++
+    response.end()
+  })
+  const failure = new Error('the authority is away')
+  const tokens = { take: () => Promise.reject(failure) }
+  await assert.rejects(createServiceFetch({ audience, tokens, origin: server.url })(server.url), failure)
+  assert.equal(asked, 0)
+})
+
+test('refuses plain HTTP to other machines unless it is asked for by name', async () => {
+  const { audience, tokens } = await openKit()
+  const origin = 'http://shop.example.test'
+  assert.throws(() => createServiceFetch({ audience, tokens, origin }), TypeError)
+  createServiceFetch({ audience, tokens, origin, plainHttp: 'anywhere' })
+})
