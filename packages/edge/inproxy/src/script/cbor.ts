@@ -61,10 +61,12 @@ export function readU32(cursor: Cursor): number {
 
 // The argument of a head of type `major` in its shortest form; no indefinite lengths, nothing above 2^53.
 function readHead(cursor: Cursor, major: number): number {
-  need(cursor, 1)
-  const byte = cursor.bytes[cursor.at] as number
+  const at = cursor.at
+  // Most heads are one byte that is there: in an interpreter each call counts.
+  if (at >= cursor.limit || at >= cursor.bytes.length) need(cursor, 1)
+  const byte = cursor.bytes[at] as number
   if ((byte & 0xe0) !== major) throw refusal('malformed')
-  cursor.at += 1
+  cursor.at = at + 1
   const info = byte & 0x1f
   if (info < 24) return info
   if (info === 24) return longerThan(bigEndian(cursor, 1), 23)

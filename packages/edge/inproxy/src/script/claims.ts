@@ -41,7 +41,7 @@ const trustDomainForm = /^spiffe:\/\/[a-z0-9._-]{1,255}$/
 const dotSegment = /\/\.{1,2}(?:\/|$)/
 
 function isServiceId(text: string): boolean {
-  return text.length <= 512 && serviceIdForm.test(text) && !dotSegment.test(text)
+  return serviceIdForm.test(text) && text.length <= 512 && (text.indexOf('/.') < 0 || !dotSegment.test(text))
 }
 
 /**
