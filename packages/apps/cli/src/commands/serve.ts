@@ -10,6 +10,7 @@ import { openAuthorityPart, type SharedParts } from '../up/authority-part.ts'
 import { openInstancePart } from '../up/instance-part.ts'
 import { openGatewayRole } from '../up/gateway-role.ts'
 import { openMemberLink } from '../up/member-link.ts'
+import { configOf } from '../up/point-role.ts'
 import { ProcessLevels } from '../up/process-levels.ts'
 import { ProcessTelemetry } from '../up/process-telemetry.ts'
 
@@ -20,16 +21,16 @@ interface ServeOptions extends OutputOptions {
   readonly instance?: string
 }
 
-const roles = ['authority', 'gateway'] as const
+const roles = ['authority', 'gateway', 'forward-auth'] as const
 
 /** `qip serve`: one role, as a process of its own. */
 export function serveCommand(run: Run): Command {
-  return newAnswer('serve', 'run one role: authority or gateway')
+  return newAnswer('serve', 'run one role: authority, gateway or forward-auth')
     .requiredOption('--role <role>', `one of ${roles.join(', ')}`)
     .option('--config <file>', 'the configuration', 'quantum-ip.yaml')
     .option(
       '--join-token-file <file>',
-      'with --role gateway: a join token of role `verifier`, for the first start',
+      'with --role gateway or forward-auth: a join token of role `verifier`, for the first start',
     )
     .option('--instance <name>', 'with --role authority: the name of this one of several on one database')
     .action((options: ServeOptions) => answer(run, options, (output) => serve(output, options)))
@@ -52,7 +53,7 @@ interface OpenedRole {
 }
 
 async function openRole(
-  config: Config,
+  whole: Config,
   options: ServeOptions,
   tell: (text: string) => void,
 ): Promise<OpenedRole> {
@@ -63,6 +64,7 @@ async function openRole(
       next: `use one of ${roles.join(', ')}`,
     })
   }
+  const config = options.role === 'forward-auth' ? configOf(whole, options.role) : whole
   await using opened = new AsyncDisposableStack()
   const telemetry = await ProcessTelemetry.open(config, `quantum-ip-${options.role as keyof typeof openers}`)
   // Closed last: it sends what the others tell while they stop.
@@ -70,14 +72,14 @@ async function openRole(
   const role = await open(config, options, { telemetry, onEvent: telemetry.lines(tell) })
   opened.defer(() => role.close())
   // Counts are read a last time while the part still runs.
-  const point = options.role === 'gateway' ? config.gateway.name : 'authority'
+  const point = options.role === 'authority' ? 'authority' : config.gateway.name
   const levels = await ProcessLevels.open(telemetry, config, point)
   opened.defer(() => levels.close())
   const closing = opened.move()
   return { url: role.url, close: () => closing.disposeAsync() }
 }
 
-const openers = { authority: serveAuthority, gateway: serveGateway }
+const openers = { authority: serveAuthority, gateway: serveGateway, 'forward-auth': serveGateway }
 
 function serveAuthority(config: Config, options: ServeOptions, shared: SharedParts): Promise<OpenedRole> {
   const isOneOfSeveral =
@@ -93,7 +95,13 @@ async function serveGateway(config: Config, options: ServeOptions, shared: Share
   await using opened = new AsyncDisposableStack()
   const link = await openMemberLink(config, joinToken)
   opened.defer(() => link.close())
-  const gateway = await openGatewayRole({ config, link, ...shared, ownAuthority: false })
+  const gateway = await openGatewayRole({
+    role: options.role === 'forward-auth' ? 'forward-auth' : 'gateway',
+    config,
+    link,
+    ...shared,
+    ownAuthority: false,
+  })
   opened.defer(() => gateway.close())
   const closing = opened.move()
   return { url: gateway.url, close: () => closing.disposeAsync() }

@@ -9,6 +9,8 @@ import { isObject } from './json.ts'
 import { askAuthority } from './authority.ts'
 import type { AuthorityOptions } from './authority-options.ts'
 import { findAuthority } from './find-authority.ts'
+import type { Config } from '@quantum-ip/http'
+import { configOf, pointRoles } from '../up/point-role.ts'
 import { pointSocket } from './point-socket.ts'
 
 /** The options of `qip explain`. */
@@ -67,15 +69,23 @@ async function pointAddress(
     return options.point.startsWith('unix:') ? `unix:${resolve(options.point.slice(5))}` : options.point
   }
   const { config } = await findAuthority(options)
-  // Threads of one gateway are called `<name>-<thread>` and answer on one socket.
-  if (config === undefined || (point !== config.gateway.name && !point.startsWith(`${config.gateway.name}-`)))
-    return undefined
-  const path = pointSocket(config)
+  const found = config && pointNamed(config, point)
+  if (found === undefined) return undefined
+  const path = pointSocket(found)
   const isThere = await stat(path).then(
     (found) => found.isSocket(),
     () => false,
   )
   return isThere ? `unix:${path}` : undefined
+}
+
+// Threads of one point are called `<name>-<thread>` and answer on one socket. `forward-auth-1` may be a thread, or a point of that name.
+function pointNamed(config: Config, point: string): Config | undefined {
+  const points = pointRoles.map((role) => configOf(config, role))
+  return (
+    points.find(({ gateway }) => point === gateway.name) ??
+    points.find(({ gateway }) => point.startsWith(`${gateway.name}-`))
+  )
 }
 
 type Known = Omit<FoundDecision, 'id' | 'source'>

@@ -33,6 +33,7 @@ gateway: { routes: [{ service: ${td}/a, upstream: https://127.0.0.1:1, upstreamC
   const nobody = { url: 'http://127.0.0.1:1', request: refuse, stream: refuse }
   const session = { ...nobody, transport: nobody }
   const opening = openGatewayPart({
+    role: 'gateway',
     config,
     session: session as unknown as Session,
     pins: { thumbprints: ['a'.repeat(43)], threshold: 1 },

@@ -9,12 +9,10 @@ import {
   type TrustFollowerOptions,
 } from '@quantum-ip/client'
 import {
-  type Gateway,
   type GatewayOptions,
   type GatewayRoute,
   type ListenerOptions,
   type ListenerTls,
-  openGateway,
 } from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type GatewayTlsConfig, type RouteConfig } from '@quantum-ip/http'
 import type { DeferredChecks } from '@quantum-ip/point'
@@ -32,11 +30,14 @@ import type { Verifier } from '@quantum-ip/verifier'
 import { openVerifier } from './gateway-verifier.ts'
 import { PolicyPart } from './policy-part.ts'
 import { probeOptions } from './probe-options.ts'
+import { openPointServer, type PointRole, type PointServer } from './point-role.ts'
 import { openOutboxPart } from './outbox-part.ts'
 import { openReplayPart, type ReplayPart } from './replay-part.ts'
 
 /** What a gateway is opened with, besides its configuration. */
 export interface GatewayPartOptions {
+  /** Which point it is; `config` is that of the point. */
+  readonly role: PointRole
   readonly config: Config
   /** A session of the role `verifier`. */
   readonly session: Session
@@ -60,7 +61,7 @@ export interface GatewayPartOptions {
 
 /** A running gateway with its verifier and its records. */
 export interface GatewayPart {
-  readonly gateway: Gateway
+  readonly gateway: PointServer
   readonly verifier: Verifier
   readonly follower: TrustFollower
   readonly decisions: DecisionLog
@@ -115,7 +116,7 @@ async function openWith(
   opened.defer(() => asked.close())
   const load = openLoadPart(options)
   opened.defer(() => load.close())
-  const gateway = await openGateway({
+  const gateway = await openPointServer(options.role, config, {
     ...(await gatewayOptions(options, { store, verifier, decisions, policies })),
     ...load.gateway,
     ...outbox.gateway,

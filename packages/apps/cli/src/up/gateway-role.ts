@@ -12,6 +12,7 @@ import { pointSocket } from '../lib/point-socket.ts'
 import { openAdminServer } from './admin-server.ts'
 import { openMetricsServer } from './metrics-server.ts'
 import type { ProcessTelemetry } from './process-telemetry.ts'
+import type { PointRole } from './point-role.ts'
 import { openGatewayThreads } from './gateway-threads.ts'
 import { readPolicies } from './read-policies.ts'
 import { readyChecks } from './ready-checks.ts'
@@ -28,6 +29,8 @@ export interface GatewayLink {
 
 /** What a gateway is run with. */
 export interface GatewayRoleOptions {
+  /** Which point it is; `config` is that of the point. */
+  readonly role: PointRole
   readonly config: Config
   readonly link: GatewayLink
   readonly telemetry: ProcessTelemetry
@@ -100,7 +103,7 @@ async function findPolicy(
 }
 
 async function openThreads(
-  { config, link, telemetry, ownAuthority, onEvent }: GatewayRoleOptions,
+  { role, config, link, telemetry, ownAuthority, onEvent }: GatewayRoleOptions,
   policies: ReadonlyMap<string, CompiledPolicy>,
 ): Promise<RunningGateway> {
   const replayMemory = allocateReplayMemory({ bytes: config.replay.bytesMax, startedMs: Date.now() })
@@ -108,7 +111,7 @@ async function openThreads(
   const loadMemory = allocateLoadMemory({ threads })
   const onTelemetry = (batch: TelemetryBatch): void => telemetry.take(batch)
   const { pins } = link
-  const shared = { config, pins, replayMemory, loadMemory, ownAuthority, onEvent, onTelemetry }
+  const shared = { role, config, pins, replayMemory, loadMemory, ownAuthority, onEvent, onTelemetry }
   if (threads === 1) {
     return openGatewayHere({
       ...shared,

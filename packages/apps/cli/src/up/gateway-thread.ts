@@ -8,6 +8,7 @@ import type { RootPins } from '@quantum-ip/trust'
 import type { JsonObject } from '@quantum-ip/base'
 import { CliError } from '../cli-errors.ts'
 import { type GatewayPart, openGatewayPart } from './gateway-part.ts'
+import type { PointRole } from './point-role.ts'
 import { readPolicies } from './read-policies.ts'
 import { registerMetrics } from './register-metrics.ts'
 import { findIn, newestIn, statusOf, urlOf } from './running-gateway.ts'
@@ -20,6 +21,7 @@ export interface CarriedAdmission {
 
 /** What a thread is started with. */
 export interface GatewayThreadData {
+  readonly role: PointRole
   readonly config: Config
   readonly authority: { readonly url: string; readonly ca: string | undefined }
   readonly admitted: CarriedAdmission
@@ -77,7 +79,7 @@ function arrived({ admission, key }: CarriedAdmission): Admission {
 }
 
 async function open(): Promise<GatewayPart> {
-  const { config, authority, pins, replayMemory, loadMemory, thread, ownAuthority } = data
+  const { role, config, authority, pins, replayMemory, loadMemory, thread, ownAuthority } = data
   const transport = openTransport({
     url: authority.url,
     ...(authority.ca !== undefined && { ca: authority.ca }),
@@ -93,6 +95,7 @@ async function open(): Promise<GatewayPart> {
   })
   const metrics = registerMetrics(config)
   const part = await openGatewayPart({
+    role,
     config,
     session,
     pins,

@@ -35,7 +35,14 @@ export async function openNode(config: Config, tell: (text: string) => void): Pr
     }
     const link = await linkTo(authority, config)
     opened.push(link)
-    const gateway = await openGatewayRole({ config, link, telemetry, ownAuthority: true, onEvent })
+    const gateway = await openGatewayRole({
+      role: 'gateway',
+      config,
+      link,
+      telemetry,
+      ownAuthority: true,
+      onEvent,
+    })
     opened.push(gateway)
     opened.push(await ProcessLevels.open(telemetry, config, config.gateway.name))
     await readyToJudge(authority, gateway)

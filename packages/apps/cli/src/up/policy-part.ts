@@ -8,7 +8,7 @@ import {
   type Session,
   type TrustFollower,
 } from '@quantum-ip/client'
-import type { Gateway } from '@quantum-ip/enforce'
+import type { PointServer } from './point-role.ts'
 import type { WatchedRequest } from '@quantum-ip/point'
 import { type Config, readYaml } from '@quantum-ip/http'
 import {
@@ -47,7 +47,7 @@ export class PolicyPart implements AsyncDisposable {
   readonly #tallies = new Map<string, PolicyTally>()
   #follower: PolicyFollower | undefined
   #reports: AsyncDisposable | undefined
-  #gateway: Pick<Gateway, 'usePolicies'> | undefined
+  #gateway: Pick<PointServer, 'usePolicies'> | undefined
 
   private constructor(options: PolicyPartOptions) {
     this.#options = options
@@ -77,7 +77,7 @@ export class PolicyPart implements AsyncDisposable {
   }
 
   /** From now on changes go to this gateway. */
-  use(gateway: Pick<Gateway, 'usePolicies'>): void {
+  use(gateway: Pick<PointServer, 'usePolicies'>): void {
     this.#gateway = gateway
     gateway.usePolicies(this.active, this.candidates)
   }

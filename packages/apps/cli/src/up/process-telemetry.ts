@@ -17,7 +17,11 @@ import { readText } from '../lib/files.ts'
 import { registerMetrics } from './register-metrics.ts'
 
 /** Which part of Quantum IP a process is: `service.name` of what it sends. */
-export type ProcessRole = 'quantum-ip' | 'quantum-ip-authority' | 'quantum-ip-gateway'
+export type ProcessRole =
+  | 'quantum-ip'
+  | 'quantum-ip-authority'
+  | 'quantum-ip-gateway'
+  | 'quantum-ip-forward-auth'
 
 interface Sending {
   readonly otlp: Otlp

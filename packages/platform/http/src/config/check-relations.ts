@@ -18,6 +18,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkAdmission(config),
     ...checkRoutes(config),
     ...checkListeners(config),
+    ...checkForwardAuth(config),
     ...checkTimes(config),
     ...checkPins(config),
     ...checkStore(config),
@@ -96,24 +97,33 @@ function patternInDomain(config: Config, path: Path, pattern: string): ConfigFau
   ]
 }
 
+type CheckedRoute = Pick<RouteConfig, 'match' | 'service' | 'exempt'>
+
 function checkRoutes(config: Config): ConfigFault[] {
+  return [
+    ...checkRoutesOf(config, 'gateway', config.gateway.routes),
+    ...checkRoutesOf(config, 'forwardAuth', config.forwardAuth.routes),
+  ]
+}
+
+function checkRoutesOf(config: Config, section: string, routes: readonly CheckedRoute[]): ConfigFault[] {
   const declared = new Set(config.services.map(({ id }) => id))
   const first = new Map<string, number>()
   const faults: ConfigFault[] = []
-  for (const [index, route] of config.gateway.routes.entries()) {
-    const path = ['gateway', 'routes', index]
+  for (const [index, route] of routes.entries()) {
+    const path = [section, 'routes', index]
     faults.push(...checkRouteService(config, { route, path, declared }))
     const key = matchKey(route)
     const before = first.get(key)
     if (before === undefined) first.set(key, index)
-    else faults.push({ path, reason: `never reached: gateway.routes[${before}] takes the same requests` })
+    else faults.push({ path, reason: `never reached: ${section}.routes[${before}] takes the same requests` })
     faults.push(...checkExempt(route, path))
   }
   return faults
 }
 
 interface RoutePlace {
-  readonly route: RouteConfig
+  readonly route: CheckedRoute
   readonly path: Path
   readonly declared: ReadonlySet<string>
 }
@@ -126,7 +136,7 @@ function checkRouteService(config: Config, { route, path, declared }: RoutePlace
   return [{ path: here, reason: 'this service is not listed under `services`', next }]
 }
 
-function matchKey({ match }: RouteConfig): string {
+function matchKey({ match }: CheckedRoute): string {
   return JSON.stringify([
     match.host,
     match.path,
@@ -134,7 +144,7 @@ function matchKey({ match }: RouteConfig): string {
   ])
 }
 
-function checkExempt({ match, exempt }: RouteConfig, path: Path): ConfigFault[] {
+function checkExempt({ match, exempt }: CheckedRoute, path: Path): ConfigFault[] {
   const prefix = match.path.endsWith('/') ? match.path : `${match.path}/`
   return exempt.flatMap((row, i) =>
     row.path === match.path || row.path.startsWith(prefix)
@@ -184,6 +194,25 @@ function checkListeners({ authority, gateway, store, telemetry }: Config): Confi
     if (own !== undefined && own.port !== 0 && own.port === taken.port && own.host === taken.host) {
       faults.push({ path: ['telemetry', 'listen'], reason: `the same address as \`${name}.listen\`` })
     }
+  }
+  return faults
+}
+
+function checkForwardAuth({ forwardAuth, gateway }: Config): ConfigFault[] {
+  const { listen, peers, routes, name } = forwardAuth
+  const faults: ConfigFault[] = []
+  if (peers === undefined && !isLoopback(listen.host)) {
+    faults.push({
+      path: ['forwardAuth', 'listen'],
+      reason: 'only this machine may ask, by default',
+      next: 'name the proxies that may, in `forwardAuth.peers`',
+    })
+  }
+  if (routes.length > 0 && name === gateway.name) {
+    faults.push({
+      path: ['forwardAuth', 'name'],
+      reason: 'the same name as `gateway.name`: their decision IDs could not be told apart',
+    })
   }
   return faults
 }

@@ -13,6 +13,7 @@ export function checkShape(value: JsonObject): readonly ConfigFault[] {
     ...checkTls(value['mirror'], ['mirror', 'tls']),
     ...checkCustodyShape(value['custody']),
     ...checkTls(value['gateway'], ['gateway', 'tls']),
+    ...checkTls(value['forwardAuth'], ['forwardAuth', 'tls']),
     ...checkTls(value['authority'], ['authority', 'tls']),
     ...checkReplayShape(value),
     ...checkPoliciesShape(value['policies']),

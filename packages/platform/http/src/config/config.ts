@@ -1,5 +1,6 @@
 import type { PoliciesConfig } from './config-policies.ts'
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
+import type { ForwardAuthConfig } from './config-forward-auth.ts'
 import type { DecisionsConfig } from './config-decisions.ts'
 import type { CustodyConfig } from './config-custody.ts'
 import type { ClientCertificateConfig, ReplayConfig, RetriesConfig } from './config-replay.ts'
@@ -21,6 +22,7 @@ export interface Config {
   readonly admission: AdmissionConfig
   readonly services: readonly ServiceConfig[]
   readonly gateway: GatewayConfig
+  readonly forwardAuth: ForwardAuthConfig
   readonly authority: AuthorityConfig
   readonly ledger: LedgerConfig
   readonly mirror: MirrorConfig

@@ -91,6 +91,15 @@ const defaults: Config = {
     retries: { proxies: [], requestIdField: 'x-request-id' },
     routes: [],
   },
+  forwardAuth: {
+    name: 'forward-auth',
+    listen: { host: '127.0.0.1', port: 8_460 },
+    tls: undefined,
+    threads: 1,
+    detail: 'public',
+    peers: undefined,
+    routes: [],
+  },
   authority: {
     listen: { host: '127.0.0.1', port: 7_600 },
     tls: undefined,

@@ -5,7 +5,6 @@ import type {
   AuthorityConfig,
   Config,
   DetectionConfig,
-  ExemptConfig,
   GatewayConfig,
   GatewayTlsConfig,
   InstanceConfig,
@@ -24,6 +23,7 @@ import type { MirrorConfig } from './config-ledger.ts'
 import { resolveDecisions } from './resolve-decisions.ts'
 import { resolvePolicies } from './resolve-policies.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
+import { resolveForwardAuth, resolveRouteTerms } from './resolve-forward-auth.ts'
 import { resolveOtlp } from './resolve-otlp.ts'
 import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
 import type { CustodyConfig, KeyServiceConfig } from './config-custody.ts'
@@ -47,6 +47,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     admission: admission(root.section('admission')),
     services: root.sections('services').map(service),
     gateway: gateway(root.section('gateway')),
+    forwardAuth: resolveForwardAuth(root.section('forwardAuth'), tls),
     authority: authority(root.section('authority')),
     ledger: resolveLedger(root.section('ledger')),
     mirror: mirror(root.section('mirror')),
@@ -277,23 +278,11 @@ function overload(at: Section): OverloadConfig {
 }
 
 function route(at: Section): RouteConfig {
-  const match = at.section('match')
   return {
-    match: {
-      host: match.optionalText('host'),
-      path: match.text('path'),
-      methods: match.optionalTexts('methods'),
-    },
-    service: at.text('service'),
+    ...resolveRouteTerms(at),
     upstream: at.text('upstream').replace(/\/$/, ''),
     upstreamCaFile: at.optionalPath('upstreamCaFile'),
     quarantineUpstream: at.optionalOrigin('quarantineUpstream'),
-    policy: at.optionalText('policy'),
-    forwardToken: at.flag('forwardToken'),
-    standalone: at.flag('standalone'),
-    exempt: at
-      .sections('exempt')
-      .map((row): ExemptConfig => ({ path: row.text('path'), methods: row.optionalTexts('methods') })),
   }
 }
 

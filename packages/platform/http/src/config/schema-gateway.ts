@@ -30,7 +30,8 @@ const methods = list(choice(words.method, {}), {
   absent: true,
 })
 
-const match = Type.Object(
+/** Which requests a route takes. */
+export const match = Type.Object(
   {
     host: Type.Optional(
       form({
@@ -47,10 +48,14 @@ const match = Type.Object(
   { additionalProperties: false, description: 'which requests this route takes', default: {} },
 )
 
-const exempt = list(item({ path: form({ ...pathForm, description: 'the whole path' }) }, { methods }), {
-  description: 'requests that pass without a token: health checks, ACME, CORS preflight',
-  maxItems: 100,
-})
+/** Requests of a route that pass without a token. */
+export const exempt = list(
+  item({ path: form({ ...pathForm, description: 'the whole path' }) }, { methods }),
+  {
+    description: 'requests that pass without a token: health checks, ACME, CORS preflight',
+    maxItems: 100,
+  },
+)
 
 const route = item(
   {

@@ -8,6 +8,7 @@ export const words = {
   keyExchange: ['preferred', 'required'],
   unanchored: ['audit', 'reject', 'accept'],
   onProof: ['revoke', 'event'],
+  forwardQuarantine: ['limited', 'routed'],
   scope: ['single', 'instance', 'shared'],
   onUnavailable: ['reject', 'local'],
   clientCertificate: ['optional', 'required'],

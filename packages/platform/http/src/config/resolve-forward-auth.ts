@@ -1,0 +1,43 @@
+import type { ExemptConfig, RouteConfig, TlsConfig } from './config.ts'
+import type { ForwardAuthConfig } from './config-forward-auth.ts'
+import type { Section } from './section.ts'
+
+/** The typed section `forwardAuth`. */
+export function resolveForwardAuth(
+  at: Section,
+  tls: (at: Section | undefined) => TlsConfig | undefined,
+): ForwardAuthConfig {
+  return {
+    name: at.text('name'),
+    listen: at.listen('listen'),
+    tls: tls(at.optionalSection('tls')),
+    threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
+    detail: at.word('detail', 'detail'),
+    peers: at.optionalTexts('peers'),
+    routes: at.sections('routes').map((row) => ({
+      ...resolveRouteTerms(row),
+      quarantine: row.word('quarantine', 'forwardQuarantine'),
+    })),
+  }
+}
+
+/** What routes of every point have. */
+export function resolveRouteTerms(
+  at: Section,
+): Pick<RouteConfig, 'match' | 'service' | 'policy' | 'forwardToken' | 'standalone' | 'exempt'> {
+  const match = at.section('match')
+  return {
+    match: {
+      host: match.optionalText('host'),
+      path: match.text('path'),
+      methods: match.optionalTexts('methods'),
+    },
+    service: at.text('service'),
+    policy: at.optionalText('policy'),
+    forwardToken: at.flag('forwardToken'),
+    standalone: at.flag('standalone'),
+    exempt: at
+      .sections('exempt')
+      .map((row): ExemptConfig => ({ path: row.text('path'), methods: row.optionalTexts('methods') })),
+  }
+}
