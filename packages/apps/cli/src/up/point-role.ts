@@ -15,19 +15,25 @@ export type PointRole = (typeof pointRoles)[number]
 export function configOf(config: Config, role: PointRole): Config {
   if (role === 'gateway') return config
   const { name, listen, tls, threads, detail, routes } = config.forwardAuth
-  const nowhere = { upstream: '', upstreamCaFile: undefined, quarantineUpstream: undefined }
   return {
     ...config,
     gateway: {
       ...config.gateway,
-      ...{ name, listen, threads, detail },
+      name,
+      listen,
+      threads,
+      detail,
       tls: tls && { ...tls, client: undefined },
       probes: false,
       retries: { ...config.gateway.retries, proxies: [] },
-      // Where requests go is the proxy's business.
-      routes: routes.map((route) => ({ ...route, ...nowhere })),
+      routes: routes.map(goesNowhere),
     },
   }
+}
+
+// Where requests go is the proxy's business.
+function goesNowhere(route: Config['forwardAuth']['routes'][number]): Config['gateway']['routes'][number] {
+  return { ...route, upstream: '', upstreamCaFile: undefined, quarantineUpstream: undefined }
 }
 
 /** What a point needs of a server. */
