@@ -23,7 +23,8 @@ export function guardNode(
 ): void {
   const judged = quantumIp.judge(readNodeRequest(exchange.request, quantumIp, exchange.target))
   if (!(judged instanceof Promise)) act(exchange, judged, passed)
-  else judged.then((settled) => act(exchange, settled, passed)).catch(() => exchange.request.destroy())
+  // What a handler throws is as loud here as it is where nothing had to be waited for: nothing of it is caught.
+  else void judged.then((settled) => act(exchange, settled, passed))
 }
 
 function act(
