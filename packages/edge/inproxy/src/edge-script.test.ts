@@ -9,7 +9,7 @@ for (const kind of ['nginx', 'worker'] as const) {
       ([, name]) => name,
     )
     assert.equal(names.length, new Set(names).size, names.join(' '))
-    assert.doesNotMatch(text, /^import |^export (?:function|const|interface|type)/m)
+    assert.doesNotMatch(text, /^import |^export (?:function|const|class|interface|type)/m)
     // What is no plain JavaScript does not load.
     const loaded = await import(`data:text/javascript,${encodeURIComponent(text)}`)
     assert.equal(typeof (kind === 'nginx' ? loaded.default.decide : loaded.createEdgeHandler), 'function')

@@ -47,7 +47,7 @@ function readModule(name: string): string {
 function withoutModules(text: string): string {
   return text
     .replaceAll(/^import\s[^']*'[^']*';?\n/gm, '')
-    .replaceAll(/^export (?=(?:async )?function|const)/gm, '')
+    .replaceAll(/^export (?=(?:async )?function|const|class)/gm, '')
     .replaceAll(/^export \{\s*\};?\n/gm, '')
     .replaceAll(/[ \t]+$/gm, '')
     .replaceAll(/\n{3,}/g, '\n\n')
