@@ -113,8 +113,28 @@ export function openCaddy(caddy: Component, config: (port: number) => string): P
   }))
 }
 
+/** Starts Envoy with a whole configuration. */
+export function openEnvoyConfig(envoy: Component, config: (port: number) => string): Promise<RealProxy> {
+  return openProxy(envoy, {}, (folder, port) => ({
+    config: config(port),
+    args: [
+      '--config-path',
+      join(folder, 'config.yaml'),
+      '--concurrency',
+      '1',
+      '--log-level',
+      'error',
+      '--use-dynamic-base-id',
+    ],
+    pidFile: undefined,
+    name: 'config.yaml',
+  }))
+}
+
 interface Start {
   readonly config: string
+  /** The name of its file. Default `config`. */
+  readonly name?: string
   readonly args: readonly string[]
   readonly pidFile: string | undefined
 }
@@ -128,8 +148,8 @@ async function openProxy(
   try {
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
     const port = await freePort()
-    const { config, args, pidFile } = plan(folder, port)
-    await writeFile(join(folder, 'config'), config)
+    const { config, args, pidFile, name = 'config' } = plan(folder, port)
+    await writeFile(join(folder, name), config)
     const isReady = async (): Promise<boolean> =>
       (pidFile === undefined || (await readFile(pidFile, 'utf8').catch(() => '')) !== '') &&
       (await answers(port))

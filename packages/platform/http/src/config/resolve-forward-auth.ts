@@ -1,5 +1,5 @@
 import type { ExemptConfig, RouteConfig, TlsConfig } from './config.ts'
-import type { ForwardAuthConfig } from './config-forward-auth.ts'
+import type { ForwardAuthConfig, ForwardRouteConfig } from './config-forward-auth.ts'
 import type { Section } from './section.ts'
 
 /** The typed section `forwardAuth`. */
@@ -14,11 +14,12 @@ export function resolveForwardAuth(
     threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
     detail: at.word('detail', 'detail'),
     peers: at.optionalTexts('peers'),
-    routes: at.sections('routes').map((row) => ({
-      ...resolveRouteTerms(row),
-      quarantine: row.word('quarantine', 'forwardQuarantine'),
-    })),
+    routes: at.sections('routes').map(route),
   }
+}
+
+function route(at: Section): ForwardRouteConfig {
+  return { ...resolveRouteTerms(at), quarantine: at.word('quarantine', 'forwardQuarantine') }
 }
 
 /** What routes of every point have. */
