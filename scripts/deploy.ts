@@ -63,9 +63,14 @@ function alertsPage(): string {
 
 /** The files, by their path in the repository. */
 export function deployFiles(runbooks = defaultRunbooks): ReadonlyMap<string, string> {
+  const recording = yaml({ groups: recordingGroups })
+  const alerting = yaml({ groups: alertingGroups(runbooks) })
   return new Map([
-    ['deploy/prometheus/recording.rules.yaml', yaml({ groups: recordingGroups })],
-    ['deploy/prometheus/alerting.rules.yaml', yaml({ groups: alertingGroups(runbooks) })],
+    ['deploy/prometheus/recording.rules.yaml', recording],
+    ['deploy/prometheus/alerting.rules.yaml', alerting],
+    // A chart can only read what lies within it.
+    ['deploy/helm/quantum-ip/files/recording.rules.yaml', recording],
+    ['deploy/helm/quantum-ip/files/alerting.rules.yaml', alerting],
     ['deploy/prometheus/alerts.test.yaml', yaml(ruleTestFile())],
     ...dashboards.map(
       (spec) =>

@@ -47,6 +47,9 @@ const components = {
     version: '--version',
   },
   tar: { package: 'tar', version: '--version' },
+  'systemd-analyze': { package: 'systemd', version: '--version' },
+  'docker-compose': { package: 'docker-compose', version: '--version' },
+  helm: { module: 'helm.sh/helm/v3/cmd/helm@v3.22.0', path: 'helm', version: 'version' },
   opa: { module: 'github.com/open-policy-agent/opa@v1.22.2', path: 'opa', version: 'version' },
   // A Collector of OpenTelemetry with a trace store in memory. Its `go.mod` has a replacement, so that `go install` refuses it.
   jaeger: {
