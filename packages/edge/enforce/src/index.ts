@@ -1,3 +1,13 @@
+export { type FlowGateway, openFlowGateway } from './flow/flow-gateway.ts'
+export {
+  type FlowAddress,
+  type FlowGatewayOptions,
+  type FlowObserver,
+  type FlowRefusal,
+  type FlowRoute,
+  type FlowTimeouts,
+  flowTimeouts,
+} from './flow/flow-gateway-options.ts'
 export { type FlowIdentity, type VerifiedFlow, flowTlvs, readFlowIdentity } from './flow/flow-identity.ts'
 export { type ProxyHeaderParts, formatProxyHeader } from './flow/format-proxy-header.ts'
 export { type ProxyRefusal, type ReadProxyHeader, readProxyHeader } from './flow/parse-proxy-header.ts'
