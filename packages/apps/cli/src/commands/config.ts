@@ -81,12 +81,16 @@ async function policyFaults({ policies, gateway }: Config, file: string): Promis
   }
   // A file that is wrong may be the one that a route names.
   if (faults.length > 0) return faults
-  for (const [at, { policy }] of gateway.routes.entries()) {
+  const named = [
+    ...gateway.routes.map(({ policy }, at) => ({ policy, where: `gateway.routes[${at}]` })),
+    ...gateway.flows.map(({ policy }, at) => ({ policy, where: `gateway.flows[${at}]` })),
+  ]
+  for (const { policy, where } of named) {
     if (policy === undefined || names.has(policy)) continue
     faults.push(
       malformed(
         file,
-        `gateway.routes[${at}] names the policy \`${policy}\`, which neither a file of \`policies.files\` holds nor \`policies.authority\` names`,
+        `${where} names the policy \`${policy}\`, which neither a file of \`policies.files\` holds nor \`policies.authority\` names`,
       ),
     )
   }

@@ -115,7 +115,8 @@ async function goThrough(
 }
 
 async function configuredPoint(config: Config | undefined): Promise<string | undefined> {
-  if (config === undefined || config.gateway.routes.length === 0) return undefined
+  if (config === undefined || config.gateway.routes.length + config.gateway.flows.length === 0)
+    return undefined
   const path = pointSocket(config)
   const isThere = await stat(path).then(
     (found) => found.isSocket(),

@@ -43,7 +43,7 @@ export function deepModeOf({ attestations }: Config, service: string): DeepMode 
 
 /** The largest share of deep checks before the answer among the services of this gateway, as it is at the moment. */
 export function samplingRatio(config: Config, { share }: Pick<Alertness, 'share'>): number {
-  const ratios = config.gateway.routes.map(({ service }) => {
+  const ratios = [...config.gateway.routes, ...config.gateway.flows].map(({ service }) => {
     const mode = deepModeOf(config, service)
     if (mode === 'always' || mode === 'never') return mode === 'always' ? 1 : 0
     return Math.max(share, mode === 'deferred' ? 0 : mode.sample)

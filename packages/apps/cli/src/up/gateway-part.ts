@@ -22,6 +22,7 @@ import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
 import { type DecisionPart, openDecisionPart } from './decision-part.ts'
+import { openFlowPart } from './flow-part.ts'
 import { openEnginesPart } from './engines-part.ts'
 import { tellFollower } from './follower-text.ts'
 import { openLoadPart } from './load-part.ts'
@@ -116,7 +117,7 @@ async function openWith(
   opened.defer(() => asked.close())
   const load = openLoadPart(options)
   opened.defer(() => load.close())
-  const gateway = await openPointServer(options.role, config, {
+  const asOpened: GatewayOptions = {
     ...(await gatewayOptions(options, { store, verifier, decisions, policies })),
     ...load.gateway,
     ...outbox.gateway,
@@ -124,9 +125,8 @@ async function openWith(
     ...(config.gateway.probes && { probes: probeOptions(options, { follower, verifier }) }),
     deferred: (request) => deferred.add(request),
     incident: () => alertness.incident,
-  })
-  opened.defer(() => gateway.close())
-  policies.use(gateway)
+  }
+  const gateway = await openEntrances(options, asOpened, { opened, policies })
   const setGauges = gaugesOf(metrics, { verifier, follower, store })
   return {
     gateway,
@@ -145,6 +145,30 @@ async function openWith(
       load.refresh()
     },
   }
+}
+
+/** Opens what requests and flows come in by, and hands policies to both. */
+async function openEntrances(
+  options: GatewayPartOptions,
+  asOpened: GatewayOptions,
+  { opened, policies }: { readonly opened: AsyncDisposableStack; readonly policies: PolicyPart },
+): Promise<PointServer> {
+  const { role, config } = options
+  const gateway = await openPointServer(role, config, asOpened)
+  opened.defer(() => gateway.close())
+  if (role !== 'gateway' || config.gateway.flows.length === 0) {
+    policies.use(gateway)
+    return gateway
+  }
+  const flows = await openFlowPart(options, asOpened)
+  opened.defer(() => flows.close())
+  policies.use({
+    usePolicies(...taken) {
+      gateway.usePolicies(...taken)
+      flows.usePolicies(...taken)
+    },
+  })
+  return gateway
 }
 
 /** What the trust follower of a gateway needs. */

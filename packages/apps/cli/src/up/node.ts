@@ -29,7 +29,7 @@ export async function openNode(config: Config, tell: (text: string) => void): Pr
   try {
     const authority = await openAuthorityPart(config, { telemetry, onEvent })
     opened.push(authority)
-    if (config.gateway.routes.length === 0) {
+    if (config.gateway.routes.length + config.gateway.flows.length === 0) {
       opened.push(await ProcessLevels.open(telemetry, config, 'authority'))
       return { config, authority, gateway: undefined, close }
     }

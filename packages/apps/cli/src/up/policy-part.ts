@@ -171,7 +171,8 @@ export class PolicyPart implements AsyncDisposable {
 
   #showVersion(name: string, { identity }: CompiledPolicy): void {
     // Of others there is no series: no route of this gateway has them.
-    if (!this.#options.config.gateway.routes.some(({ policy }) => policy === name)) return
+    const { routes, flows } = this.#options.config.gateway
+    if (![...routes, ...flows].some(({ policy }) => policy === name)) return
     const gauge = this.#options.metrics.gauge('policy_version')
     gauge.set(gauge.places(0)(name), identity.version)
   }

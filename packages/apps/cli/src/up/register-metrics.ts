@@ -10,7 +10,9 @@ import {
 
 /** The metrics of a process with authority and gateway: the same layout in each of its threads. */
 export function registerMetrics(config: Config): Metrics {
-  const policies = config.gateway.routes.flatMap(({ policy }) => (policy === undefined ? [] : [policy]))
+  const policies = [...config.gateway.routes, ...config.gateway.flows].flatMap(({ policy }) =>
+    policy === undefined ? [] : [policy],
+  )
   const metrics = new Metrics({
     seriesMax: config.telemetry.seriesMax,
     metrics: [

@@ -60,6 +60,10 @@ export async function openFlowUpstream(): Promise<FlowUpstream> {
   }
 }
 
+function loopback(port: number): { host: string; port: number } {
+  return { host: '127.0.0.1', port }
+}
+
 /** A flow gateway before an upstream, with a trust domain of its own and a reference token for `web`. */
 export interface FlowScene extends AsyncDisposable {
   readonly domain: TestDomain
@@ -107,7 +111,6 @@ export async function openFlowScene({ flow, policy, ...rest }: FlowSceneOptions 
     sink,
     sampleRatio: 1,
   })
-  const loopback = (port: number): { host: string; port: number } => ({ host: '127.0.0.1', port })
   const gateway = await openFlowGateway({
     point: 'edge-1',
     clock: domain.clock,
@@ -174,21 +177,17 @@ export async function openFlowClient(
     heard.resolve()
     heard = Promise.withResolvers()
   }
-  let isClosed = false
   socket.on('error', () => {})
   socket.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1')
     tell()
   })
   socket.on('end', () => socket.end())
-  socket.on('close', () => {
-    isClosed = true
-    tell()
-  })
+  socket.on('close', tell)
   await once(socket, 'connect')
   for (const part of parts) socket.write(part)
   const until = async (done: () => boolean): Promise<string> => {
-    while (!done() && !isClosed) await heard.promise
+    while (!done() && !socket.closed) await heard.promise
     return text
   }
   return {

@@ -6,6 +6,7 @@ import { checkBeyond } from './check-ledger.ts'
 import type { Config, RouteConfig } from './config.ts'
 import { checkEngines } from './check-policies.ts'
 import { checkOtlp } from './check-otlp.ts'
+import { checkFlows } from './check-flows.ts'
 import { checkReplay } from './check-replay.ts'
 import type { ConfigFault } from './fault.ts'
 import { isLoopback } from './units.ts'
@@ -17,6 +18,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkDeepChecks(config),
     ...checkAdmission(config),
     ...checkRoutes(config),
+    ...checkFlows(config),
     ...checkListeners(config),
     ...checkForwardAuth(config),
     ...checkTimes(config),

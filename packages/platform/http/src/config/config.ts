@@ -1,6 +1,7 @@
 import type { PoliciesConfig } from './config-policies.ts'
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
 import type { ForwardAuthConfig } from './config-forward-auth.ts'
+import type { FlowConfig } from './config-flows.ts'
 import type { DecisionsConfig } from './config-decisions.ts'
 import type { CustodyConfig } from './config-custody.ts'
 import type { ClientCertificateConfig, ReplayConfig, RetriesConfig } from './config-replay.ts'
@@ -188,6 +189,7 @@ export interface GatewayConfig {
   readonly limits: GatewayLimitsConfig
   readonly retries: RetriesConfig
   readonly routes: readonly RouteConfig[]
+  readonly flows: readonly FlowConfig[]
 }
 
 /** What quarantined requests get, where a route has no quarantine upstream. */

@@ -90,6 +90,7 @@ const defaults: Config = {
     },
     retries: { proxies: [], requestIdField: 'x-request-id' },
     routes: [],
+    flows: [],
   },
   forwardAuth: {
     name: 'forward-auth',

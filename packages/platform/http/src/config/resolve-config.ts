@@ -20,6 +20,7 @@ import type {
   TrustConfig,
 } from './config.ts'
 import type { MirrorConfig } from './config-ledger.ts'
+import { resolveFlow } from './resolve-flows.ts'
 import { resolveDecisions } from './resolve-decisions.ts'
 import { resolvePolicies } from './resolve-policies.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
@@ -270,6 +271,7 @@ function gateway(at: Section): GatewayConfig {
     },
     retries: resolveRetries(at.section('retries')),
     routes: at.sections('routes').map(route),
+    flows: at.sections('flows').map(resolveFlow),
   }
 }
 

@@ -15,6 +15,7 @@ import {
   section,
   size,
 } from './fields.ts'
+import { flows } from './schema-flows.ts'
 import { overload, tlsFields } from './schema-authority.ts'
 import { words } from './words.ts'
 
@@ -163,5 +164,6 @@ export const gateway = section('the gateway', {
     }),
   }),
   retries,
+  flows,
   routes: list(route, { description: 'the first that matches counts', maxItems: 10_000 }),
 })

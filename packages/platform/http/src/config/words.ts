@@ -16,6 +16,7 @@ export const words = {
   deepCheck: ['never', 'sampled', 'deferred', 'always'],
   otlpProtocol: ['protobuf', 'json'],
   jwtAlgorithm: ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87', 'ML-DSA-44-Ed25519', 'ML-DSA-65-Ed25519'],
+  flowSend: ['proxy-v2', 'none'],
   redaction: ['drop', 'hash'],
   method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'],
 } as const

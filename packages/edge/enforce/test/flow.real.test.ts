@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { Buffer } from 'node:buffer'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type Component, needComponent, openComponent } from '../../../../scripts/real-components.ts'
+import { type FlowIdentity, formatProxyHeader, proxyTlvTypes } from '../src/index.ts'
+import { type FlowScene, openFlowClient, openFlowScene, openFlowUpstream } from './support/flow-scene.ts'
+
+const envoy = await needComponent('envoy')
+const haproxy = await needComponent('haproxy')
+
+const ends = {
+  source: { address: '192.0.2.7', port: 40_000 },
+  destination: { address: '192.0.2.8', port: 5_432 },
+}
+
+function headerOf({ token }: FlowScene): Uint8Array {
+  return formatProxyHeader({ ...ends, tlvs: [{ type: proxyTlvTypes.token, value: Buffer.from(token) }] })
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+interface Proxy extends AsyncDisposable {
+  readonly port: number
+}
+
+async function openProxy(
+  component: Component,
+  port: number,
+  plan: { readonly config: string; readonly args: (file: string) => readonly string[] },
+): Promise<Proxy> {
+  const folder = await mkdtemp(join(tmpdir(), 'qip-flow-'))
+  const file = join(folder, 'proxy.yaml')
+  await writeFile(file, plan.config)
+  const running = await openComponent(component, plan.args(file), { isReady: () => listens(port) })
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+const passed = '{ match_type: INCLUDE, tlv_type: [5, 225, 226, 227] }'
+const raw =
+  '{ name: envoy.transport_sockets.raw_buffer, typed_config: { "@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer } }'
+
+/** An Envoy that passes connections on with a header; `reads`: of its own clients, too; `added`: values that it writes by itself. */
+async function openEnvoyFlow(options: {
+  readonly upstream: number
+  readonly reads: boolean
+  readonly added?: string
+}): Promise<Proxy> {
+  const { upstream, reads, added = '' } = options
+  const port = await freePort()
+  const filters = reads
+    ? `listener_filters: [{ name: envoy.filters.listener.proxy_protocol, typed_config: { '@type': type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol, pass_through_tlvs: ${passed} } }]`
+    : ''
+  const config = `
+static_resources:
+  listeners:
+    - name: in
+      address: { socket_address: { address: 127.0.0.1, port_value: ${port} } }
+      ${filters}
+      filter_chains:
+        - filters:
+            - name: envoy.filters.network.tcp_proxy
+              typed_config: { '@type': type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: in, cluster: out }
+  clusters:
+    - name: out
+      type: STATIC
+      load_assignment: { cluster_name: out, endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${upstream} } } } }] }] }
+      transport_socket:
+        name: envoy.transport_sockets.upstream_proxy_protocol
+        typed_config:
+          '@type': type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport
+          config: { version: V2, pass_through_tlvs: ${passed} ${added} }
+          transport_socket: ${raw}
+`
+  const quiet = ['--concurrency', '1', '--log-level', 'error', '--use-dynamic-base-id']
+  return openProxy(envoy, port, { config, args: (file) => ['-c', file, ...quiet] })
+}
+
+async function openHaproxyFlow(upstream: number): Promise<Proxy> {
+  const port = await freePort()
+  const config = `
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+frontend in
+  bind 127.0.0.1:${port} accept-proxy
+  unique-id-format %[fc_pp_unique_id]
+  default_backend out
+backend out
+  server upstream 127.0.0.1:${upstream} send-proxy-v2 proxy-v2-options unique-id,crc32c
+`
+  return openProxy(haproxy, port, { config, args: (file) => ['-db', '-f', file] })
+}
+
+function assertNames(names: FlowIdentity | undefined, scene: FlowScene): void {
+  assert.deepEqual(Buffer.from(names?.identifier ?? []), Buffer.from(scene.identifier))
+  assert.deepEqual(Buffer.from(names?.tokenDigest ?? []), Buffer.from(scene.digest))
+  assert.equal(names?.token, undefined)
+}
+
+test(
+  'an Envoy carries a token to the gateway, and another one what the gateway found out',
+  { skip: envoy.skip },
+  async (t) => {
+    t.diagnostic(envoy.version)
+    await using upstream = await openFlowUpstream()
+    await using behind = await openEnvoyFlow({ upstream: upstream.port, reads: true })
+    await using scene = await openFlowScene({ flow: { upstream: { host: '127.0.0.1', port: behind.port } } })
+    await using front = await openEnvoyFlow({ upstream: scene.port, reads: true })
+    using client = await openFlowClient(front.port, headerOf(scene), 'SELECT 1')
+    assert.equal(await client.read('SELECT 1'), 'hello SELECT 1')
+    const [record] = scene.records
+    assert.deepEqual([record?.reason, record?.subject], ['ok', scene.domain.web])
+    const { header, names } = upstream.arrived.find((each) => each.header !== undefined) ?? {}
+    assert.deepEqual(header?.source, ends.source)
+    assertNames(names, scene)
+    await scene.domain.revoke({ kind: 'identity', value: scene.domain.web })
+    await client.closed()
+    assert.deepEqual(scene.cut, ['revoked'])
+  },
+)
+
+test('names that an Envoy writes by itself are read, and prove nothing', { skip: envoy.skip }, async () => {
+  await using scene = await openFlowScene()
+  const value = Buffer.from(scene.identifier).toString('base64')
+  const added = `, added_tlvs: [{ type: 225, value: ${value} }]`
+  await using upstream = await openFlowUpstream()
+  await using direct = await openEnvoyFlow({ upstream: upstream.port, reads: false, added })
+  using told = await openFlowClient(direct.port, 'x')
+  assert.equal(await told.read('hello x'), 'hello x')
+  const { names } = upstream.arrived.find((each) => each.header !== undefined) ?? {}
+  assert.deepEqual(Buffer.from(names?.identifier ?? []), Buffer.from(scene.identifier))
+  await using front = await openEnvoyFlow({ upstream: scene.port, reads: false, added })
+  using client = await openFlowClient(front.port, 'x')
+  assert.equal(await client.closed(), '')
+  assert.equal(scene.upstream.arrived.length, 0)
+  assert.deepEqual([...new Set(scene.records.map(({ reason }) => reason))], ['token_absent'])
+})
+
+test(
+  'an HAProxy of Debian carries the names behind the gateway in the standard unique ID',
+  { skip: haproxy.skip },
+  async (t) => {
+    t.diagnostic(haproxy.version)
+    await using upstream = await openFlowUpstream()
+    await using behind = await openHaproxyFlow(upstream.port)
+    await using scene = await openFlowScene({ flow: { upstream: { host: '127.0.0.1', port: behind.port } } })
+    using client = await openFlowClient(scene.port, headerOf(scene), 'SELECT 1')
+    assert.equal(await client.read('SELECT 1'), 'hello SELECT 1')
+    const { header, names } = upstream.arrived.find((each) => each.header !== undefined) ?? {}
+    assert.deepEqual(header?.source, ends.source)
+    assert.ok(header.tlvs.some(({ type }) => type === proxyTlvTypes.crc32c))
+    assertNames(names, scene)
+  },
+)
+
+test(
+  'an HAProxy before the gateway brings names only, which are no token',
+  { skip: haproxy.skip },
+  async () => {
+    await using second = await openFlowScene()
+    await using front = await openHaproxyFlow(second.port)
+    await using first = await openFlowScene({ flow: { upstream: { host: '127.0.0.1', port: front.port } } })
+    using client = await openFlowClient(first.port, headerOf(first), 'x')
+    assert.equal(await client.closed(), '')
+    assert.deepEqual(
+      second.records.map(({ reason }) => reason),
+      ['token_absent'],
+    )
+    assert.equal(second.upstream.arrived.length, 0)
+  },
+)
+
+test('an HAProxy refuses a header of ours whose CRC is wrong', { skip: haproxy.skip }, async () => {
+  await using upstream = await openFlowUpstream()
+  await using front = await openHaproxyFlow(upstream.port)
+  const sound = formatProxyHeader({ ...ends, tlvs: [] })
+  using good = await openFlowClient(front.port, sound, 'x')
+  assert.equal(await good.read('hello x'), 'hello x')
+  const before = upstream.arrived.length
+  using bad = await openFlowClient(front.port, Uint8Array.from(sound).fill(0, -4), 'x')
+  assert.equal(await bad.closed(), '')
+  assert.equal(upstream.arrived.length, before)
+})
