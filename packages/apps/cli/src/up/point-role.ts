@@ -27,6 +27,7 @@ export function configOf(config: Config, role: PointRole): Config {
       probes: false,
       retries: { ...config.gateway.retries, proxies: [] },
       routes: routes.map(goesNowhere),
+      flows: [],
     },
   }
 }
