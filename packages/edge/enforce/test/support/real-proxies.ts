@@ -131,6 +131,15 @@ export function openEnvoyConfig(envoy: Component, config: (port: number) => stri
   }))
 }
 
+/** Starts HAProxy with a whole configuration. */
+export function openHaproxyConfig(haproxy: Component, config: (port: number) => string): Promise<RealProxy> {
+  return openProxy(haproxy, {}, (folder, port) => ({
+    config: config(port),
+    args: ['-db', '-p', join(folder, 'haproxy.pid'), '-C', folder, '-f', join(folder, 'config')],
+    pidFile: undefined,
+  }))
+}
+
 interface Start {
   readonly config: string
   /** The name of its file. Default `config`. */

@@ -1,0 +1,53 @@
+-- Asks forward authentication about a request, in HAProxy 2.6 and later. Nothing to install: HAProxy's own HTTP client.
+--
+--   global
+--     lua-load /etc/haproxy/quantum-ip.lua
+--   frontend
+--     http-request lua.quantum_ip http://127.0.0.1:8460/original
+--
+-- Sets txn.quantum_ip to `allow`, `quarantine` or `refuse`. `refuse` is what it says where there is no answer.
+
+local asked = { "quantum-ip", "quantum-ip-head", "traceparent", "tracestate" }
+local set = { "quantum-ip-status", "traceparent", "tracestate" }
+
+local function first(values)
+  return values and values[0]
+end
+
+local function ask(txn, url)
+  local sent = txn.http:req_get_headers()
+  local headers = {
+    ["x-original-method"] = { txn.sf:method() },
+    ["x-original-uri"] = { txn.sf:pathq() },
+    ["x-original-host"] = { first(sent["host"]) },
+    ["x-original-proto"] = { txn.sf:ssl_fc() == 1 and "https" or "http" },
+  }
+  for _, name in ipairs(asked) do
+    if sent[name] then
+      local values = {}
+      for i = 0, #sent[name] do table.insert(values, sent[name][i]) end
+      headers[name] = values
+    end
+  end
+  return core.httpclient():get({ url = url, headers = headers, timeout = 1000 })
+end
+
+core.register_action("quantum_ip", { "http-req" }, function(txn, url)
+  txn:set_var("txn.quantum_ip", "refuse")
+  txn:set_var("txn.quantum_ip_status", 403)
+  local answer = ask(txn, url)
+  local told = answer.headers or {}
+  txn:set_var("txn.quantum_ip_decision", first(told["quantum-ip-decision"]) or "")
+  txn:set_var("txn.quantum_ip_challenge", first(told["www-authenticate"]) or "")
+  if answer.status == 401 then txn:set_var("txn.quantum_ip_status", 401) end
+  if answer.status ~= 200 then return end
+  for _, name in ipairs({ "quantum-ip", "quantum-ip-head", "quantum-ip-status", "traceparent", "tracestate",
+    "quantum_ip", "quantum_ip_head", "quantum_ip_status" }) do
+    txn.http:req_del_header(name)
+  end
+  for _, name in ipairs(set) do
+    local value = first(told[name])
+    if value then txn.http:req_set_header(name, value) end
+  end
+  txn:set_var("txn.quantum_ip", first(told["quantum-ip-action"]) or "refuse")
+end, 1)
