@@ -79,3 +79,4 @@ export { openTokenPool, type TokenPool, type TokenPoolOptions } from './token-po
 export { exchangeToken, requestTokens, type TokenExchange, tokenType } from './tokens.ts'
 export { openTransport, type Transport, type TransportOptions } from './transport.ts'
 export { openTrustFollower } from './trust-follower.ts'
+export { proofFields, type ProofFieldsOptions } from './proof-fields.ts'

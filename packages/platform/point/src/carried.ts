@@ -1,10 +1,11 @@
-import { metadataNames } from '@quantum-ip/token'
+import { metadataNames, proofFieldName } from '@quantum-ip/token'
 
 /** Names of the fields that a point itself reads and writes, lower case: it gives them to nobody else. */
 export const reservedNames: readonly string[] = [
   metadataNames.token,
   metadataNames.head,
   metadataNames.status,
+  proofFieldName,
   'tracestate',
   'traceparent',
 ]
@@ -15,6 +16,9 @@ export interface Carried {
   /** Two are malformed, also two equal ones: which one somebody on the way looked at cannot be known. */
   readonly tokenCount: number
   readonly staple: string | undefined
+  /** Proof that the caller has the key which its token is bound to. Two prove nothing. */
+  readonly proof?: string | undefined
+  readonly proofCount?: number | undefined
   readonly tracestate: string | undefined
   readonly traceparent: string | undefined
 }
@@ -25,6 +29,8 @@ export function readCarried(reserved: readonly string[]): Carried {
   let tokenCount = 0
   let staple: string | undefined
   let staples = 0
+  let proof: string | undefined
+  let proofCount = 0
   let tracestate: string | undefined
   let traceparent: string | undefined
   let traceparents = 0
@@ -38,6 +44,10 @@ export function readCarried(reserved: readonly string[]): Carried {
       case metadataNames.head:
         staple = value
         staples++
+        break
+      case proofFieldName:
+        proof = value
+        proofCount++
         break
       case 'tracestate':
         tracestate = tracestate === undefined ? value : `${tracestate},${value}`
@@ -53,6 +63,8 @@ export function readCarried(reserved: readonly string[]): Carried {
     tokenCount,
     // A staple only ever helps a token that holds without it: of two, none helps.
     staple: staples === 1 ? staple : undefined,
+    proof: proofCount === 1 ? proof : undefined,
+    proofCount,
     tracestate,
     traceparent: traceparents === 1 ? traceparent : undefined,
   }

@@ -1,7 +1,7 @@
 import { type Clock, systemClock, systemRandom } from '@quantum-ip/base'
 import { type Decision, type Facts, type PolicyRequest, decideWith, factsOf } from '@quantum-ip/policy'
 import { type ContinuedTrace, continueTrace, formatTraceparent, verifySpan } from '@quantum-ip/telemetry'
-import { canonicalAuthority, metadataNames, removeTracestateHint } from '@quantum-ip/token'
+import { canonicalAuthority, metadataNames, proofFieldName, removeTracestateHint } from '@quantum-ip/token'
 import type { Verdict, VerifyInput } from '@quantum-ip/verifier'
 import type { Carried } from './carried.ts'
 import { isAttested } from './deferred-checks.ts'
@@ -54,7 +54,7 @@ export class EnforcementPoint {
       trace: spans && continueTrace(request.carried.traceparent, { random: systemRandom }),
       beganMs: this.#clock.now(),
     }
-    const verdict = verifier.verify(inputOf(request, route))
+    const verdict = verifier.verify(inputOf(request, route, this.#options.proofAuthorities))
     if (!(verdict instanceof Promise)) return this.#conclude(asked, verdict)
     return verdict.then((settled) => this.#conclude(asked, settled))
   }
@@ -62,7 +62,7 @@ export class EnforcementPoint {
   /** Verdict and decision without a record, a metric or an effect: for probes. A one-time token is used up by it all the same. */
   async examine(request: PointRequest, route: PointRoute): Promise<Examined> {
     const { verifier, engines } = this.#options
-    const verdict = await verifier.verify(inputOf(request, route))
+    const verdict = await verifier.verify(inputOf(request, route, this.#options.proofAuthorities))
     const facts = this.#factsOf(request, route, verdict)
     return { verdict, decision: await decideWith(route.policy, facts, engines) }
   }
@@ -140,7 +140,11 @@ export class EnforcementPoint {
   }
 }
 
-function inputOf(request: PointRequest, route: PointRoute): VerifyInput {
+function inputOf(
+  request: PointRequest,
+  route: PointRoute,
+  proofAuthorities: readonly string[] | undefined,
+): VerifyInput {
   const { at, carried } = request
   const { service, accept, deep } = route.terms
   return {
@@ -151,10 +155,14 @@ function inputOf(request: PointRequest, route: PointRoute): VerifyInput {
     audience: service,
     clientCertificateThumbprint: request.certificate?.thumbprint,
     proofKeyThumbprint: request.proofKeyThumbprint,
+    proof: carried.proof,
+    proofCount: carried.proofCount,
+    proofAuthorities,
     request: {
       method: at.method,
       authority: canonicalAuthority(at.authority, at.scheme),
       target: at.target,
+      scheme: at.scheme,
       contentDigest: request.contentDigest,
     },
     requestId: request.requestId,
@@ -203,6 +211,7 @@ function fieldsOf(status: string, carried: Carried, route: PointRoute, trace?: C
   if (forwards && carried.token !== undefined) {
     fields.push(metadataNames.token, carried.token)
     if (carried.staple !== undefined) fields.push(metadataNames.head, carried.staple)
+    if (carried.proof !== undefined) fields.push(proofFieldName, carried.proof)
   }
   const { tracestate, traceparent } = carried
   if (tracestate !== undefined) {

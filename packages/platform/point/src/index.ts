@@ -1,3 +1,8 @@
+export {
+  type CertificateSource,
+  certificateFields,
+  readForwardedCertificate,
+} from './forwarded-certificate.ts'
 export { type Carried, readCarried, reservedNames } from './carried.ts'
 export {
   type DeferredChecks,

@@ -28,14 +28,14 @@ export interface Refused extends Decided {
 /** What became of one request at a point. */
 export type Outcome = Admitted | Refused
 
-// One list for each set of names, which are five.
+// One list for each set of names, which are six.
 const lists = new Map<number, readonly string[]>()
 
 /**
  * The reserved names that are not among `fields`: what a point takes off that sets fields one by one, and removes after it has set.
  *
  * @example
- * removedNames(['quantum-ip-status', 'missing']) // => ['quantum-ip', 'quantum-ip-head', 'tracestate', 'traceparent']
+ * removedNames(['quantum-ip-status', 'missing']) // => ['quantum-ip', 'quantum-ip-head', 'workload-proof-token', 'tracestate', 'traceparent']
  */
 export function removedNames(fields: readonly string[]): readonly string[] {
   let kept = 0

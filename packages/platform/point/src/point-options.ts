@@ -20,6 +20,11 @@ export interface WatchedRequest {
 /** What an {@link EnforcementPoint} is made of. All parts are passed in; it opens none of its own. */
 export interface PointOptions {
   readonly verifier: Pick<Verifier, 'verify'>
+  /**
+   * Authorities that proofs of possession may be for, lower case and without default port: the names by which callers know what is
+   * behind this point. Default: the one in the request, which is the caller's own word.
+   */
+  readonly proofAuthorities?: readonly string[] | undefined
   /** Engines beside CEL that policies may ask, by name. The caller closes them. */
   readonly engines?: ReadonlyMap<string, PolicyEngine>
   readonly policyObserver?: PolicyObserver

@@ -73,10 +73,10 @@ test('an admitted request gets what was found, keeps its trace and loses its tok
   const status = parseStatus(named(outcome.fields, 'quantum-ip-status') ?? '')
   assert.deepEqual([status.status, status.sub, status.id], ['verified', domain.web, 'edge-1-1'])
   assert.equal(named(outcome.fields, 'tracestate'), 'a=1')
-  assert.deepEqual(removedNames(outcome.fields), ['quantum-ip', 'quantum-ip-head'])
+  assert.deepEqual(removedNames(outcome.fields), ['quantum-ip', 'quantum-ip-head', 'workload-proof-token'])
 })
 
-test('a route that forwards tokens keeps token, head and hint, and takes nothing else off', async () => {
+test('a route that forwards tokens keeps token, head, proof and hint, and takes nothing else off', async () => {
   const domain = await createTestDomain()
   const { judge } = scene(domain, { terms: { forwardToken: true } })
   const token = await domain.issueOne()
@@ -90,8 +90,11 @@ test('a route that forwards tokens keeps token, head and hint, and takes nothing
     hint,
     'traceparent',
     'not one',
+    'workload-proof-token',
+    'a proof',
   ])
   assert.ok(outcome.action === 'allow')
+  assert.equal(named(outcome.fields, 'workload-proof-token'), 'a proof')
   assert.equal(named(outcome.fields, 'quantum-ip'), token.text)
   assert.equal(named(outcome.fields, 'quantum-ip-head'), token.staple)
   assert.equal(named(outcome.fields, 'tracestate'), hint)

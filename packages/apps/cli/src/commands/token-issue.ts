@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { hex, parseBase64url, parseServiceId } from '@quantum-ip/base'
+import { hex, parseServiceId } from '@quantum-ip/base'
 import {
   type Admission,
   admit,
@@ -13,6 +13,7 @@ import {
 import { headerNames } from '@quantum-ip/token'
 import { CliError } from '../cli-errors.ts'
 import { readArtifact } from '../lib/artifact.ts'
+import { confirmationOf } from '../lib/confirmation.ts'
 import { type AskedAuthority, askAuthority } from '../lib/authority.ts'
 import type { AuthorityOptions } from '../lib/authority-options.ts'
 import { parseWord } from '../lib/command.ts'
@@ -34,6 +35,8 @@ export interface IssueOptions extends AuthorityOptions {
   readonly oneTime?: boolean
   readonly form: string
   readonly jkt?: string
+  readonly bindKey?: string
+  readonly bindCertificate?: string
   readonly headers?: boolean
   readonly raw?: boolean
 }
@@ -43,7 +46,8 @@ export async function issueTokens(output: Output, io: Io, options: IssueOptions)
   const builds = await Promise.all(
     (options.build ?? []).map(async (argument) => hex((await readArtifact(argument)).build)),
   )
-  const order = orderOf(options, builds)
+  const confirmation = await confirmationOf(options)
+  const order = { ...orderOf(options, builds), ...(confirmation !== undefined && { confirmation }) }
   await using asked = await askAuthority(options)
   const admission = await admissionFor(asked, { io, options, builds })
   using session = openSession({ transport: asked.transport, admission })
@@ -79,7 +83,7 @@ function printToken(output: Output, { token, staple }: IssuedToken, { headers = 
 const forms = ['compact', 'standalone', 'jwt', 'reference'] as const satisfies readonly TokenOrderForm[]
 
 function orderOf(options: IssueOptions, builds: readonly string[]): TokenOrder {
-  const { audience, ttl, oneTime, jkt } = options
+  const { audience, ttl, oneTime } = options
   const form = forms.find((known) => known === options.form)
   if (form === undefined)
     throw usage(`there is no form \`${options.form.slice(0, 32)}\``, `one of ${forms.join(', ')}`)
@@ -93,7 +97,6 @@ function orderOf(options: IssueOptions, builds: readonly string[]): TokenOrder {
     ...(ttl !== undefined && { ttlS: Math.ceil(parseSpan(ttl) / 1_000) }),
     ...(oneTime === true && { oneTime }),
     ...(builds[0] !== undefined && { build: builds[0] }),
-    ...(jkt !== undefined && { confirmation: { jkt: parseWord('--jkt', () => parseBase64url(jkt)) } }),
   }
 }
 

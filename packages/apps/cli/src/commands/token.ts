@@ -30,6 +30,8 @@ function issueCommand(run: Run): Command {
     .option('--one-time', 'good for one request')
     .option('--form <form>', 'compact, standalone, jwt or reference', 'compact')
     .option('--jkt <thumbprint>', 'bind them to a key of the bearer')
+    .option('--bind-key <file>', 'bind them to the key in this JWK, private or public')
+    .option('--bind-certificate <file>', 'bind them to the client certificate in this PEM file')
     .option('--headers', 'print header fields, for `curl -H @-`')
     .option('--raw', 'print the token and nothing else')
   return withAuthority(command).action((options: IssueOptions) => {

@@ -226,6 +226,7 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
     decisions,
     trust: store,
     ...(config.gateway.retries.proxies.length > 0 && { retries: config.gateway.retries }),
+    proofAuthorities: config.gateway.proofAuthorities,
     clockToleranceS: Math.floor(config.trust.clockToleranceMs / 1_000),
     quarantineInFlightMax: config.gateway.quarantine.inFlightMax,
     limits: {
@@ -272,6 +273,9 @@ async function listenerOf({ config, thread, sharesPort }: GatewayPartOptions): P
     port: listen.port,
     reusePort: sharesPort,
     detail: config.gateway.detail,
+    ...(config.gateway.clientCertificates !== undefined && {
+      clientCertificates: config.gateway.clientCertificates,
+    }),
     ...(identity !== undefined && {
       tls: {
         key: identity.key,

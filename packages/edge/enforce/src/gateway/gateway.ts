@@ -2,6 +2,7 @@ import { statusOf } from '@quantum-ip/verifier'
 import type { Verdict, Verifier } from '@quantum-ip/verifier'
 import { reservedNames } from '@quantum-ip/point'
 import type { CompiledPolicy } from '@quantum-ip/policy'
+import { ForwardedCertificates } from './forwarded-certificates.ts'
 import type { GatewayOptions } from './gateway-options.ts'
 import { GatewayGuard } from './guard.ts'
 import type { BoundAddress } from './listener.ts'
@@ -49,13 +50,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   compileRoutes(options.routes)
   for (const route of options.routes) checkUpstreams([route.upstream, route.quarantineUpstream])
   checkUpstreams([...(options.quarantineUpstreams?.values() ?? [])])
+  const forwardedCertificates = new ForwardedCertificates(options.listeners)
   // Requests that come before the last part is in its place wait for it.
   const ready = Promise.withResolvers<GatewayGuard>()
   let guard: GatewayGuard | undefined
   const relay = await openRelay({
     ...options,
     name: options.point,
-    reserved: reservedNames,
+    reserved: [...reservedNames, ...forwardedCertificates.fields],
     observer: shedObserver(options),
     guard: (head) => guard?.judge(head) ?? ready.promise.then((opened) => opened.judge(head)),
   })
@@ -69,6 +71,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       options,
       routes: compileRoutes(routes),
       quarantineUpstreams: upstreams,
+      forwardedCertificates,
       limiters: new QuarantineLimiters(options.quarantineInFlightMax ?? 10, relay.load),
       gate: new LoadGate({
         shedder: options.shedder,

@@ -13,6 +13,7 @@ import {
 } from '@quantum-ip/point'
 import type { ShedCause } from '@quantum-ip/telemetry'
 import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
+import type { ForwardedCertificates } from './forwarded-certificates.ts'
 import type { GatewayOptions } from './gateway-options.ts'
 import type { LoadGate } from './load-gate.ts'
 import { relayProblem } from './problem.ts'
@@ -30,6 +31,7 @@ export interface GuardParts {
   readonly quarantineUpstreams: ReadonlyMap<string, Upstream>
   readonly limiters: QuarantineLimiters
   readonly gate: LoadGate
+  readonly forwardedCertificates: ForwardedCertificates
 }
 
 /**
@@ -99,11 +101,14 @@ export class GatewayGuard {
   }
 
   #requestOf(head: RequestHead, carried: Carried, contentDigest?: Uint8Array): PointRequest {
-    const { tls, detail } = head.listener
-    const certificate =
+    const { tls, detail, clientCertificates } = head.listener
+    const shown =
       tls !== undefined && (tls.clientCertificate ?? 'off') !== 'off' ? head.certificate() : undefined
+    // Behind a proxy, what the connection shows is the proxy's own: it names who repeats, and binds nobody's token.
+    const certificate =
+      clientCertificates === undefined ? shown : this.#parts.forwardedCertificates.read(head)
     const { retries } = this.#parts.options
-    const proxy = retries && certificate && trustedName(certificate, retries.proxies)
+    const proxy = retries && shown && trustedName(shown, retries.proxies)
     return {
       at: head,
       carried,

@@ -13,13 +13,13 @@ export interface TrustedPeers {
  *
  * @throws {EnforceError} `QIP_ENFORCE_OPTION_INVALID` for what is neither.
  */
-export function parseTrustedPeers(texts: readonly string[]): TrustedPeers {
+export function parseTrustedPeers(texts: readonly string[], option = 'trustedProxies'): TrustedPeers {
   if (texts.length === 0) return { includes: () => false }
   const list = new BlockList()
   let unix = false
   for (const text of texts) {
     if (text === 'unix') unix = true
-    else addBlock(list, text)
+    else addBlock(list, text, option)
   }
   return {
     includes(address) {
@@ -30,7 +30,7 @@ export function parseTrustedPeers(texts: readonly string[]): TrustedPeers {
   }
 }
 
-function addBlock(list: BlockList, text: string): void {
+function addBlock(list: BlockList, text: string, option: string): void {
   const [address = '', bits, more] = text.split('/')
   const family = isIP(address)
   const width = family === 6 ? 128 : 32
@@ -38,7 +38,7 @@ function addBlock(list: BlockList, text: string): void {
   const digits = bits === undefined || /^[0-9]{1,3}$/.test(bits)
   if (family === 0 || more !== undefined || !digits || prefix > width) {
     const reason = `\`${text}\` is not an address, a CIDR block or \`unix\``
-    throw new EnforceError('QIP_ENFORCE_OPTION_INVALID', { option: 'trustedProxies', reason })
+    throw new EnforceError('QIP_ENFORCE_OPTION_INVALID', { option, reason })
   }
   list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4')
 }

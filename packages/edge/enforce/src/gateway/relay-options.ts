@@ -1,4 +1,5 @@
 import type { Clock } from '@quantum-ip/base'
+import type { CertificateSource } from '@quantum-ip/point'
 import type { Answer, Guard } from './decision.ts'
 import { EnforceError } from '../enforce-errors.ts'
 import type { RelayProblem } from './problem.ts'
@@ -36,6 +37,15 @@ export interface ListenerOptions {
   readonly reusePort?: boolean
   /** Whether refusals on this listener say why. Default `public`: the reason only to callers that proved who they are. */
   readonly detail?: 'public' | 'internal'
+  /**
+   * Where the client's certificate is read, where proxies in front end TLS: in fields that only these peers may set, and that go no
+   * further. Without it, it is the one of the connection.
+   */
+  readonly clientCertificates?: {
+    readonly from: CertificateSource
+    /** Addresses or CIDR blocks; `unix` for peers on a Unix socket. From anybody else there is no certificate. */
+    readonly peers: readonly string[]
+  }
 }
 
 /** Milliseconds. 0 turns a time-out off. */

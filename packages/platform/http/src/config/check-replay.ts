@@ -8,6 +8,7 @@ export function checkReplayShape({ replay, gateway }: JsonObject): ConfigFault[]
   return [
     ...checkRedisShape(isNode(replay) ? replay['redis'] : undefined),
     ...checkClientShape(isNode(gateway) ? gateway['tls'] : undefined),
+    ...checkForwardedShape(isNode(gateway) ? gateway['clientCertificates'] : undefined),
   ]
 }
 
@@ -23,6 +24,19 @@ function checkRedisShape(redis: unknown): ConfigFault[] {
     faults.push({ path, reason: 'has one of `certificateFile` and `keyFile`', next: 'give both, or neither' })
   }
   return faults
+}
+
+function checkForwardedShape(certificates: unknown): ConfigFault[] {
+  if (!isNode(certificates)) return []
+  const { peers } = certificates
+  if (Array.isArray(peers) && peers.length > 0) return []
+  return [
+    {
+      path: ['gateway', 'clientCertificates'],
+      reason: 'nobody is believed',
+      next: 'give the addresses of your proxies in `peers`',
+    },
+  ]
 }
 
 function checkClientShape(tls: unknown): ConfigFault[] {

@@ -187,9 +187,20 @@ export interface GatewayConfig {
   readonly quarantine: QuarantineConfig
   readonly overload: OverloadConfig
   readonly limits: GatewayLimitsConfig
+  /** How proxies in front say which certificate a client showed. */
+  readonly clientCertificates: ForwardedCertificatesConfig | undefined
+  /** Names that proofs of possession may be for; absent: the one in the request. */
+  readonly proofAuthorities: readonly string[] | undefined
   readonly retries: RetriesConfig
   readonly routes: readonly RouteConfig[]
   readonly flows: readonly FlowConfig[]
+}
+
+/** How proxies in front say which certificate a client showed, and which proxies are believed. */
+export interface ForwardedCertificatesConfig {
+  readonly from: 'xfcc' | 'nginx' | 'client-cert'
+  /** Addresses or CIDR blocks. */
+  readonly peers: readonly string[]
 }
 
 /** What quarantined requests get, where a route has no quarantine upstream. */

@@ -5,6 +5,7 @@ import type {
   AuthorityConfig,
   Config,
   DetectionConfig,
+  ForwardedCertificatesConfig,
   GatewayConfig,
   GatewayTlsConfig,
   InstanceConfig,
@@ -269,10 +270,16 @@ function gateway(at: Section): GatewayConfig {
       idleTimeoutMs: limits.durationMs('idleTimeout'),
       stopDeadlineMs: limits.durationMs('stopDeadline'),
     },
+    clientCertificates: forwardedCertificates(at.optionalSection('clientCertificates')),
+    proofAuthorities: at.section('proofs').optionalTexts('authorities'),
     retries: resolveRetries(at.section('retries')),
     routes: at.sections('routes').map(route),
     flows: at.sections('flows').map(resolveFlow),
   }
+}
+
+function forwardedCertificates(at: Section | undefined): ForwardedCertificatesConfig | undefined {
+  return at && { from: at.word('from', 'certificateSource'), peers: at.texts('peers') }
 }
 
 function overload(at: Section): OverloadConfig {

@@ -89,6 +89,41 @@ const tls = optionalSection('TLS 1.3 of this listener; absent: plain HTTP', {
   }),
 })
 
+const forwardedCertificates = optionalSection(
+  'where proxies in front end TLS: how they say which certificate a client showed; absent: it is that of the connection',
+  {
+    from: choice(words.certificateSource, {
+      description:
+        '`xfcc` of Envoy, `nginx` (its variables in X-SSL-Client-Verify and X-SSL-Client-Cert), or `client-cert` (RFC 9440)',
+      default: 'xfcc',
+    }),
+    peers: list(
+      form({
+        description: 'a proxy',
+        pattern: '^[0-9A-Fa-f.:]{2,45}(?:/[0-9]{1,3})?$',
+        form: 'an address or a CIDR block',
+      }),
+      { description: 'whose word counts; the fields of anybody else are dropped', maxItems: 100 },
+    ),
+  },
+)
+
+const proofs = section('proofs of possession (Workload-Proof-Token) of tokens that are bound to a key', {
+  authorities: list(
+    form({
+      description: 'a name',
+      pattern: '^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?$',
+      form: 'a host name in lower case, and its port unless it is that of the scheme',
+    }),
+    {
+      description: 'what callers call the services here; absent: what the Host field says',
+      minItems: 1,
+      maxItems: 100,
+      absent: true,
+    },
+  ),
+})
+
 const retries = section('proxies in front that may send a request again with its one-time token', {
   proxies: list(
     form({
@@ -163,6 +198,8 @@ export const gateway = section('the gateway', {
       max: '1h',
     }),
   }),
+  clientCertificates: forwardedCertificates,
+  proofs,
   retries,
   flows,
   routes: list(route, { description: 'the first that matches counts', maxItems: 10_000 }),

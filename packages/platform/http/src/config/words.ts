@@ -12,6 +12,7 @@ export const words = {
   scope: ['single', 'instance', 'shared'],
   onUnavailable: ['reject', 'local'],
   clientCertificate: ['optional', 'required'],
+  certificateSource: ['xfcc', 'nginx', 'client-cert'],
   onTimeLimit: ['hold', 'rollback'],
   deepCheck: ['never', 'sampled', 'deferred', 'always'],
   otlpProtocol: ['protobuf', 'json'],
