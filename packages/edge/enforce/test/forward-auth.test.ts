@@ -173,7 +173,7 @@ test('tells Envoy what to take off, by the path that it appends', async () => {
   assert.equal(good.status, 200)
   assert.equal(
     good.headers['x-envoy-auth-headers-to-remove'],
-    'quantum-ip,quantum-ip-head,tracestate,traceparent',
+    'quantum-ip,quantum-ip-head,workload-proof-token,tracestate,traceparent',
   )
   assert.equal((await scene.ask({ path: '/envoy/x/../cart', token, fields })).status, 403)
   assert.equal((await scene.ask({ path: '/envoyx', token, fields })).status, 403)
