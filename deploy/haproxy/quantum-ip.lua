@@ -7,7 +7,7 @@
 --
 -- Sets txn.quantum_ip to `allow`, `quarantine` or `refuse`. `refuse` is what it says where there is no answer.
 
-local asked = { "quantum-ip", "quantum-ip-head", "traceparent", "tracestate" }
+local asked = { "quantum-ip", "quantum-ip-head", "workload-proof-token", "traceparent", "tracestate" }
 local set = { "quantum-ip-status", "traceparent", "tracestate" }
 
 local function first(values)
@@ -42,7 +42,7 @@ core.register_action("quantum_ip", { "http-req" }, function(txn, url)
   if answer.status == 401 then txn:set_var("txn.quantum_ip_status", 401) end
   if answer.status ~= 200 then return end
   for _, name in ipairs({ "quantum-ip", "quantum-ip-head", "quantum-ip-status", "traceparent", "tracestate",
-    "quantum_ip", "quantum_ip_head", "quantum_ip_status" }) do
+    "workload-proof-token", "quantum_ip", "quantum_ip_head", "quantum_ip_status" }) do
     txn.http:req_del_header(name)
   end
   for _, name in ipairs(set) do

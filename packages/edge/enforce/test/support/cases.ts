@@ -36,6 +36,9 @@ const wireCases: readonly WireCase[] = [
         fields: [
           'Quantum-IP-Head',
           token.staple,
+          // The token is bound to no key: a proof says nothing here, and goes no further than the token.
+          'Workload-Proof-Token',
+          'proof',
           'tracestate',
           `a=1,qip=${tracestateHint(domain.shop)}`,
           'traceparent',
@@ -46,7 +49,8 @@ const wireCases: readonly WireCase[] = [
       const status = parseStatus(asked.field(statusName) ?? '')
       assert.deepEqual([status.status, status.sub, status.bld], ['verified', domain.web, bytes])
       assert.match(status.id ?? '', /^case-/)
-      assert.deepEqual([seen(asked, 'quantum-ip'), seen(asked, 'quantum-ip-head')], [[], []])
+      for (const name of ['quantum-ip', 'quantum-ip-head', 'workload-proof-token'])
+        assert.deepEqual(seen(asked, name), [], name)
       assert.equal(asked.field('tracestate'), 'a=1')
       assert.match(asked.field('traceparent') ?? '', /^00-4bf92f3577b34da6a3ce929d0e0e4736-/)
       assert.equal(asked.seen.url, '/cart?x=1')

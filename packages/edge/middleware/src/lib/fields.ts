@@ -1,4 +1,4 @@
-import { fieldKind } from '@quantum-ip/token'
+import { fieldKind, proofFieldName } from '@quantum-ip/token'
 
 /** What a name is to a point: one of its own to be read, one that only looks like it, or nothing to it. */
 type Place = 'read' | 'dropped' | undefined
@@ -7,14 +7,15 @@ const exact: ReadonlySet<string> = new Set([
   'quantum-ip',
   'quantum-ip-head',
   'quantum-ip-status',
+  proofFieldName,
   'tracestate',
   'traceparent',
 ])
 
 function placeOf(name: string): Place {
-  // All five have one of four lengths: that settles nearly every field.
+  // All six have one of five lengths: that settles nearly every field.
   const { length } = name
-  if (length !== 10 && length !== 11 && length !== 15 && length !== 17) return undefined
+  if (length !== 10 && length !== 11 && length !== 15 && length !== 17 && length !== 20) return undefined
   if (exact.has(name.toLowerCase())) return 'read'
   return fieldKind(name) === undefined ? undefined : 'dropped'
 }
