@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
-import { X509Certificate, createHash } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { parseBase64, parseHex } from '@quantum-ip/base'
+import { certificateOf, serviceIdOf } from './peer-certificate.ts'
 import type { ClientCertificate } from './point-request.ts'
 import { readLastXfccElement } from './xfcc.ts'
 
@@ -90,26 +91,11 @@ function readDer(base64: string): ClientCertificate | undefined {
   let certificate = known.get(base64)
   if (certificate !== undefined) return certificate
   try {
-    certificate = certificateOf(new X509Certificate(parseBase64(base64)))
+    certificate = certificateOf(new X509Certificate(parseBase64(base64)), true)
   } catch {
     return undefined
   }
   if (known.size >= knownMax) known.clear()
   known.set(base64, certificate)
   return certificate
-}
-
-function certificateOf({ raw, subject, subjectAltName = '' }: X509Certificate): ClientCertificate {
-  const uris = subjectAltName.split(', ').flatMap((name) => (name.startsWith('URI:') ? [name.slice(4)] : []))
-  return {
-    thumbprint: createHash('sha256').update(raw).digest(),
-    authorized: true,
-    commonName: /^CN=(.+)$/m.exec(subject)?.[1],
-    serviceId: serviceIdOf(uris),
-  }
-}
-
-function serviceIdOf(uris: readonly string[]): string | undefined {
-  const ids = uris.filter((uri) => uri.startsWith('spiffe://'))
-  return ids.length === 1 ? ids[0] : undefined
 }

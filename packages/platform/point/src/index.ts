@@ -12,6 +12,7 @@ export {
   openDeferredChecks,
 } from './deferred-checks.ts'
 export { EnforcementPoint, type Examined } from './enforcement-point.ts'
+export { peerCertificate } from './peer-certificate.ts'
 export { type Admitted, type Outcome, type Refused, removedNames } from './outcome.ts'
 export { type DecisionRecorder, type PointOptions, type WatchedRequest } from './point-options.ts'
 export { type ClientCertificate, type PointRequest, type RequestCoordinates } from './point-request.ts'

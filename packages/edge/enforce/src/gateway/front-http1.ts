@@ -1,8 +1,7 @@
 import { type IncomingMessage, type Server, ServerResponse, createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { ClientCertificate } from '@quantum-ip/point'
-import { clientCertificate } from './certificate.ts'
+import { type ClientCertificate, peerCertificate } from '@quantum-ip/point'
 import { type ClientSide, Exchange } from './exchange.ts'
 import type { RelayProblem } from './problem.ts'
 import type { RelayCore } from './relay-core.ts'
@@ -113,7 +112,7 @@ class Http1Client implements ClientSide {
   }
 
   certificate(): ClientCertificate | undefined {
-    return clientCertificate(this.#response.req.socket)
+    return peerCertificate(this.#response.req.socket)
   }
 
   reply(listener: ReplyListener): Reply {

@@ -7,8 +7,7 @@ import {
   createServer,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { ClientCertificate } from '@quantum-ip/point'
-import { clientCertificate } from './certificate.ts'
+import { type ClientCertificate, peerCertificate } from '@quantum-ip/point'
 import { type ClientSide, Exchange } from './exchange.ts'
 import type { RelayCore } from './relay-core.ts'
 import type { ListenerOptions } from './relay-options.ts'
@@ -121,7 +120,7 @@ class Http2Client implements ClientSide {
 
   certificate(): ClientCertificate | undefined {
     const socket = this.#stream.session?.socket
-    return socket === undefined ? undefined : clientCertificate(socket)
+    return socket === undefined ? undefined : peerCertificate(socket)
   }
 
   reply(listener: ReplyListener): Reply {

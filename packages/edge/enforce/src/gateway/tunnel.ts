@@ -1,8 +1,7 @@
 import { type IncomingMessage, ServerResponse, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
-import type { ClientCertificate } from '@quantum-ip/point'
-import { clientCertificate } from './certificate.ts'
+import { type ClientCertificate, peerCertificate } from '@quantum-ip/point'
 import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
 import { addForwarding } from './peers.ts'
 import type { RelayProblem } from './problem.ts'
@@ -109,7 +108,7 @@ class Tunnel implements OpenStream, HeadHooks {
   }
 
   certificate(): ClientCertificate | undefined {
-    return clientCertificate(this.#parts.socket)
+    return peerCertificate(this.#parts.socket)
   }
 
   // An upgrade has no body.

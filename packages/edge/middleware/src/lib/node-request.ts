@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import type { RequestCoordinates } from '@quantum-ip/point'
+import { type RequestCoordinates, peerCertificate } from '@quantum-ip/point'
 import { fieldKind } from '@quantum-ip/token'
 import type { CallToJudge, QuantumIp } from '../quantum-ip.ts'
 import { isReserved, replaceReserved, reservedFields } from './fields.ts'
-import { peerCertificate } from './peer-certificate.ts'
 
 /** What there is to judge of a request of `node:http` (or of the compatible ones of `node:http2`). */
 export function readNodeRequest(
