@@ -22,7 +22,7 @@ const core = [
 const last = {
   nginx: { files: ['nginx'], exports: 'export default { decide }' },
   worker: {
-    files: ['sha256', 'worker-platform', 'held-parts', 'worker'],
+    files: ['sha256', 'worker-platform', 'held-parts', 'worker-request', 'ask-verifier', 'worker'],
     exports: 'export { createEdgeHandler }',
   },
 } as const

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { request as httpRequest, type ServerResponse } from 'node:http'
+import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { simulatedClock } from '@quantum-ip/testing'
-import { formatStatus, requestBinding, tracestateHint } from '@quantum-ip/token'
+import { requestBinding, tracestateHint } from '@quantum-ip/token'
 import { createTestDomain, type TestDomain } from '../../../core/verifier/test/fixture.ts'
 import { needComponent } from '../../../../scripts/real-components.ts'
+import { openForwardAuth } from '../../enforce/src/index.ts'
+import { policyOf } from '../../enforce/test/support/scene.ts'
 import { openNginx, type RealProxy } from '../../enforce/test/support/real-proxies.ts'
-import { edgeScript, type EdgeStateWriter, openEdgeStateWriter } from '../src/index.ts'
-import { guideBlock } from './support/guide.ts'
-import { openEcho, openLocalServer } from './support/open-echo.ts'
+import { type EdgeStateWriter, openEdgeStateWriter } from '../src/index.ts'
+import { guideNginx } from './support/guide-nginx.ts'
+import { openEcho } from './support/open-echo.ts'
 
 const nginx = await needComponent('nginx')
 const module = await needComponent('nginx-js')
@@ -37,6 +39,8 @@ interface Scene extends AsyncDisposable {
   /** Where the held state is. */
   readonly directory: string
   readonly asked: () => number
+  /** Closes what nginx asks. */
+  endVerifier(): Promise<void>
   ask(options?: {
     token?: string
     fields?: readonly string[]
@@ -46,8 +50,8 @@ interface Scene extends AsyncDisposable {
   }): Promise<Answer>
 }
 
-/** nginx by the guide's configuration, before an echo, with a real verifier to ask. */
-async function openScene({ mode = 'enforce', clockMs = Date.now() } = {}): Promise<Scene> {
+/** nginx by the guide's configuration, before an echo, with real forward authentication to ask. */
+async function openScene({ mode = 'enforce', shallow = 'ask', clockMs = Date.now() } = {}): Promise<Scene> {
   await using opened = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'qip-edge-state-'))
   opened.defer(() => rm(directory, { recursive: true, force: true }))
@@ -55,30 +59,28 @@ async function openScene({ mode = 'enforce', clockMs = Date.now() } = {}): Promi
   const writer = opened.use(await openEdgeStateWriter({ store: domain.store, directory }))
   const echo = opened.use(await openEcho())
   let asked = 0
-  const verifier = domain.verifier()
-  const decide = async (token: string | undefined, response: ServerResponse): Promise<void> => {
-    const { reason, status, identity } = await verifier.verify(domain.input(token))
-    const action = status === 'verified' ? 'allow' : 'reject'
-    const field = formatStatus({ status, reason, action, mode: 'enforce', sub: identity })
-    response.setHeader('Quantum-IP-Status', field)
-    response.writeHead(action === 'allow' ? 200 : 401).end()
-  }
-  const local = opened.use(
-    await openLocalServer((request, response) => {
-      asked++
-      void decide(request.headers['quantum-ip'] as string, response)
+  const endpoint = opened.use(
+    await openForwardAuth({
+      point: 'forward-1',
+      listeners: [{}],
+      verifier: domain.verifier(),
+      policies: new Map([['default', policyOf()]]),
+      routes: [{ match: {}, service: domain.shop, policy: 'default' }],
+      timeouts: { stopMs: 100 },
+      observer: { finished: () => asked++ },
     }),
   )
-  const server = guideBlock('nginx-in-proxy.md', 'nginx server')
-    .replace('/run/quantum-ip', directory)
-    .replaceAll('http://127.0.0.1:9000', echo.url)
-    .replace('http://127.0.0.1:8181', local.url)
-    .replace('spiffe://acme.example/ns/prod/sa/shop', domain.shop)
+  const config = guideNginx({
+    module,
+    directory,
+    service: domain.shop,
+    verifier: endpoint.addresses[0]?.port ?? 0,
+    upstream: Number(new URL(echo.url).port),
+  })
+  const server = config.server
     .replace('mode enforce', `mode ${mode}`)
-  const http = guideBlock('nginx-in-proxy.md', 'nginx http').replace('js_path /etc/nginx/njs;', 'js_path .;')
-  const main = `load_module ${module.command};`
-  const files = { 'quantum-ip.js': edgeScript('nginx') }
-  const proxy = opened.use(await openNginx(nginx, { main, http, server, files }))
+    .replace('shallow ask', `shallow ${shallow}`)
+  const proxy = opened.use(await openNginx(nginx, { ...config, server }))
   const closing = opened.move()
   return {
     domain,
@@ -86,6 +88,7 @@ async function openScene({ mode = 'enforce', clockMs = Date.now() } = {}): Promi
     writer,
     directory,
     asked: () => asked,
+    endVerifier: () => endpoint.close(),
     ask: (options) => send(proxy.port, options),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
@@ -236,7 +239,7 @@ test(
       [field(first, 'Quantum-IP'), first.seen.method, first.seen.bytes],
       [undefined, 'POST', 3],
     )
-    assert.match(String(second.headers['www-authenticate']), /token_refused/)
+    assert.equal(second.headers['www-authenticate'], 'Quantum-IP error="token_replayed"')
   },
 )
 
@@ -271,6 +274,43 @@ test('nginx refuses with 503 where the state is too old, missing or cannot be re
   assert.deepEqual([(await scene.ask({ token: good.text })).status, scene.asked()], [503, 0])
   assert.match(await scene.proxy.log(), /quantum-ip: the state cannot be read: /)
 })
+
+test('nginx lets nothing pass that it must ask about where nobody answers', { skip }, async () => {
+  await using scene = await openScene()
+  const { domain } = scene
+  const [many, once] = [await domain.issueOne(), await domain.issueOne({ use: 1 })]
+  await scene.writer.write()
+  await scene.endVerifier()
+  const answers = [await scene.ask({ token: many.text }), await scene.ask({ token: once.text })]
+  assert.deepEqual(
+    answers.map(({ status, seen }) => [status, seen.raw.length > 0]),
+    [
+      [200, true],
+      [500, false],
+    ],
+  )
+})
+
+test(
+  'nginx has the attestation of a build checked, unless the configuration says that it may go unchecked',
+  { skip },
+  async () => {
+    await using scene = await openScene()
+    const { domain } = scene
+    const { build, att } = await domain.registry.attest()
+    const { text } = await domain.issueOne({ bld: build, att })
+    await scene.writer.write()
+    // The verifier of this test has no attestations to check, and its policy does not take them unchecked.
+    assert.deepEqual([(await scene.ask({ token: text })).status, scene.asked()], [403, 1])
+    await using lenient = await openScene({ shallow: 'allow' })
+    const other = await lenient.domain.registry.attest()
+    const token = (await lenient.domain.issueOne({ bld: other.build, att: other.att })).text
+    await lenient.writer.write()
+    const answer = await lenient.ask({ token })
+    assert.deepEqual([answer.status, lenient.asked()], [200, 0])
+    assert.match(field(answer, 'Quantum-IP-Status') ?? '', /reason=ok_shallow, action=allow/)
+  },
+)
 
 test('nginx in monitor mode lets everything through and says what it would have done', { skip }, async () => {
   await using scene = await openScene({ mode: 'monitor' })

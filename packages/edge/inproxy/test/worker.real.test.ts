@@ -1,69 +1,38 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { simulatedClock } from '@quantum-ip/testing'
 import { createTestDomain } from '../../../core/verifier/test/fixture.ts'
-import { needComponent, openComponent } from '../../../../scripts/real-components.ts'
-import { edgeScript, openEdgeStateWriter } from '../src/index.ts'
-import { guideBlock } from './support/guide.ts'
-import { openEcho, openLocalServer } from './support/open-echo.ts'
+import { needComponent } from '../../../../scripts/real-components.ts'
+import { openEdgeStateWriter } from '../src/index.ts'
+import { guideBlock } from '../../enforce/test/support/guides.ts'
+import { openEcho } from './support/open-echo.ts'
+import { openWorker, serveFolder } from './support/open-workerd.ts'
 
 const workerd = await needComponent('workerd')
-
-// Two modules, a socket, and a network that reaches the loopback.
-const config = (port: number): string => `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "main", worker = .worker), (name = "internet", network = (allow = ["private"]))],
-  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]
-);
-const worker :Workerd.Worker = (
-  modules = [
-    (name = "worker.js", esModule = embed "worker.js"),
-    (name = "quantum-ip.js", esModule = embed "quantum-ip.js")
-  ],
-  compatibilityDate = "2026-01-01"
-);
-`
 
 test(
   'a worker in workerd lets a good token through, refuses others, and sees a revocation',
   { skip: workerd.skip },
   async () => {
     await using opened = new AsyncDisposableStack()
-    const folder = await mkdtemp(join(tmpdir(), 'qip-workerd-'))
-    opened.defer(() => rm(folder, { recursive: true, force: true }))
-    const held = join(folder, 'held')
+    const held = await mkdtemp(join(tmpdir(), 'qip-workerd-'))
+    opened.defer(() => rm(held, { recursive: true, force: true }))
     const domain = await createTestDomain({ clock: simulatedClock(Date.now()) })
     const writer = opened.use(await openEdgeStateWriter({ store: domain.store, directory: held }))
     const echo = opened.use(await openEcho())
-    const state = opened.use(
-      await openLocalServer(({ url = '' }, response) => {
-        readFile(join(held, url)).then(
-          (text) => response.end(text),
-          () => response.writeHead(404).end(),
-        )
-      }),
-    )
-    const spare = await openEcho()
-    const { port } = new URL(spare.url)
-    await spare[Symbol.asyncDispose]()
-    const worker = guideBlock('edge-worker.md', 'js worker')
-      .replace('https://state.acme.example/edge/', `${state.url}/`)
-      .replace('spiffe://acme.example/ns/prod/sa/shop', domain.shop)
-      // On the loopback no name leads to the upstream.
-      .replace('fetch(request)', `fetch(new Request('${echo.url}/cart', request))`)
-    await writeFile(join(folder, 'worker.js'), worker)
-    await writeFile(join(folder, 'quantum-ip.js'), edgeScript('worker'))
-    await writeFile(join(folder, 'config.capnp'), config(Number(port)))
+    const state = opened.use(await serveFolder(held))
+    const code = guideBlock('edge-worker.md', 'js worker', {
+      'https://state.acme.example/edge/': `${state.url}/`,
+      'spiffe://acme.example/ns/prod/sa/shop': domain.shop,
+      'https://shop.acme.example': echo.url,
+      // Nobody listens there.
+      'https://verifier.acme.example': 'http://127.0.0.1:1',
+    })
+    const { port } = opened.use(await openWorker(workerd, code))
     const url = `http://127.0.0.1:${port}/cart`
-    const isReady = (): Promise<boolean> =>
-      fetch(url).then(
-        ({ status }) => status !== 0,
-        () => false,
-      )
-    opened.use(await openComponent(workerd, ['serve', join(folder, 'config.capnp')], { isReady }))
     const batch = await domain.issue(
       Array.from({ length: 200 }, () => ({ bld: new Uint8Array(32).fill(7), bev: 1 as const })),
     )
@@ -96,5 +65,13 @@ test(
     await writer.write()
     await new Promise((resolve) => setTimeout(resolve, 1_100))
     assert.equal((await ask(token)).status, 401)
+    // Whoever serves the state is gone: what was read counts for its second, then nothing passes.
+    const fresh = await domain.issueOne({ sub: `${domain.td}/ns/prod/sa/other` })
+    await writer.write()
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    assert.equal((await ask(fresh.text)).status, 200)
+    await state[Symbol.asyncDispose]()
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    assert.equal((await ask(fresh.text)).status, 503)
   },
 )

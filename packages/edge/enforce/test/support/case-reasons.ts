@@ -17,6 +17,14 @@ export interface CasePoint extends AsyncDisposable {
   readonly grpcPort?: number
   /** Cases that it cannot have, each with the reason. */
   readonly without?: { readonly [name: string]: string }
+  /** What it answers to a reason, where that differs. */
+  readonly statuses?: { readonly [reason in Reason]?: number }
+  /** Whether it records what it decides. Default: it does. */
+  readonly records?: boolean
+  /** Brings what it goes by up to date, where it does not itself follow the domain of the case. */
+  settle?(): Promise<void>
+  /** The reason of its last verdict, where it was not recorded. */
+  reasonOf?(): Promise<string>
   /** How a request is sent, where it is not over HTTP/1.1 to `port`. */
   send?(options: AskOptions): Promise<Asked>
 }
@@ -26,6 +34,8 @@ type Arranged = Pick<AskOptions, 'token' | 'fields'>
 /** A way to a verdict. What it is refused with follows from the reason. */
 export interface ReasonCase {
   readonly reason: Reason
+  /** How far it moves the domain's clock on; milliseconds. Default 0. */
+  readonly advancesMs?: number
   readonly arrange: (world: CaseWorld, point: CasePoint) => Promise<Arranged>
 }
 
@@ -149,6 +159,7 @@ export const reasonCases: readonly ReasonCase[] = [
   },
   {
     reason: 'trust_stale',
+    advancesMs: 300_001,
     async arrange({ domain }) {
       const { text: token } = await domain.issueOne({ exp: domain.nowS() + 900 })
       await domain.advance(300_001, { publish: false })
@@ -171,6 +182,7 @@ export const reasonCases: readonly ReasonCase[] = [
   },
   {
     reason: 'attestation_stale',
+    advancesMs: hour,
     async arrange(world) {
       const { domain } = world
       const { build, att } = await domain.registry.attest()
@@ -186,6 +198,7 @@ export const reasonCases: readonly ReasonCase[] = [
   },
   {
     reason: 'replay_unavailable',
+    advancesMs: 1_000,
     async arrange(world) {
       const { text: token } = await world.domain.issueOne({ use: 1 })
       await world.domain.advance(1_000)
@@ -207,7 +220,9 @@ export const reasonCases: readonly ReasonCase[] = [
 ]
 
 /** What a point answers to a verdict that no policy makes an exception for. */
-export function statusFor(reason: Reason, { unverifiableStatus }: CasePoint): number {
+export function statusFor(reason: Reason, { unverifiableStatus, statuses }: CasePoint): number {
+  const differs = statuses?.[reason]
+  if (differs !== undefined) return differs
   if (reason === 'ok') return 200
   // The default of `verified` does not take it: a policy must name it.
   if (reason === 'ok_shallow') return 403
@@ -224,6 +239,7 @@ export function statusFor(reason: Reason, { unverifiableStatus }: CasePoint): nu
 }
 
 /** Sends a request through a point. */
-export function send(point: CasePoint, options: AskOptions): Promise<Asked> {
-  return point.send?.(options) ?? ask(point.port, options)
+export async function send(point: CasePoint, options: AskOptions): Promise<Asked> {
+  await point.settle?.()
+  return (await point.send?.(options)) ?? ask(point.port, options)
 }

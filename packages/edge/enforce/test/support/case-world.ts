@@ -8,6 +8,7 @@ import { WebSocketServer } from 'ws'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import type { DecisionRecorder } from '@quantum-ip/point'
 import type { Verifier, VerifierOptions } from '@quantum-ip/verifier'
+import { simulatedClock } from '@quantum-ip/testing'
 import { type TestDomain, createTestDomain } from './domain.ts'
 import { policyOf } from './scene.ts'
 
@@ -51,6 +52,12 @@ export const casePolicies: ReadonlyMap<string, CompiledPolicy> = new Map([
   ['closed', policyOf({ rules: [{ name: 'closed', when: all, action: 'reject' }] }, 'closed')],
 ])
 
+/** What differs between points. */
+export interface CaseWorldOptions {
+  /** Whether the point has a clock of its own: the time of each case then ends at that of this machine. Default: the domain's stands still. */
+  readonly realTime?: boolean
+}
+
 /**
  * The world in which a point under test lives: real domains, one after the other, behind one verifier, so that the point and the proxy
  * before it are opened once and each case begins anew.
@@ -68,11 +75,14 @@ export class CaseWorld implements AsyncDisposable {
   /** What a point is opened with. */
   readonly verifier: Verifier
   #current: Verifier
+  readonly #options: CaseWorldOptions
 
   private constructor(
     services: { service: CaseService; jail: CaseService; grpc: CaseService },
     domain: TestDomain,
+    options: CaseWorldOptions,
   ) {
+    this.#options = options
     this.service = services.service
     this.jail = services.jail
     this.grpc = services.grpc
@@ -96,14 +106,15 @@ export class CaseWorld implements AsyncDisposable {
     }
   }
 
-  static async open(): Promise<CaseWorld> {
+  static async open(options: CaseWorldOptions = {}): Promise<CaseWorld> {
     const [service, jail, grpc] = [await openService('service'), await openService('jail'), await openGrpc()]
-    return new CaseWorld({ service, jail, grpc }, await createTestDomain())
+    return new CaseWorld({ service, jail, grpc }, await createTestDomain(), options)
   }
 
-  /** A new trust domain for the next case. */
-  async begin(): Promise<TestDomain> {
-    this.domain = await createTestDomain()
+  /** A new trust domain for the next case, which moves the clock on by `advancesMs`. */
+  async begin(advancesMs = 0): Promise<TestDomain> {
+    const clock = this.#options.realTime === true ? simulatedClock(Date.now() - advancesMs) : undefined
+    this.domain = await createTestDomain({ ...(clock !== undefined && { clock }) })
     this.use()
     return this.domain
   }

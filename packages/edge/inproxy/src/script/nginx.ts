@@ -96,7 +96,8 @@ export function decide(r: NginxRequest): string {
   const platform = nginxPlatform(variables['quantum_ip_state'] || '/run/quantum-ip')
   const mode: ScriptMode = variables['quantum_ip_mode'] === 'monitor' ? 'monitor' : 'enforce'
   const verdict = judgeRequest(r, platform)
-  const outcome = outcomeOf(verdict, mode, true)
+  const acceptsShallow = variables['quantum_ip_shallow'] === 'allow'
+  const outcome = outcomeOf(verdict, { mode: mode, canAsk: true, acceptsShallow: acceptsShallow })
   if (verdict.fault !== undefined) r.error('quantum-ip: ' + verdict.fault)
   variables['quantum_ip_reason'] = verdict.reason
   variables['quantum_ip_status'] = statusField(verdict, outcome, mode, platform)

@@ -27,12 +27,25 @@ export function statusOfReason(reason: string): string {
   return unverifiable.indexOf(reason) < 0 ? 'invalid' : 'unverifiable'
 }
 
-/** What to do: what is verified is let through, and nothing else but in monitor mode, which asks nobody. */
-export function outcomeOf(verdict: ScriptVerdict, mode: ScriptMode, canAsk: boolean): Outcome {
-  if (mode === 'monitor') return 'allow'
+/** What a verdict becomes by. */
+export interface OutcomeTerms {
+  readonly mode: ScriptMode
+  /** Whether there is a verifier to ask. */
+  readonly canAsk: boolean
+  /** Whether the attestation of a build, which is never checked here, may go unchecked (`ok_shallow`). */
+  readonly acceptsShallow: boolean
+}
+
+/**
+ * What to do: what is verified is let through, and nothing else but in monitor mode, which asks nobody. As with the policies of a verifier,
+ * `ok_shallow` is enough only where that is said by name.
+ */
+export function outcomeOf(verdict: ScriptVerdict, terms: OutcomeTerms): Outcome {
+  if (terms.mode === 'monitor') return 'allow'
   const status = statusOfReason(verdict.reason)
-  if (status === 'verified') return 'allow'
-  if (verdict.ask && canAsk) return 'ask'
+  const isShallow = verdict.reason === 'ok_shallow' && !terms.acceptsShallow
+  if (status === 'verified' && !isShallow) return 'allow'
+  if ((verdict.ask || isShallow) && terms.canAsk) return 'ask'
   return status === 'unverifiable' ? 'unavailable' : 'refuse'
 }
 
