@@ -58,6 +58,14 @@ const components = {
     path: 'jaeger',
     version: 'version',
   },
+  // Newer ones need modules that the Go proxy does not have. What is made beside the source stands for its dashboard, which is not in the module.
+  traefik: {
+    source: 'github.com/traefik/traefik/v2@v2.11.8',
+    main: './cmd/traefik',
+    made: 'webui/static/index.html',
+    path: 'traefik',
+    version: 'version',
+  },
   // The runtime of Cloudflare Workers, of its makers. 155 MB, which is why it is no dependency.
   workerd: {
     npm: `@cloudflare/workerd-linux-${process.arch === 'arm64' ? 'arm64' : '64'}@1.20261117.1`,
@@ -255,7 +263,12 @@ async function installNpm(row: NpmRow): Promise<string | undefined> {
 
 type ModuleRow = { readonly path: string } & (
   | { readonly module: string }
-  | { readonly source: string; readonly main: string }
+  | {
+      readonly source: string
+      readonly main: string
+      /** An empty file without which it does not compile. */
+      readonly made?: string
+    }
 )
 
 function moduleFolder(row: ModuleRow): string {
@@ -286,6 +299,7 @@ trap 'chmod -R u+w "$made"; rm -rf "$made"' EXIT
 from=$(cd "$made" && GOFLAGS=-modcacherw timeout ${moduleLimitS} go mod download -json "$1" | sed -n 's/^.*"Dir": "\\(.*\\)",*$/\\1/p')
 [ -n "$from" ] || { echo "the source of $1 cannot be had" >&2; exit 1; }
 cp -r "$from" "$made/source" && chmod -R u+w "$made/source" && cd "$made/source" || exit 1
+[ -z "$5" ] || { mkdir -p "$(dirname "$5")" && : > "$5"; } || exit 1
 GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go build -trimpath -ldflags '-s -w' -o "$made/all/$3" "$4" || exit 1
 cd / && mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
 `
@@ -295,7 +309,7 @@ async function installModule(row: ModuleRow): Promise<string | undefined> {
   const args =
     'module' in row
       ? ['-c', moduleScript, 'sh', row.module, moduleFolder(row), row.path]
-      : ['-c', sourceScript, 'sh', row.source, moduleFolder(row), row.path, row.main]
+      : ['-c', sourceScript, 'sh', row.source, moduleFolder(row), row.path, row.main, row.made ?? '']
   const { status, stderr } = await runCommand('sh', args, { timeoutMs: (moduleLimitS + 30) * 1_000 })
   if (status === 0) return undefined
   return stderr.split('\n').findLast((line) => line !== '') ?? `go ended with ${status}`

@@ -158,7 +158,7 @@ const traefik = (uri: string): readonly string[] =>
     'X-Forwarded-For': '192.0.2.1',
   }).flat()
 
-test("reads Traefik's question by its contract (no Traefik)", async () => {
+test("reads Traefik's question by its contract", async () => {
   await using scene = await openForward({ route: { match: { host: 'shop.acme.example', path: '/api' } } })
   const { text: token } = await scene.domain.issueOne()
   assert.equal((await scene.ask({ path: '/forwarded', token, fields: traefik('/api/cart?x') })).status, 200)

@@ -18,12 +18,14 @@ runCases(
           '127.0.0.1:8460': `127.0.0.1:${endpoint.port}`,
           '127.0.0.1:9000': `127.0.0.1:${world.service.port}`,
           '127.0.0.1:9001': `127.0.0.1:${world.jail.port}`,
+          '127.0.0.1:9002': `127.0.0.1:${world.grpc.port}`,
         }),
       ),
     )
     const closing = opened.move()
     return {
       port: running.port,
+      grpcPort: running.port,
       unverifiableStatus: 403,
       webSocket: true,
       [Symbol.asyncDispose]: () => closing.disposeAsync(),

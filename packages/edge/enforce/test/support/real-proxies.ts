@@ -140,12 +140,34 @@ export function openHaproxyConfig(haproxy: Component, config: (port: number) => 
   }))
 }
 
+/** Starts Traefik with its two files: one that says where to listen, `decided` being a second port, and one that says what to do. */
+export async function openTraefik(
+  traefik: Component,
+  config: (places: { readonly port: number; readonly decided: number; readonly dynamic: string }) => string,
+  dynamic: (decided: number) => string,
+): Promise<RealProxy> {
+  const decided = await freePort()
+  return openProxy(traefik, { 'dynamic.yaml': dynamic(decided) }, (folder, port) => ({
+    config: config({ port, decided, dynamic: join(folder, 'dynamic.yaml') }),
+    args: [`--configFile=${join(folder, 'config.yaml')}`],
+    pidFile: undefined,
+    name: 'config.yaml',
+    isReady: async () => (await fetch(`http://127.0.0.1:${port}/`)).status !== 404,
+  }))
+}
+
 interface Start {
   readonly config: string
   /** The name of its file. Default `config`. */
   readonly name?: string
   readonly args: readonly string[]
   readonly pidFile: string | undefined
+  /** Whether it does what its configuration says, where it listens before. */
+  readonly isReady?: () => Promise<boolean>
+}
+
+async function settled(): Promise<boolean> {
+  return true
 }
 
 async function openProxy(
@@ -157,11 +179,12 @@ async function openProxy(
   try {
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
     const port = await freePort()
-    const { config, args, pidFile, name = 'config' } = plan(folder, port)
+    const { config, args, pidFile, name = 'config', isReady: isServing = settled } = plan(folder, port)
     await writeFile(join(folder, name), config)
     const isReady = async (): Promise<boolean> =>
       (pidFile === undefined || (await readFile(pidFile, 'utf8').catch(() => '')) !== '') &&
-      (await answers(port))
+      (await answers(port)) &&
+      (await isServing())
     const running = await openComponent(component, args, { isReady })
     return {
       port,
