@@ -10,6 +10,7 @@ export {
 export { openKeyword, verifyClosedSchema } from './closed-schema.ts'
 export type * from './config/config.ts'
 export type * from './config/config-custody.ts'
+export type * from './config/config-ext-authz.ts'
 export type * from './config/config-otlp.ts'
 export type * from './config/config-ledger.ts'
 export type * from './config/config-policies.ts'

@@ -10,7 +10,7 @@ import { openAuthorityPart, type SharedParts } from '../up/authority-part.ts'
 import { openInstancePart } from '../up/instance-part.ts'
 import { openGatewayRole } from '../up/gateway-role.ts'
 import { openMemberLink } from '../up/member-link.ts'
-import { configOf } from '../up/point-role.ts'
+import { configOf, isPointRole, pointRoles } from '../up/point-role.ts'
 import { ProcessLevels } from '../up/process-levels.ts'
 import { ProcessTelemetry } from '../up/process-telemetry.ts'
 
@@ -21,16 +21,16 @@ interface ServeOptions extends OutputOptions {
   readonly instance?: string
 }
 
-const roles = ['authority', 'gateway', 'forward-auth'] as const
+const roles = ['authority', ...pointRoles] as const
 
 /** `qip serve`: one role, as a process of its own. */
 export function serveCommand(run: Run): Command {
-  return newAnswer('serve', 'run one role: authority, gateway or forward-auth')
+  return newAnswer('serve', 'run one role: authority, gateway, forward-auth or ext-authz')
     .requiredOption('--role <role>', `one of ${roles.join(', ')}`)
     .option('--config <file>', 'the configuration', 'quantum-ip.yaml')
     .option(
       '--join-token-file <file>',
-      'with --role gateway or forward-auth: a join token of role `verifier`, for the first start',
+      'with --role gateway, forward-auth or ext-authz: a join token of role `verifier`, for the first start',
     )
     .option('--instance <name>', 'with --role authority: the name of this one of several on one database')
     .action((options: ServeOptions) => answer(run, options, (output) => serve(output, options)))
@@ -64,7 +64,7 @@ async function openRole(
       next: `use one of ${roles.join(', ')}`,
     })
   }
-  const config = options.role === 'forward-auth' ? configOf(whole, options.role) : whole
+  const config = isPointRole(options.role) ? configOf(whole, options.role) : whole
   await using opened = new AsyncDisposableStack()
   const telemetry = await ProcessTelemetry.open(config, `quantum-ip-${options.role as keyof typeof openers}`)
   // Closed last: it sends what the others tell while they stop.
@@ -79,7 +79,12 @@ async function openRole(
   return { url: role.url, close: () => closing.disposeAsync() }
 }
 
-const openers = { authority: serveAuthority, gateway: serveGateway, 'forward-auth': serveGateway }
+const openers = {
+  authority: serveAuthority,
+  gateway: serveGateway,
+  'forward-auth': serveGateway,
+  'ext-authz': serveGateway,
+}
 
 function serveAuthority(config: Config, options: ServeOptions, shared: SharedParts): Promise<OpenedRole> {
   const isOneOfSeveral =
@@ -96,7 +101,7 @@ async function serveGateway(config: Config, options: ServeOptions, shared: Share
   const link = await openMemberLink(config, joinToken)
   opened.defer(() => link.close())
   const gateway = await openGatewayRole({
-    role: options.role === 'forward-auth' ? 'forward-auth' : 'gateway',
+    role: isPointRole(options.role) ? options.role : 'gateway',
     config,
     link,
     ...shared,

@@ -3,10 +3,15 @@ import { type Gateway, openForwardAuth, openGateway } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
 
 /** The enforcement points that this program runs as servers. */
-export const pointRoles = ['gateway', 'forward-auth'] as const
+export const pointRoles = ['gateway', 'forward-auth', 'ext-authz'] as const
 
 /** One of them. */
 export type PointRole = (typeof pointRoles)[number]
+
+/** Whether a role is one of them. */
+export function isPointRole(role: string): role is PointRole {
+  return (pointRoles as readonly string[]).includes(role)
+}
 
 /**
  * The configuration of a point where a gateway's stands, so that everything around it is one program: telemetry, records, fleet,
@@ -14,7 +19,7 @@ export type PointRole = (typeof pointRoles)[number]
  */
 export function configOf(config: Config, role: PointRole): Config {
   if (role === 'gateway') return config
-  const { name, listen, tls, threads, detail, routes } = config.forwardAuth
+  const { name, listen, tls, threads, detail, routes } = config[sections[role]]
   return {
     ...config,
     gateway: {
@@ -37,6 +42,9 @@ function goesNowhere(route: Config['forwardAuth']['routes'][number]): Config['ga
   return { ...route, upstream: '', upstreamCaFile: undefined, quarantineUpstream: undefined }
 }
 
+// The keys of the configuration under which points stand that proxies ask.
+const sections = { 'forward-auth': 'forwardAuth', 'ext-authz': 'extAuthz' } as const
+
 /** What a point needs of a server. */
 export type PointServer = Pick<Gateway, 'addresses' | 'usePolicies' | 'close'>
 
@@ -47,12 +55,32 @@ export function openPointServer(
   options: GatewayOptions,
 ): Promise<PointServer> {
   if (role === 'gateway') return openGateway(options)
+  if (role === 'ext-authz') return openExtAuthzServer(config, options)
   const { peers, routes } = config.forwardAuth
   return openForwardAuth({
     ...options,
     ...(peers !== undefined && { peers }),
     routes: options.routes.map(({ upstream: _upstream, quarantineUpstream: _quarantine, ...route }, at) => ({
       ...route,
+      quarantine: routes[at]?.quarantine,
+    })),
+  })
+}
+
+async function openExtAuthzServer(config: Config, options: GatewayOptions): Promise<PointServer> {
+  // Whoever does not need gRPC does not load it.
+  const { openExtAuthz } = await import('@quantum-ip/enforce/ext-authz')
+  const { peers, routes, clientCertificates, drainMs, messageBytesMax } = config.extAuthz
+  return openExtAuthz({
+    ...options,
+    ...(peers !== undefined && { peers }),
+    clientCertificates,
+    drainMs,
+    messageBytesMax,
+    routes: options.routes.map(({ upstream: _upstream, quarantineUpstream: _quarantine, ...route }, at) => ({
+      ...route,
+      name: routes[at]?.name,
+      onlyByName: routes[at]?.onlyByName,
       quarantine: routes[at]?.quarantine,
     })),
   })

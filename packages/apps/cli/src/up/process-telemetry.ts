@@ -22,6 +22,7 @@ export type ProcessRole =
   | 'quantum-ip-authority'
   | 'quantum-ip-gateway'
   | 'quantum-ip-forward-auth'
+  | 'quantum-ip-ext-authz'
 
 interface Sending {
   readonly otlp: Otlp

@@ -1,20 +1,13 @@
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import { reservedNames } from '@quantum-ip/point'
-import { LoadGate } from '../gateway/load-gate.ts'
 import type { BoundAddress } from '../gateway/listener.ts'
 import { parseTrustedPeers } from '../gateway/peers.ts'
 import { type Relay, openRelay } from '../gateway/relay.ts'
-import {
-  type GuardedRoute,
-  type NamedParts,
-  QuarantineLimiters,
-  assignCandidates,
-  assignPolicies,
-  guardedRoute,
-} from '../gateway/route-setup.ts'
 import { compileRoutes } from '../gateway/route-table.ts'
+import { peersHere } from '../question/question-options.ts'
+import { QuestionRoutes } from '../question/question-routes.ts'
 import { forwardProblem } from './forward-answer.ts'
-import { type ForwardAuthOptions, type ForwardRoute, peersHere } from './forward-auth-options.ts'
+import type { ForwardAuthOptions } from './forward-auth-options.ts'
 import { ForwardGuard } from './forward-guard.ts'
 
 /** A running forward authentication endpoint. */
@@ -65,42 +58,28 @@ export async function openForwardAuth(options: ForwardAuthOptions): Promise<Forw
     guard: (head) => guard?.judge(head) ?? ready.promise.then((opened) => opened.judge(head)),
   })
   try {
-    const routes = options.routes.map((route) => guardedRoute(route, options, relay.load))
-    assignPolicies(routes, options.policies, namedParts(options))
-    assignCandidates(routes, options.candidates)
+    const asked = new QuestionRoutes(options, { load: relay.load, inFlightMax: relay.limits.inFlightMax })
     guard = new ForwardGuard({
-      options,
+      guard: asked.guard,
       peers,
-      routes: compileRoutes(routes),
-      limiters: new QuarantineLimiters(options.quarantineInFlightMax ?? 10, relay.load),
-      gate: new LoadGate({
-        shedder: options.shedder,
-        inFlight: relay.load.counter('in flight'),
-        inFlightMax: relay.limits.inFlightMax,
-      }),
+      routes: compileRoutes(asked.routes),
+      exactPaths: options.ambiguousPaths === 'exact',
     })
     ready.resolve(guard)
-    return new OpenForwardAuth(options, relay, routes)
+    return new OpenForwardAuth(relay, asked)
   } catch (error) {
     await relay.close()
     throw error
   }
 }
 
-// The proxy knows the upstreams, where it routes quarantined requests at all.
-function namedParts({ engines }: ForwardAuthOptions): NamedParts {
-  return { hasUpstream: (_name, terms) => (terms as ForwardRoute).quarantine === 'routed', engines }
-}
-
 class OpenForwardAuth implements ForwardAuth {
-  readonly #options: ForwardAuthOptions
   readonly #relay: Relay
-  readonly #routes: readonly GuardedRoute[]
+  readonly #asked: QuestionRoutes
 
-  constructor(options: ForwardAuthOptions, relay: Relay, routes: readonly GuardedRoute[]) {
-    this.#options = options
+  constructor(relay: Relay, asked: QuestionRoutes) {
     this.#relay = relay
-    this.#routes = routes
+    this.#asked = asked
   }
 
   get addresses(): readonly BoundAddress[] {
@@ -115,8 +94,7 @@ class OpenForwardAuth implements ForwardAuth {
     policies: ReadonlyMap<string, CompiledPolicy>,
     candidates?: ReadonlyMap<string, CompiledPolicy>,
   ): void {
-    assignPolicies(this.#routes, policies, namedParts(this.#options))
-    assignCandidates(this.#routes, candidates)
+    this.#asked.usePolicies(policies, candidates)
   }
 
   close(): Promise<void> {

@@ -1,7 +1,6 @@
 import type { RequestCoordinates } from '@quantum-ip/point'
-import type { RelayProblem } from '../gateway/problem.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
-import { type RequestTarget, readAuthority, readTarget } from '../gateway/target.ts'
+import { type QuestionRefusal, type ToldRequest, readCoordinates } from '../question/read-coordinates.ts'
 
 /** How a proxy tells of the request that it asks about: the first part of the path of its question. */
 export type ForwardContract = 'original' | 'forwarded' | 'envoy'
@@ -12,21 +11,8 @@ export interface OriginalRequest extends RequestCoordinates {
   readonly query: string
 }
 
-/** Why a question can't be answered: the problem, and a detail out of a closed set. */
-export interface QuestionRefusal {
-  readonly refused: RelayProblem
-  readonly detail?: string
-}
-
-interface FieldNames {
-  readonly method: string
-  readonly target: string
-  readonly host: string
-  readonly scheme: string
-}
-
 // The four fields of a contract. The proxy must set all of them: one that it left to its client would be the client's word.
-const contractFields: { readonly [contract in Exclude<ForwardContract, 'envoy'>]: FieldNames } = {
+const contractFields: { readonly [contract in Exclude<ForwardContract, 'envoy'>]: ToldRequest } = {
   original: {
     method: 'x-original-method',
     target: 'x-original-uri',
@@ -78,26 +64,14 @@ function readEnvoy(head: RequestHead, exactPaths: boolean): OriginalRequest | Qu
 
 function build(
   contract: ForwardContract,
-  told: FieldNames,
+  told: ToldRequest,
   exactPaths: boolean,
 ): OriginalRequest | QuestionRefusal {
-  const { method, target, host: authority, scheme } = told
-  if (!methodForm.test(method) || method === 'CONNECT' || method === 'TRACE')
-    return { refused: 'method_refused' }
-  const read: RequestTarget | QuestionRefusal = readTarget(target, exactPaths)
-  if ('refused' in read) return read
-  const parts = readAuthority(authority)
-  // A target in absolute form names its host: of two that differ, an upstream may take the other one.
-  if (parts === undefined || (read.authority !== undefined && read.authority !== authority))
-    return { refused: 'host_malformed' }
-  if (scheme !== 'http' && scheme !== 'https') return { refused: 'request_malformed', detail: 'no scheme' }
-  const { path, query } = read
-  return { contract, method, authority, scheme, target, host: parts.host, path, query }
+  const at = readCoordinates(told, exactPaths)
+  return 'refused' in at ? at : { contract, ...at }
 }
 
-const methodForm = /^[A-Z][A-Z0-9_-]{0,31}$/
-
-function readFields(raw: readonly string[], names: FieldNames): FieldNames | undefined {
+function readFields(raw: readonly string[], names: ToldRequest): ToldRequest | undefined {
   const method = single(raw, names.method)
   const target = single(raw, names.target)
   const host = single(raw, names.host)

@@ -60,6 +60,9 @@ const hopNames = [
   'trailer',
 ]
 
+/** Fields by which some servers take another method than the one of the request line. */
+export const methodOverrideNames = ['x-http-method', 'x-http-method-override', 'x-method-override'] as const
+
 const specialNames = [
   'connection',
   'content-length',
@@ -70,9 +73,7 @@ const specialNames = [
   'transfer-encoding',
   'upgrade',
   'via',
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
+  ...methodOverrideNames,
 ]
 
 /** Scans request fields. Made once, for a set of reserved names and the name that stands in `Via`. */

@@ -49,7 +49,7 @@ export async function openListener(core: RelayCore, options: ListenerOptions): P
       sockets.delete(socket)
     })
   })
-  await listen(server, options)
+  await listenOn(server, options)
   return {
     address: boundAddress(server, options),
     close: () => close({ server, http1, http2 }),
@@ -83,7 +83,8 @@ function openServer(options: ListenerOptions, http1: HttpServer, http2: Http2Fro
   return server
 }
 
-function tlsOptions(tls: ListenerTls): Parameters<typeof createTlsServer>[0] {
+/** TLS of a listener, in the runtime's terms. */
+export function tlsOptions(tls: ListenerTls): Parameters<typeof createTlsServer>[0] {
   const asked = tls.clientCertificate ?? 'off'
   return {
     key: tls.key,
@@ -129,7 +130,12 @@ function openSniffer(http1: HttpServer, http2: Http2Front): Server {
   })
 }
 
-function listen(server: Server, options: ListenerOptions): Promise<void> {
+/**
+ * Has a server listen where the options say.
+ *
+ * @throws {EnforceError} `QIP_ENFORCE_LISTEN_FAILED`
+ */
+export function listenOn(server: Server, options: ListenerOptions): Promise<void> {
   const { path, reusePort = false } = options
   const host = options.host ?? '127.0.0.1'
   const port = options.port ?? 0
@@ -154,7 +160,8 @@ function listen(server: Server, options: ListenerOptions): Promise<void> {
   })
 }
 
-function boundAddress(server: Server, options: ListenerOptions): BoundAddress {
+/** Where a server that listens is reached. */
+export function boundAddress(server: Server, options: ListenerOptions): BoundAddress {
   const bound = server.address()
   const secure = options.tls !== undefined
   if (bound === null || typeof bound === 'string') {

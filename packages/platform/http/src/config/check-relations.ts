@@ -20,7 +20,9 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkRoutes(config),
     ...checkFlows(config),
     ...checkListeners(config),
-    ...checkForwardAuth(config),
+    ...checkAsked(config, 'forwardAuth'),
+    ...checkAsked(config, 'extAuthz'),
+    ...checkRouteNames(config),
     ...checkTimes(config),
     ...checkPins(config),
     ...checkStore(config),
@@ -105,6 +107,7 @@ function checkRoutes(config: Config): ConfigFault[] {
   return [
     ...checkRoutesOf(config, 'gateway', config.gateway.routes),
     ...checkRoutesOf(config, 'forwardAuth', config.forwardAuth.routes),
+    ...checkRoutesOf(config, 'extAuthz', config.extAuthz.routes),
   ]
 }
 
@@ -200,21 +203,36 @@ function checkListeners({ authority, gateway, store, telemetry }: Config): Confi
   return faults
 }
 
-function checkForwardAuth({ forwardAuth, gateway }: Config): ConfigFault[] {
-  const { listen, peers, routes, name } = forwardAuth
+function checkAsked(config: Config, section: 'forwardAuth' | 'extAuthz'): ConfigFault[] {
+  const { listen, peers, routes, name } = config[section]
   const faults: ConfigFault[] = []
   if (peers === undefined && !isLoopback(listen.host)) {
     faults.push({
-      path: ['forwardAuth', 'listen'],
+      path: [section, 'listen'],
       reason: 'only this machine may ask, by default',
-      next: 'name the proxies that may, in `forwardAuth.peers`',
+      next: `name the proxies that may, in \`${section}.peers\``,
     })
   }
-  if (routes.length > 0 && name === gateway.name) {
-    faults.push({
-      path: ['forwardAuth', 'name'],
-      reason: 'the same name as `gateway.name`: their decision IDs could not be told apart',
-    })
+  const others = (['gateway', 'forwardAuth', 'extAuthz'] as const).slice(0, section === 'extAuthz' ? 2 : 1)
+  for (const other of others) {
+    if (routes.length === 0 || name !== config[other].name) continue
+    const reason = `the same name as \`${other}.name\`: their decision IDs could not be told apart`
+    faults.push({ path: [section, 'name'], reason })
+  }
+  return faults
+}
+
+// Envoy names routes: of two with one name it could not say which.
+function checkRouteNames({ extAuthz }: Config): ConfigFault[] {
+  const seen = new Set<string>()
+  const faults: ConfigFault[] = []
+  for (const [at, { name, onlyByName }] of extAuthz.routes.entries()) {
+    const path = ['extAuthz', 'routes', at]
+    if (onlyByName && name === undefined)
+      faults.push({ path: [...path, 'onlyByName'], reason: 'the route has no `name`' })
+    if (name === undefined) continue
+    if (seen.has(name)) faults.push({ path: [...path, 'name'], reason: `there is another route \`${name}\`` })
+    seen.add(name)
   }
   return faults
 }

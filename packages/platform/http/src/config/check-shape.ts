@@ -14,6 +14,7 @@ export function checkShape(value: JsonObject): readonly ConfigFault[] {
     ...checkCustodyShape(value['custody']),
     ...checkTls(value['gateway'], ['gateway', 'tls']),
     ...checkTls(value['forwardAuth'], ['forwardAuth', 'tls']),
+    ...checkTls(value['extAuthz'], ['extAuthz', 'tls']),
     ...checkTls(value['authority'], ['authority', 'tls']),
     ...checkReplayShape(value),
     ...checkPoliciesShape(value['policies']),

@@ -1,5 +1,6 @@
 import type { PoliciesConfig } from './config-policies.ts'
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
+import type { ExtAuthzConfig } from './config-ext-authz.ts'
 import type { ForwardAuthConfig } from './config-forward-auth.ts'
 import type { FlowConfig } from './config-flows.ts'
 import type { DecisionsConfig } from './config-decisions.ts'
@@ -24,6 +25,7 @@ export interface Config {
   readonly services: readonly ServiceConfig[]
   readonly gateway: GatewayConfig
   readonly forwardAuth: ForwardAuthConfig
+  readonly extAuthz: ExtAuthzConfig
   readonly authority: AuthorityConfig
   readonly ledger: LedgerConfig
   readonly mirror: MirrorConfig

@@ -103,6 +103,18 @@ const defaults: Config = {
     peers: undefined,
     routes: [],
   },
+  extAuthz: {
+    name: 'ext-authz',
+    listen: { host: '127.0.0.1', port: 8_470 },
+    tls: undefined,
+    threads: 1,
+    detail: 'public',
+    peers: undefined,
+    clientCertificates: undefined,
+    messageBytesMax: 4_194_304,
+    drainMs: 5_000,
+    routes: [],
+  },
   authority: {
     listen: { host: '127.0.0.1', port: 7_600 },
     tls: undefined,

@@ -25,6 +25,7 @@ import { resolveFlow } from './resolve-flows.ts'
 import { resolveDecisions } from './resolve-decisions.ts'
 import { resolvePolicies } from './resolve-policies.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
+import { resolveExtAuthz } from './resolve-ext-authz.ts'
 import { resolveForwardAuth, resolveRouteTerms } from './resolve-forward-auth.ts'
 import { resolveOtlp } from './resolve-otlp.ts'
 import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
@@ -50,6 +51,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     services: root.sections('services').map(service),
     gateway: gateway(root.section('gateway')),
     forwardAuth: resolveForwardAuth(root.section('forwardAuth'), tls),
+    extAuthz: resolveExtAuthz(root.section('extAuthz'), tls),
     authority: authority(root.section('authority')),
     ledger: resolveLedger(root.section('ledger')),
     mirror: mirror(root.section('mirror')),

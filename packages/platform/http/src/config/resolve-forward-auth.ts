@@ -14,11 +14,12 @@ export function resolveForwardAuth(
     threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
     detail: at.word('detail', 'detail'),
     peers: at.optionalTexts('peers'),
-    routes: at.sections('routes').map(route),
+    routes: at.sections('routes').map(resolveForwardRoute),
   }
 }
 
-function route(at: Section): ForwardRouteConfig {
+/** A route of a point that is asked. */
+export function resolveForwardRoute(at: Section): ForwardRouteConfig {
   return { ...resolveRouteTerms(at), quarantine: at.word('quarantine', 'forwardQuarantine') }
 }
 

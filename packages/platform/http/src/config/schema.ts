@@ -2,6 +2,7 @@ import { type TObject, type TSchema, Type } from 'typebox'
 import { choice, duration, form, integer, item, kind, label, list, path, section, share } from './fields.ts'
 import { admission, authority, custody, issuance, services, store, telemetry } from './schema-authority.ts'
 import { detection, retention } from './schema-detection.ts'
+import { extAuthz } from './schema-ext-authz.ts'
 import { forwardAuth } from './schema-forward-auth.ts'
 import { gateway } from './schema-gateway.ts'
 import { keys } from './schema-keys.ts'
@@ -114,6 +115,7 @@ const fields: Record<string, TSchema> = {
   services,
   gateway,
   forwardAuth,
+  extAuthz,
   authority,
   ledger,
   mirror,

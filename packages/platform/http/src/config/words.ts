@@ -8,6 +8,7 @@ export const words = {
   keyExchange: ['preferred', 'required'],
   unanchored: ['audit', 'reject', 'accept'],
   onProof: ['revoke', 'event'],
+  checkCertificates: ['peer', 'xfcc'],
   forwardQuarantine: ['limited', 'routed'],
   scope: ['single', 'instance', 'shared'],
   onUnavailable: ['reject', 'local'],
