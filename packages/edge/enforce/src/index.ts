@@ -1,6 +1,7 @@
 export { type FlowGateway, openFlowGateway } from './flow/flow-gateway.ts'
 export {
   type FlowAddress,
+  type FlowCut,
   type FlowGatewayOptions,
   type FlowObserver,
   type FlowRefusal,

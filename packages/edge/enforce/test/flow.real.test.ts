@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Component, needComponent, openComponent } from '../../../../scripts/real-components.ts'
+import { guideBlock } from './support/guides.ts'
 import { type FlowIdentity, formatProxyHeader, proxyTlvTypes } from '../src/index.ts'
 import { type FlowScene, openFlowClient, openFlowScene, openFlowUpstream } from './support/flow-scene.ts'
 
@@ -64,61 +65,30 @@ async function openProxy(
   }
 }
 
-const passed = '{ match_type: INCLUDE, tlv_type: [5, 225, 226, 227] }'
-const raw =
-  '{ name: envoy.transport_sockets.raw_buffer, typed_config: { "@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer } }'
+const quiet = ['--concurrency', '1', '--log-level', 'error', '--use-dynamic-base-id']
+const passed = 'pass_through_tlvs: { match_type: INCLUDE, tlv_type: [5, 225, 226, 227] }'
 
-/** An Envoy that passes connections on with a header; `reads`: of its own clients, too; `added`: values that it writes by itself. */
-async function openEnvoyFlow(options: {
-  readonly upstream: number
-  readonly reads: boolean
-  readonly added?: string
-}): Promise<Proxy> {
-  const { upstream, reads, added = '' } = options
+/** The Envoy of the guide before an upstream, with `changed` parts of its configuration. */
+async function openEnvoyFlow(
+  upstream: number,
+  changed: { readonly [written: string]: string } = {},
+): Promise<Proxy> {
   const port = await freePort()
-  const filters = reads
-    ? `listener_filters: [{ name: envoy.filters.listener.proxy_protocol, typed_config: { '@type': type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol, pass_through_tlvs: ${passed} } }]`
-    : ''
-  const config = `
-static_resources:
-  listeners:
-    - name: in
-      address: { socket_address: { address: 127.0.0.1, port_value: ${port} } }
-      ${filters}
-      filter_chains:
-        - filters:
-            - name: envoy.filters.network.tcp_proxy
-              typed_config: { '@type': type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: in, cluster: out }
-  clusters:
-    - name: out
-      type: STATIC
-      load_assignment: { cluster_name: out, endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${upstream} } } } }] }] }
-      transport_socket:
-        name: envoy.transport_sockets.upstream_proxy_protocol
-        typed_config:
-          '@type': type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport
-          config: { version: V2, pass_through_tlvs: ${passed} ${added} }
-          transport_socket: ${raw}
-`
-  const quiet = ['--concurrency', '1', '--log-level', 'error', '--use-dynamic-base-id']
+  const config = guideBlock('flows.md', 'yaml envoy', {
+    'address: 10.0.0.4, port_value: 5432': `address: 127.0.0.1, port_value: ${port}`,
+    'address: 10.0.0.5, port_value: 5432': `address: 127.0.0.1, port_value: ${upstream}`,
+    ...changed,
+  })
   return openProxy(envoy, port, { config, args: (file) => ['-c', file, ...quiet] })
 }
 
+/** The HAProxy of the guide before an upstream. */
 async function openHaproxyFlow(upstream: number): Promise<Proxy> {
   const port = await freePort()
-  const config = `
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 30s
-  timeout server 30s
-frontend in
-  bind 127.0.0.1:${port} accept-proxy
-  unique-id-format %[fc_pp_unique_id]
-  default_backend out
-backend out
-  server upstream 127.0.0.1:${upstream} send-proxy-v2 proxy-v2-options unique-id,crc32c
-`
+  const config = guideBlock('flows.md', 'haproxy', {
+    '10.0.0.9:5432': `127.0.0.1:${port}`,
+    '10.0.0.10:5432': `127.0.0.1:${upstream}`,
+  })
   return openProxy(haproxy, port, { config, args: (file) => ['-db', '-f', file] })
 }
 
@@ -134,9 +104,9 @@ test(
   async (t) => {
     t.diagnostic(envoy.version)
     await using upstream = await openFlowUpstream()
-    await using behind = await openEnvoyFlow({ upstream: upstream.port, reads: true })
+    await using behind = await openEnvoyFlow(upstream.port, { '226, 227': '226' })
     await using scene = await openFlowScene({ flow: { upstream: { host: '127.0.0.1', port: behind.port } } })
-    await using front = await openEnvoyFlow({ upstream: scene.port, reads: true })
+    await using front = await openEnvoyFlow(scene.port)
     using client = await openFlowClient(front.port, headerOf(scene), 'SELECT 1')
     assert.equal(await client.read('SELECT 1'), 'hello SELECT 1')
     const [record] = scene.records
@@ -152,15 +122,24 @@ test(
 
 test('names that an Envoy writes by itself are read, and prove nothing', { skip: envoy.skip }, async () => {
   await using scene = await openFlowScene()
+  // It reads no header here: what it says, it says by itself.
   const value = Buffer.from(scene.identifier).toString('base64')
-  const added = `, added_tlvs: [{ type: 225, value: ${value} }]`
+  const changed = {
+    [`      listener_filters:
+        - name: envoy.filters.listener.proxy_protocol
+          typed_config:
+            '@type': type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol
+            ${passed}
+`]: '',
+    [passed]: `added_tlvs: [{ type: 225, value: ${value} }]`,
+  }
   await using upstream = await openFlowUpstream()
-  await using direct = await openEnvoyFlow({ upstream: upstream.port, reads: false, added })
+  await using direct = await openEnvoyFlow(upstream.port, changed)
   using told = await openFlowClient(direct.port, 'x')
   assert.equal(await told.read('hello x'), 'hello x')
   const { names } = upstream.arrived.find((each) => each.header !== undefined) ?? {}
   assert.deepEqual(Buffer.from(names?.identifier ?? []), Buffer.from(scene.identifier))
-  await using front = await openEnvoyFlow({ upstream: scene.port, reads: false, added })
+  await using front = await openEnvoyFlow(scene.port, changed)
   using client = await openFlowClient(front.port, 'x')
   assert.equal(await client.closed(), '')
   assert.equal(scene.upstream.arrived.length, 0)

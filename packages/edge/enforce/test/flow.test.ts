@@ -219,7 +219,7 @@ test('closes a connection whose upstream is away, and those that are idle', asyn
   await using idle = await openFlowScene({ timeouts: { idleMs: 50 } })
   using silent = await openFlowClient(idle.port, headerOf(idle), 'x')
   await silent.closed()
-  assert.deepEqual(idle.cut, ['client_idle'])
+  assert.deepEqual(idle.cut, ['idle'])
 })
 
 test('takes a flow without peers, or with a policy that is not there, for a mistake', async () => {

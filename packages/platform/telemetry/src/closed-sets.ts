@@ -291,3 +291,76 @@ export type ExportOutcome = 'sent' | 'failed' | 'queue_full' | 'over_rate'
 
 /** Place of each of them. */
 export const exportOutcomePlaces: Places<ExportOutcome> = { sent: 0, failed: 1, queue_full: 2, over_rate: 3 }
+
+/**
+ * Why a connection of a flow was closed before a byte of it reached an upstream, besides by the policy.
+ *
+ * - `peer_unlisted`: not one of those whose header is read
+ * - `proxy_…`: no header of the PROXY protocol's version 2, or one that is not taken
+ * - `names_malformed`, `names_contradict`: what the header says of the caller is none, or not what the token says
+ * - `quarantine_closed`: it would go to quarantine, and there is none
+ * - `overloaded`: more connections than there may be
+ * - `upstream_unreachable`: the upstream did not answer in time
+ * - `defect`: a mistake of ours
+ */
+export type FlowRefusalCause =
+  | 'peer_unlisted'
+  | 'proxy_absent'
+  | 'proxy_version'
+  | 'proxy_command'
+  | 'proxy_family'
+  | 'proxy_oversize'
+  | 'proxy_addresses'
+  | 'proxy_tlv'
+  | 'proxy_crc'
+  | 'proxy_duplicate'
+  | 'proxy_timeout'
+  | 'proxy_truncated'
+  | 'names_malformed'
+  | 'names_contradict'
+  | 'quarantine_closed'
+  | 'overloaded'
+  | 'upstream_unreachable'
+  | 'defect'
+
+/** Place of each of them. */
+export const flowRefusalPlaces: Places<FlowRefusalCause> = {
+  peer_unlisted: 0,
+  proxy_absent: 1,
+  proxy_version: 2,
+  proxy_command: 3,
+  proxy_family: 4,
+  proxy_oversize: 5,
+  proxy_addresses: 6,
+  proxy_tlv: 7,
+  proxy_crc: 8,
+  proxy_duplicate: 9,
+  proxy_timeout: 10,
+  proxy_truncated: 11,
+  names_malformed: 12,
+  names_contradict: 13,
+  quarantine_closed: 14,
+  overloaded: 15,
+  upstream_unreachable: 16,
+  defect: 17,
+}
+
+/**
+ * Why an open connection of a flow was cut.
+ *
+ * - `ended`: its token is past its end
+ * - `revoked`: the token, its caller, its build or its key was revoked
+ * - `upstream`: the upstream broke off
+ * - `idle`: neither side said anything for too long
+ * - `stopping`: this process stopped, and the connection outlived the deadline
+ */
+export type FlowCutCause = 'ended' | 'revoked' | 'upstream' | 'idle' | 'stopping'
+
+/** Place of each of them. */
+export const flowCutPlaces: Places<FlowCutCause> = {
+  ended: 0,
+  revoked: 1,
+  upstream: 2,
+  idle: 3,
+  stopping: 4,
+}

@@ -4,6 +4,8 @@ export { TraceSampler, type TraceSampling } from './trace-sampler.ts'
 export {
   type ExportOutcome,
   type FailOpen,
+  type FlowCutCause,
+  type FlowRefusalCause,
   type IncidentSeverity,
   type MeasuredOperation,
   type SecurityEventKind,
@@ -61,11 +63,13 @@ export {
   metricsMediaType,
   openMetricsMediaType,
 } from './exposition.ts'
+export { type FlowMetricsObserver, flowObserver } from './flow-observer.ts'
 export {
   authorityMetrics,
   budgetMetrics,
   enforcementMetrics,
   engineMetrics,
+  flowMetrics,
   otlpMetrics,
   replayStoreMetrics,
 } from './metric-roles.ts'

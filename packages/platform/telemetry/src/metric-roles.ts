@@ -77,3 +77,10 @@ export const authorityMetrics = [
 
 /** What a process registers, too, whose policies may ask an engine beside CEL. */
 export const engineMetrics = ['policy_engine_answers_total'] as const satisfies readonly MetricName[]
+
+/** What a gateway registers, too, that has flows. */
+export const flowMetrics = [
+  'flows_refused_total',
+  'flows_cut_total',
+  'flows_open',
+] as const satisfies readonly MetricName[]

@@ -216,6 +216,23 @@ export const metricTable = {
     dimensions: [],
     across: 'max',
   },
+  flows_refused_total: {
+    type: 'counter',
+    help: 'Connections of flows that were closed before a byte of them reached an upstream, other than by a policy, by service and cause.',
+    dimensions: ['enforcement_point', 'service', 'flow_refusal'],
+    liveMax: 4,
+  },
+  flows_cut_total: {
+    type: 'counter',
+    help: 'Open connections of flows that were cut, by service and cause.',
+    dimensions: ['service', 'flow_cut'],
+  },
+  flows_open: {
+    type: 'gauge',
+    help: 'Connections of flows that are open in this process.',
+    dimensions: [],
+    across: 'sum',
+  },
   policy_version: {
     type: 'gauge',
     help: 'The version of each policy that is in force here; of several threads, the lowest.',

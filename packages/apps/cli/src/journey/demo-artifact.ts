@@ -32,7 +32,8 @@ export async function packArtifact(folder: string): Promise<DemoArtifact> {
     [...first, 'pack', '--json', '--ignore-scripts', '--pack-destination', target],
     {
       cwd: root,
-      env: { ...process.env, NODE_OPTIONS: '' },
+      // In a container there is no home folder that npm could write to.
+      env: { ...process.env, NODE_OPTIONS: '', npm_config_cache: join(folder, 'npm-cache') },
     },
   )
   const name = /"filename":\s*"([^"]+)"/.exec(stdout)?.[1] ?? ''

@@ -1,23 +1,47 @@
 import {
   type FlowGateway,
   type FlowGatewayOptions,
+  type FlowObserver,
+  type FlowRoute,
   type GatewayOptions,
   openFlowGateway,
 } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
+import { type FlowMetricsObserver, flowObserver, otherValue } from '@quantum-ip/telemetry'
 import { deepModeOf } from './deep-checks.ts'
 import type { GatewayPartOptions } from './gateway-part.ts'
 
+/** The flows of one thread of a gateway. */
+export interface FlowPart {
+  readonly flows: FlowGateway
+  /** Sets the gauge to what is true now. */
+  refresh(): void
+}
+
+/** Opens the flows of a gateway, beside its routes and with the same parts. */
+export async function openFlowPart(part: GatewayPartOptions, gateway: GatewayOptions): Promise<FlowPart> {
+  const { config, metrics, sharesPort } = part
+  const counted = flowObserver({ metrics, point: config.gateway.name })
+  const { limits } = config.gateway
+  const options: FlowGatewayOptions = {
+    ...sharedParts(gateway),
+    flows: config.gateway.flows.map((flow) => routeOf(flow, config, sharesPort)),
+    observer: observerOf(part, counted),
+    connectionsMax: limits.connectionsMax,
+    timeouts: { connectMs: limits.connectTimeoutMs, stopMs: limits.stopDeadlineMs },
+  }
+  const flows = await openFlowGateway(options)
+  return { flows, refresh: () => counted.refresh({ open: flows.inFlight }) }
+}
+
 /**
- * Opens the flows of a gateway, beside its routes and with the same parts.
+ * Counts what becomes of connections besides decisions, and tells it.
  *
- * Connections that were closed for want of a header or a listed peer leave no record: nothing is known about them. They are told, at most one
- * line in ten seconds for each flow and cause, or whoever connects could fill the log.
+ * Those that were closed for want of a header or a listed peer leave no record: nothing is known about them. At most one line in ten seconds is
+ * told for each flow and cause, or whoever connects could fill the log.
  */
-export function openFlowPart(
-  { config, sharesPort, onEvent }: GatewayPartOptions,
-  gateway: GatewayOptions,
-): Promise<FlowGateway> {
+function observerOf({ config, onEvent }: GatewayPartOptions, counted: FlowMetricsObserver): FlowObserver {
+  const services = new Map(config.gateway.flows.map(({ name, service }) => [name, service]))
   const told = new Map<string, number>()
   const tell = (cause: string, flow: string): void => {
     const nowMs = performance.now()
@@ -26,21 +50,13 @@ export function openFlowPart(
     told.set(key, nowMs)
     onEvent(`gateway: flow ${flow} closed a connection: ${cause}`)
   }
-  const { limits } = config.gateway
-  const options: FlowGatewayOptions = {
-    ...sharedParts(gateway),
-    flows: config.gateway.flows.map((flow) => ({
-      ...flow,
-      listen: { ...flow.listen, reusePort: sharesPort },
-      ...serviceOf(config, flow.service),
-      accept: { reference: true },
-      deep: deepModeOf(config, flow.service),
-    })),
-    observer: { refused: tell },
-    connectionsMax: limits.connectionsMax,
-    timeouts: { connectMs: limits.connectTimeoutMs, stopMs: limits.stopDeadlineMs },
+  return {
+    refused(cause, flow) {
+      counted.refused(cause, services.get(flow) ?? otherValue)
+      tell(cause, flow)
+    },
+    cut: (cause, flow) => counted.cut(cause, services.get(flow) ?? otherValue),
   }
-  return openFlowGateway(options)
 }
 
 // What says nothing of HTTP.
@@ -55,10 +71,14 @@ function sharedParts({
   return shared
 }
 
-function serviceOf(
-  { services }: Config,
-  id: string,
-): Pick<FlowGatewayOptions['flows'][number], 'tier' | 'stage'> {
-  const service = services.find((each) => each.id === id)
-  return { tier: service?.tier, stage: service?.stage }
+function routeOf(flow: Config['gateway']['flows'][number], config: Config, sharesPort: boolean): FlowRoute {
+  const service = config.services.find(({ id }) => id === flow.service)
+  return {
+    ...flow,
+    listen: { ...flow.listen, reusePort: sharesPort },
+    accept: { reference: true },
+    deep: deepModeOf(config, flow.service),
+    tier: service?.tier,
+    stage: service?.stage,
+  }
 }

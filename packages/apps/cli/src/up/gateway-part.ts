@@ -22,7 +22,7 @@ import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
 import { Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
 import { type DecisionPart, openDecisionPart } from './decision-part.ts'
-import { openFlowPart } from './flow-part.ts'
+import { type FlowPart, openFlowPart } from './flow-part.ts'
 import { openEnginesPart } from './engines-part.ts'
 import { tellFollower } from './follower-text.ts'
 import { openLoadPart } from './load-part.ts'
@@ -126,7 +126,7 @@ async function openWith(
     deferred: (request) => deferred.add(request),
     incident: () => alertness.incident,
   }
-  const gateway = await openEntrances(options, asOpened, { opened, policies })
+  const { gateway, flows } = await openEntrances(options, asOpened, { opened, policies })
   const setGauges = gaugesOf(metrics, { verifier, follower, store })
   return {
     gateway,
@@ -143,8 +143,15 @@ async function openWith(
       metrics.gauge('deferred_backlog').set(0, deferred.backlog)
       metrics.gauge('sampling_ratio').set(0, samplingRatio(config, alertness))
       load.refresh()
+      flows?.refresh()
     },
   }
+}
+
+/** What requests and flows come in by. */
+interface Entrances {
+  readonly gateway: PointServer
+  readonly flows?: FlowPart
 }
 
 /** Opens what requests and flows come in by, and hands policies to both. */
@@ -152,23 +159,23 @@ async function openEntrances(
   options: GatewayPartOptions,
   asOpened: GatewayOptions,
   { opened, policies }: { readonly opened: AsyncDisposableStack; readonly policies: PolicyPart },
-): Promise<PointServer> {
+): Promise<Entrances> {
   const { role, config } = options
   const gateway = await openPointServer(role, config, asOpened)
   opened.defer(() => gateway.close())
   if (role !== 'gateway' || config.gateway.flows.length === 0) {
     policies.use(gateway)
-    return gateway
+    return { gateway }
   }
-  const flows = await openFlowPart(options, asOpened)
-  opened.defer(() => flows.close())
+  const part = await openFlowPart(options, asOpened)
+  opened.defer(() => part.flows.close())
   policies.use({
     usePolicies(...taken) {
       gateway.usePolicies(...taken)
-      flows.usePolicies(...taken)
+      part.flows.usePolicies(...taken)
     },
   })
-  return gateway
+  return { gateway, flows: part }
 }
 
 /** What the trust follower of a gateway needs. */

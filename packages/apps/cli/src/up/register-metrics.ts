@@ -3,6 +3,7 @@ import {
   authorityMetrics,
   enforcementMetrics,
   engineMetrics,
+  flowMetrics,
   Metrics,
   otlpMetrics,
   replayStoreMetrics,
@@ -21,6 +22,7 @@ export function registerMetrics(config: Config): Metrics {
       ...(config.replay.redis === undefined ? [] : replayStoreMetrics),
       ...(config.telemetry.otlp === undefined ? [] : otlpMetrics),
       ...(config.policies.engines.length === 0 ? [] : engineMetrics),
+      ...(config.gateway.flows.length === 0 ? [] : flowMetrics),
     ],
     sets: {
       service: config.services.map(({ id }) => id),

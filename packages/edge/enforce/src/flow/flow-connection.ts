@@ -53,19 +53,17 @@ class FlowConnection implements OpenStream {
     }
     this.#timer = setTimeout(() => this.#refuse('proxy_timeout'), this.#core.timeouts.headerMs)
     socket.on('readable', this.#read)
+    socket.once('end', this.#endedEarly)
   }
 
   readonly #read = (): void => {
     const bytes = this.#socket.read() as Buffer | null
-    if (bytes === null) {
-      if (this.#socket.readableEnded || this.#socket.readableLength === 0) this.#endedEarly()
-      return
-    }
+    if (bytes === null) return
     this.#received = Buffer.concat([this.#received, bytes])
     const read = readProxyHeader(this.#received)
     if (read.kind === 'more') return
     clearTimeout(this.#timer)
-    this.#socket.off('readable', this.#read)
+    this.#socket.off('readable', this.#read).off('end', this.#endedEarly)
     if (read.kind === 'refused') {
       this.#refuse(read.reason)
       return
@@ -77,8 +75,8 @@ class FlowConnection implements OpenStream {
     else this.#identify(read.header)
   }
 
-  #endedEarly(): void {
-    this.#socket.once('end', () => this.#refuse('proxy_truncated'))
+  readonly #endedEarly = (): void => {
+    this.#refuse('proxy_truncated')
   }
 
   #identify(header: ProxyHeader): void {
@@ -159,7 +157,7 @@ class FlowConnection implements OpenStream {
     }
     for (const side of [socket, upstream]) {
       // What moves on one side moves on the other: an idle side is an idle connection.
-      side.setTimeout(this.#core.timeouts.idleMs, () => this.cut('client_idle'))
+      side.setTimeout(this.#flow.idleMs, () => this.cut('client_idle'))
     }
     upstream.on('close', () => socket.destroySoon())
     // `pipe` ends the other side when one has ended, and only then: half-close goes through, and so does back-pressure.
@@ -169,7 +167,9 @@ class FlowConnection implements OpenStream {
 
   cut(cause: CutCause): void {
     if (this.#over) return
-    this.#core.observer.cut?.(cause, this.#flow.route.name)
+    // A flow has no body that could be too large, and whichever side is silent, both are.
+    const told = cause === 'client_idle' || cause === 'body_too_large' ? 'idle' : cause
+    this.#core.observer.cut?.(told, this.#flow.route.name)
     this.#upstream?.destroy()
     this.#socket.destroy()
     this.#end()

@@ -18,6 +18,8 @@ export interface ReadyFlow {
   readonly upstream: FlowAddress
   readonly quarantineUpstream: FlowAddress | undefined
   readonly send: FlowRoute['send']
+  /** 0: for ever. */
+  readonly idleMs: number
 }
 
 /** What the connections of one flow gateway share. */

@@ -33,6 +33,8 @@ export interface FlowRoute {
   readonly deep?: DeepMode | undefined
   readonly tier?: string | undefined
   readonly stage?: 'observed' | 'onboarding' | 'enforced' | undefined
+  /** Milliseconds in which neither side says anything. Default: that of the gateway. */
+  readonly idleTimeoutMs?: number | undefined
 }
 
 /** Why a connection was closed before a byte of it reached an upstream, besides by the policy. */
@@ -48,10 +50,13 @@ export type FlowRefusal =
   | 'upstream_unreachable'
   | 'defect'
 
+/** Why an open connection was cut. */
+export type FlowCut = Exclude<CutCause, 'client_idle' | 'body_too_large'> | 'idle'
+
 /** Hears what becomes of connections, besides decisions. Its methods must be quick and must not throw. */
 export interface FlowObserver {
   refused?(cause: FlowRefusal, flow: string): void
-  cut?(cause: CutCause, flow: string): void
+  cut?(cause: FlowCut, flow: string): void
 }
 
 /** Milliseconds. */

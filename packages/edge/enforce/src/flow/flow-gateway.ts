@@ -57,7 +57,7 @@ export async function openFlowGateway(options: FlowGatewayOptions): Promise<Flow
     timeouts: parseNumbers('timeouts', flowTimeouts, options.timeouts),
     toleranceMs: (options.clockToleranceS ?? 30) * 1_000,
   }
-  const flows = options.flows.map((flow) => readyFlow(options, flow))
+  const flows = options.flows.map((flow) => readyFlow(options, flow, core.timeouts.idleMs))
   const gateway = new OpenFlowGateway(options, core, flows)
   gateway.usePolicies(options.policies, options.candidates)
   try {
@@ -69,7 +69,7 @@ export async function openFlowGateway(options: FlowGatewayOptions): Promise<Flow
   return gateway
 }
 
-function readyFlow(options: FlowGatewayOptions, flow: FlowRoute): ReadyFlow {
+function readyFlow(options: FlowGatewayOptions, flow: FlowRoute, idleMs: number): ReadyFlow {
   const route: FlowPointRoute = {
     name: flow.name,
     terms: flow,
@@ -83,7 +83,14 @@ function readyFlow(options: FlowGatewayOptions, flow: FlowRoute): ReadyFlow {
     throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route: flow.name, reason })
   }
   const { upstream, quarantineUpstream, send } = flow
-  return { route, peers: parseTrustedPeers(flow.peers), upstream, quarantineUpstream, send }
+  return {
+    route,
+    peers: parseTrustedPeers(flow.peers),
+    upstream,
+    quarantineUpstream,
+    send,
+    idleMs: flow.idleTimeoutMs ?? idleMs,
+  }
 }
 
 class OpenFlowGateway implements FlowGateway {

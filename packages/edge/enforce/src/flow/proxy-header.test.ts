@@ -6,7 +6,7 @@ import { crc32c } from './crc32c.ts'
 import { flowTlvs, readFlowIdentity } from './flow-identity.ts'
 import { formatProxyHeader } from './format-proxy-header.ts'
 import { readProxyHeader } from './parse-proxy-header.ts'
-import { proxyTlvTypes } from './proxy-header.ts'
+import { proxyHeaderBytesMax, proxyTlvTypes } from './proxy-header.ts'
 
 const identifier = Buffer.from('fd0102030405060708090a0b0c0d0e0f', 'hex')
 const tokenDigest = Buffer.alloc(32, 7)
@@ -78,6 +78,79 @@ test('never throws, whatever comes, and takes no header with a CRC and a bit cha
     // What a proxy says of itself is discarded unread; that one bit makes it so.
     if (read.kind === 'header') assert.equal(read.header.command, 'local')
   }
+})
+
+const body = fc.oneof(
+  fc.uint8Array({ maxLength: 80 }),
+  // Values with lengths that may lie, as a mutated header has them.
+  fc
+    .array(
+      fc.tuple(
+        fc.integer({ min: 0, max: 255 }),
+        fc.integer({ min: -2, max: 2 }),
+        fc.uint8Array({ maxLength: 12 }),
+      ),
+    )
+    .map((tlvs) =>
+      Buffer.concat(
+        tlvs.map(([type, lie, value]) =>
+          Buffer.concat([Buffer.of(type, 0, Math.max(0, value.length + lie)), value]),
+        ),
+      ),
+    ),
+)
+
+test('a header is read alike however much of what follows has come, and a refusal of its beginning stays', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(0x20, 0x21, 0x22, 0x11),
+      fc.constantFrom(0x00, 0x11, 0x21, 0x31, 0x12),
+      fc.integer({ min: -3, max: 3 }),
+      body,
+      (command, family, lie, rest) => {
+        const head = Buffer.from(`${signature}00000000`, 'hex')
+        head[12] = command
+        head[13] = family
+        head.writeUInt16BE(Math.max(0, rest.length + lie), 14)
+        const whole = Buffer.concat([head, rest, Buffer.from('the first bytes of the flow')])
+        const final = readProxyHeader(whole)
+        assert.ok(final.kind !== 'more')
+        for (let cut = 0; cut <= whole.length; cut++) {
+          const read = readProxyHeader(whole.subarray(0, cut))
+          if (read.kind === 'more') assert.ok(final.kind === 'refused' || cut < final.length)
+          else assert.deepEqual(read, final)
+        }
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('a length of more than the limit is refused with the sixteen bytes that say it', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: proxyHeaderBytesMax - 15, max: 65_535 }), (length) => {
+      const head = Buffer.from(`${signature}21110000`, 'hex')
+      head.writeUInt16BE(length, 14)
+      assert.equal(refusalOf(head), 'proxy_oversize')
+    }),
+  )
+})
+
+function headerWith(values: string): Buffer {
+  return Buffer.from(`${signature}2100${(values.length / 2).toString(16).padStart(4, '0')}${values}`, 'hex')
+}
+
+test('takes values of a TLS connection for what they are, unread, and at most one of each type', () => {
+  // type 20, length 18: client 07, verify 0, sub-values 21 (version) and 22 (common name), whose lengths nobody here reads
+  const subject = '2000120700000000210003544c5322000466616b65'
+  const read = readProxyHeader(headerWith(subject))
+  assert.ok(read.kind === 'header')
+  assert.deepEqual(
+    read.header.tlvs.map(({ type, value }) => [type, value.length]),
+    [[0x20, 18]],
+  )
+  assert.equal(readFlowIdentity(read.header.tlvs)?.token, undefined)
+  assert.equal(refusalOf(headerWith(subject + subject)), 'proxy_duplicate')
 })
 
 const cases: readonly (readonly [string, string, string])[] = [

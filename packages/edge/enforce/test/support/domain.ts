@@ -1,1 +1,6 @@
-export { type TestDomain, createTestDomain } from '../../../../core/verifier/test/fixture.ts'
+export {
+  type TestClaims,
+  type TestDomain,
+  type TestToken,
+  createTestDomain,
+} from '../../../../core/verifier/test/fixture.ts'

@@ -14,7 +14,7 @@ import {
   readFlowIdentity,
   readProxyHeader,
 } from '../../src/index.ts'
-import { type TestDomain, createTestDomain } from './domain.ts'
+import { type TestClaims, type TestDomain, type TestToken, createTestDomain } from './domain.ts'
 import { policyOf } from './scene.ts'
 
 /** A connection as an upstream got it. */
@@ -74,8 +74,9 @@ export interface FlowScene extends AsyncDisposable {
   readonly records: readonly DecisionRecord[]
   readonly refused: readonly string[]
   readonly cut: readonly string[]
-  /** A reference token of `web` for `shop`. */
+  /** A reference token of `web` for `shop`, and what it stands for. */
   readonly token: string
+  readonly issued: TestToken
   readonly identifier: Uint8Array
   readonly digest: Uint8Array
 }
@@ -85,11 +86,14 @@ export interface FlowSceneOptions extends Partial<
 > {
   readonly flow?: Partial<FlowRoute>
   readonly policy?: CompiledPolicy
+  /** Of the token. */
+  readonly claims?: TestClaims
 }
 
-export async function openFlowScene({ flow, policy, ...rest }: FlowSceneOptions = {}): Promise<FlowScene> {
+export async function openFlowScene(options: FlowSceneOptions = {}): Promise<FlowScene> {
+  const { flow, policy, claims = {}, ...rest } = options
   const domain = await createTestDomain()
-  const [token] = await domain.issue([{}])
+  const [token] = await domain.issue([claims])
   if (token === undefined) throw new TypeError('no token')
   const reference = formatReferenceToken({ keyId: token.keyId, handle: new Uint8Array(16).fill(9) })
   const resolveReference = (asked: string): Promise<string | undefined> =>
@@ -147,6 +151,7 @@ export async function openFlowScene({ flow, policy, ...rest }: FlowSceneOptions 
     refused,
     cut,
     token: reference,
+    issued: token,
     identifier: quantumIpIdentifier(token.claims.sub, token.claims.bld),
     digest: token.digest,
     async [Symbol.asyncDispose]() {

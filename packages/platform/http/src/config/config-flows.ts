@@ -14,4 +14,6 @@ export interface FlowConfig {
   /** Addresses and CIDR blocks. */
   readonly peers: readonly string[]
   readonly send: 'proxy-v2' | 'none'
+  /** In which neither side says anything. */
+  readonly idleTimeoutMs: number
 }

@@ -19,6 +19,7 @@ test('reads flows', () => {
       policy: undefined,
       peers: ['10.0.0.0/24', '::1'],
       send: 'proxy-v2',
+      idleTimeoutMs: 600_000,
     },
   ])
 })

@@ -12,5 +12,6 @@ export function resolveFlow(at: Section): FlowConfig {
     policy: at.optionalText('policy'),
     peers: at.texts('peers'),
     send: at.word('send', 'flowSend'),
+    idleTimeoutMs: at.durationMs('idleTimeout'),
   }
 }

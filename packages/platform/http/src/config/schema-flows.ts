@@ -1,4 +1,4 @@
-import { choice, form, item, kind, label, list, listen } from './fields.ts'
+import { choice, duration, form, item, kind, label, list, listen } from './fields.ts'
 import { words } from './words.ts'
 
 const address = '[0-9a-fA-F:.]{2,45}(?:/[0-9]{1,3})?'
@@ -30,6 +30,12 @@ const flow = item(
       description:
         'what goes before the first byte: a PROXY protocol header that says who was verified, or nothing',
       default: 'proxy-v2',
+    }),
+    idleTimeout: duration({
+      description: 'a connection in which neither side says anything for so long is cut',
+      default: '10m',
+      min: '1s',
+      max: '7d',
     }),
   },
 )
