@@ -25,9 +25,9 @@ export { type ForwardAuth, openForwardAuth } from './forward-auth/forward-auth.t
 export { type ForwardAuthOptions, type ForwardRoute } from './forward-auth/forward-auth-options.ts'
 export { peersHere } from './question/question-options.ts'
 export { type ForwardContract } from './forward-auth/original-request.ts'
-export { type Answer, type Decision, type Guard, type Pass, type StreamTerms } from './gateway/decision.ts'
+export { type Answer, type Decision, type Guard, type Pass } from './gateway/decision.ts'
 export { type Gateway, openGateway } from './gateway/gateway.ts'
-export { type GatewayOptions, type GatewayRoute, type RevocationFeed } from './gateway/gateway-options.ts'
+export { type GatewayOptions, type GatewayRoute } from './gateway/gateway-options.ts'
 export { type BoundAddress } from './gateway/listener.ts'
 export { type RelayProblem, relayProblem, relayProblems } from './gateway/problem.ts'
 export { type ProbeOptions, probeParameter, probeType } from './gateway/probe.ts'
@@ -45,7 +45,6 @@ export {
 } from './gateway/relay-options.ts'
 export { type RequestHead } from './gateway/request-head.ts'
 export { type ExemptRule, type RouteMatch, type RoutePattern } from './gateway/route-table.ts'
-export { type LoadCounter, type LoadCredit, SharedLoad, allocateLoadMemory } from './gateway/shared-load.ts'
 export {
   type Upstream,
   type UpstreamAddress,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type LoadShedder, loadPriorities } from '@quantum-ip/http'
-import { SharedLoad, allocateLoadMemory } from '../src/index.ts'
+import { allocateLoadMemory, SharedLoad } from '@quantum-ip/point'
 import { openScene } from './support/scene.ts'
 
 /** Lets in what has at least this priority; a request that is shed waits until `release` is called. */

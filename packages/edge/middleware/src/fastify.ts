@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { QuantumIpCall } from './call.ts'
+import { holdAnswer } from './lib/hold-answer.ts'
 import { readNodeRequest, replaceNodeFields } from './lib/node-request.ts'
 import type { QuantumIp } from './quantum-ip.ts'
 
@@ -39,11 +40,9 @@ async function guard(quantumIp: QuantumIp, request: FastifyRequest, reply: Fasti
     for (let i = 0; i < fields.length; i += 2) reply.header(fields[i] as string, fields[i + 1])
     return reply.code(status).send(body)
   }
-  const { call, fields, release } = judged
-  if (release !== undefined) {
-    if (reply.raw.closed) release()
-    else reply.raw.once('close', release)
-  }
+  const { call, fields, hold } = judged
+  // Nobody is there any more: no handler runs for them.
+  if (!holdAnswer(hold, reply.raw)) return reply.hijack()
   replaceNodeFields(request.raw, fields)
   request.quantumIp = call
   return undefined

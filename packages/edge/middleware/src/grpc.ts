@@ -32,14 +32,16 @@ export function quantumIpOf(call: { readonly metadata: Metadata }): QuantumIpCal
 
 /**
  * An interceptor for servers of `@grpc/grpc-js`: calls are judged by their metadata, before any message is delivered. Refused ones end with
- * `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`, and the decision's ID.
+ * `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`, and the decision's ID. With `cut`, a stream whose token ends or is revoked ends with
+ * `UNAUTHENTICATED`, too.
  */
 export function grpcServerInterceptor(quantumIp: QuantumIp): ServerInterceptor {
   return (method, call) => {
+    let isOver = false
     let release: (() => void) | undefined
     const leave = (): void => {
+      isOver = true
       release?.()
-      release = undefined
     }
     return new ServerInterceptingCall(call, {
       start(next) {
@@ -47,7 +49,8 @@ export function grpcServerInterceptor(quantumIp: QuantumIp): ServerInterceptor {
           onReceiveMetadata(metadata, proceed) {
             judge(quantumIp, readCall(quantumIp, method.path, { call, metadata }), (judged) => {
               if (!judged.passes) return call.sendStatus(refusalStatus(judged))
-              release = judged.release
+              release = judged.hold?.(() => call.sendStatus(tokenEnded()))
+              if (isOver) return release?.()
               replaceMetadata(metadata, judged)
               proceed(metadata)
             })
@@ -91,6 +94,12 @@ function replaceMetadata(metadata: Metadata, { call, fields }: PassedCall): void
   for (const name of Object.keys(metadata.getMap())) if (isReserved(name)) metadata.remove(name)
   for (let i = 0; i < fields.length; i += 2) metadata.set(fields[i] as string, fields[i + 1] as string)
   calls.set(metadata, call)
+}
+
+// A stream that is open when its token ends, or is revoked.
+function tokenEnded() {
+  const details = 'the token of this call holds no longer'
+  return { code: status.UNAUTHENTICATED, details, metadata: new Metadata() }
 }
 
 const codes: ReadonlyMap<number, status> = new Map([

@@ -1,9 +1,12 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { MiddlewareHandler } from 'hono'
 import type { QuantumIpCall } from './call.ts'
-import { isReserved, reservedFields } from './lib/fields.ts'
-import { coordinates, readNodeRequest, replaceNodeFields } from './lib/node-request.ts'
+import { holdAnswer } from './lib/hold-answer.ts'
+import { readNodeRequest, replaceNodeFields } from './lib/node-request.ts'
+import { WebHold } from './lib/web-hold.ts'
+import { WebRequest } from './lib/web-request.ts'
 import type { CallToJudge, QuantumIp } from './quantum-ip.ts'
+import { refusal } from './web.ts'
 
 declare module 'hono' {
   interface ContextVariableMap {
@@ -12,66 +15,44 @@ declare module 'hono' {
   }
 }
 
+// What `@hono/node-server` has in the environment of a request.
+interface NodeEnvironment {
+  readonly incoming?: IncomingMessage
+  readonly outgoing?: ServerResponse
+}
+
 /** Middleware for Hono 4: what comes behind it is called for requests that may go on; all others are answered here. */
 export function honoQuantumIp(quantumIp: QuantumIp): MiddlewareHandler {
   return async (context, next) => {
-    const incoming = (context.env as { readonly incoming?: IncomingMessage } | undefined)?.incoming
+    const { incoming, outgoing } = (context.env ?? {}) as NodeEnvironment
+    const web = new WebRequest(context.req.raw)
     const judged = await quantumIp.judge(
-      incoming === undefined
-        ? readWebRequest(context.req.raw, quantumIp)
-        : readNodeRequest(incoming, quantumIp),
+      incoming === undefined ? web.toJudge(quantumIp) : readHonoRequest(web, incoming, quantumIp),
     )
-    if (!judged.passes) {
-      const { status, fields, body } = judged.answer
-      return new Response(body, { status, headers: pairsOf(fields) })
-    }
-    const { call, fields, release } = judged
+    if (!judged.passes) return refusal(judged)
+    const { call, fields } = judged
+    const isNode = incoming !== undefined && outgoing !== undefined
+    // There is nobody to answer any more; what is returned goes nowhere.
+    if (isNode && !holdAnswer(judged.hold, outgoing)) return new Response(null, { status: 499 })
+    const hold = new WebHold(isNode ? undefined : judged.hold)
     try {
       if (incoming !== undefined) replaceNodeFields(incoming, fields)
-      context.req.raw = withFields(context.req.raw, fields)
+      web.replaceFields(fields)
+      context.req.raw = web.request
       context.set('quantumIp', call)
       await next()
-    } finally {
-      release?.()
+      const response = hold.around(context.res)
+      if (response !== context.res) context.res = response
+    } catch (error) {
+      hold.leave()
+      throw error
     }
     return undefined
   }
 }
 
-function readWebRequest(request: Request, { scheme }: QuantumIp): CallToJudge {
-  const url = new URL(request.url)
-  const authority = request.headers.get('host') ?? url.host
-  const target = url.pathname + url.search
-  const own = scheme ?? (url.protocol === 'https:' ? 'https' : 'http')
-  // Equal fields have been joined already. A token has no comma: more than one part is more than one field.
-  const flat = [...request.headers].flatMap(([name, value]) =>
-    name === 'tracestate' ? [name, value] : value.split(',').flatMap((part) => [name, part.trim()]),
-  )
-  const at = coordinates({ method: request.method, authority, scheme: own, target })
-  return { at, reserved: reservedFields(flat) }
-}
-
-// The fields of a request that came over the network cannot be changed everywhere; then it is another one with the same body.
-function withFields(request: Request, fields: readonly string[]): Request {
-  try {
-    change(request.headers, fields)
-    return request
-  } catch {
-    const headers = new Headers(request.headers)
-    change(headers, fields)
-    return new Request(request, { headers })
-  }
-}
-
-function change(headers: Headers, fields: readonly string[]): void {
-  // A copy: fields must not go while they are walked over.
-  const names = [...headers.keys()]
-  for (const name of names) if (isReserved(name)) headers.delete(name)
-  for (const [name, value] of pairsOf(fields)) headers.set(name, value)
-}
-
-function pairsOf(fields: readonly string[]): [string, string][] {
-  const pairs: [string, string][] = []
-  for (let i = 0; i < fields.length; i += 2) pairs.push([fields[i] as string, fields[i + 1] as string])
-  return pairs
+// `@hono/node-server` gives nobody a body of which something was read: what is read ahead is the body of its `Request`.
+function readHonoRequest(web: WebRequest, incoming: IncomingMessage, quantumIp: QuantumIp): CallToJudge {
+  const { body, ...rest } = readNodeRequest(incoming, quantumIp)
+  return { ...rest, body: body && ((sizeMax) => web.readAhead(sizeMax)) }
 }

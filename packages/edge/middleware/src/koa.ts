@@ -1,5 +1,6 @@
 import type { Middleware } from 'koa'
 import type { QuantumIpCall } from './call.ts'
+import { holdAnswer } from './lib/hold-answer.ts'
 import { readNodeRequest, replaceNodeFields } from './lib/node-request.ts'
 import type { QuantumIp } from './quantum-ip.ts'
 
@@ -21,11 +22,8 @@ export function koaQuantumIp(quantumIp: QuantumIp): Middleware {
       for (let i = 0; i < fields.length; i += 2) context.set(fields[i] as string, fields[i + 1] as string)
       return
     }
-    const { call, fields, release } = judged
-    if (release !== undefined) {
-      if (context.res.closed) return release()
-      context.res.once('close', release)
-    }
+    const { call, fields, hold } = judged
+    if (!holdAnswer(hold, context.res)) return
     replaceNodeFields(context.req, fields)
     context.quantumIp = call
     await next()

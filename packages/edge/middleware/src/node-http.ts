@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http'
 import type { PointAnswer } from '@quantum-ip/point'
 import type { QuantumIpCall } from './call.ts'
 import { guardNode } from './lib/node-guard.ts'
+import { holdSocket } from './lib/hold-answer.ts'
 import { readNodeRequest, replaceNodeFields } from './lib/node-request.ts'
 import type { QuantumIp } from './quantum-ip.ts'
 
@@ -32,8 +33,8 @@ export function verified(
 export type VerifiedUpgrade = (request: VerifiedRequest, socket: Duplex, head: Buffer) => unknown
 
 /**
- * A listener for the event `upgrade`. The caller is judged once, when it connects: whoever holds the connection for longer asks
- * `recheck` of the verifier from time to time.
+ * A listener for the event `upgrade`. The caller is judged when it connects; with `cut` the connection ends with its token, or when that
+ * is revoked.
  */
 export function verifiedUpgrade(
   quantumIp: QuantumIp,
@@ -46,11 +47,8 @@ export function verifiedUpgrade(
     Promise.resolve(quantumIp.judge(readNodeRequest(request, quantumIp)))
       .then((judged) => {
         if (!judged.passes) return void socket.end(rawAnswer(judged.answer))
-        const { call, fields, release } = judged
-        if (release !== undefined) {
-          if (socket.destroyed) return release()
-          socket.once('close', release)
-        }
+        const { call, fields, hold } = judged
+        if (!holdSocket(hold, socket)) return
         replaceNodeFields(request, fields)
         socket.off('error', onError)
         handler(Object.assign(request, { quantumIp: call }), socket, head)

@@ -121,11 +121,13 @@ export async function openQuantumIp(options: OpenQuantumIpOptions): Promise<Open
   })
   const quantumIp = createQuantumIp({
     policyObserver: policyObserver({ metrics, point }),
+    cut: { trust: store, verifier },
     ...options,
     policy,
     verifier,
     decisions: log,
   })
+  opened.use(quantumIp)
   const closing = opened.move()
   return Object.assign(quantumIp, {
     verifier,

@@ -1,26 +1,31 @@
+import { createHash } from 'node:crypto'
 import { type Clock, type ServiceId, parseServiceId, systemClock } from '@quantum-ip/base'
 import {
   type AcceptedForms,
+  type Admitted,
+  allocateLoadMemory,
+  type Carried,
   type ClientCertificate,
   type Outcome,
   type PointAnswer,
   type PointOptions,
+  type PointRequest,
   type RequestCoordinates,
   createPointRoute,
   EnforcementPoint,
+  type LoadCounter,
   problemAnswer,
+  QuarantineLimiters,
+  quarantineFullAnswer,
   readCarried,
+  SharedLoad,
 } from '@quantum-ip/point'
-import {
-  type CompiledPolicy,
-  type Quarantine,
-  builtinPolicy,
-  compilePolicy,
-  parsePolicy,
-} from '@quantum-ip/policy'
+import { type CompiledPolicy, builtinPolicy, compilePolicy, parsePolicy } from '@quantum-ip/policy'
+import { readToken, TokenRefusal } from '@quantum-ip/token'
 import type { DeepMode } from '@quantum-ip/verifier'
 import type { QuantumIpCall } from './call.ts'
-import { QuarantineLimiter } from './lib/quarantine.ts'
+import { type CutOptions, type Hold, OpenCalls } from './lib/open-calls.ts'
+import type { ReadAhead } from './lib/read-ahead.ts'
 
 /** What {@link createQuantumIp} is made of: nothing of it is opened here. */
 export interface QuantumIpOptions extends PointOptions {
@@ -42,6 +47,17 @@ export interface QuantumIpOptions extends PointOptions {
    * and 503 beyond it. `mark`: all of them go on, and handlers see `action: 'quarantine'` and decide. Default `limit`.
    */
   readonly quarantine?: 'limit' | 'mark'
+  /** Quarantined calls at once, where the policy gives a share. Default 10. */
+  readonly quarantineInFlightMax?: number
+  /** What limits are counted in, over the threads of a process. Default: memory of its own. */
+  readonly load?: SharedLoad
+  /**
+   * Bodies up to this many bytes are read before the verdict, for tokens that are bound to a request: the body may be part of it. Handlers
+   * read them as ever. Default 65,536; 0 for never.
+   */
+  readonly bodyBytesHeld?: number
+  /** Ends calls that are open for long when their token ends, or is revoked. Absent: what was let through once stays open. */
+  readonly cut?: CutOptions
   /** Whether refusals say why to everybody. Default: only to callers that proved who they are. */
   readonly explains?: boolean
   /** How callers spell this service's addresses, where something in front ends TLS: for tokens that are bound to a request. */
@@ -56,6 +72,8 @@ export interface CallToJudge {
   /** Fields of Quantum IP and of the trace context, lower case and flat: each as often as it was sent. */
   readonly reserved: readonly string[]
   readonly certificate?: ClientCertificate | undefined
+  /** Reads the body ahead, where there is one and that can be done. */
+  readonly body?: ReadAhead | undefined
 }
 
 /** It may go on. */
@@ -64,8 +82,8 @@ export interface PassedCall {
   readonly call: QuantumIpCall
   /** Fields that handlers are to see in place of the reserved ones: flat. */
   readonly fields: readonly string[]
-  /** To be called once, when the answer is over: there where it is limited. */
-  readonly release?: () => void
+  /** Called when the answer begins: there where it is limited, or may have to be cut. */
+  readonly hold?: Hold | undefined
 }
 
 /** It may not, and this is the answer. */
@@ -80,13 +98,17 @@ export interface RefusedCall {
 export type JudgedCall = PassedCall | RefusedCall
 
 /** Verification inside a service: what the adapters of frameworks are given. */
-export interface QuantumIp {
+export interface QuantumIp extends Disposable {
   readonly service: ServiceId
   readonly scheme: 'https' | undefined
+  /** Calls whose answer is not over, as far as they are limited or can be cut. */
+  readonly openCalls: number
   /** Never throws and never rejects: what fails inside is a refusal with 503. */
   judge(call: CallToJudge): JudgedCall | Promise<JudgedCall>
   /** Puts another policy in force, from the next request on. */
   usePolicy(policy: CompiledPolicy, candidate?: CompiledPolicy): void
+  /** Asks again about every open call, and cuts those whose token no longer holds. Returns how many. */
+  recheckStreams(): number
 }
 
 /**
@@ -106,9 +128,11 @@ class ServicePoint implements QuantumIp {
   readonly #options: QuantumIpOptions
   readonly #point: EnforcementPoint
   readonly #clock: Clock
-  readonly #limiters = new WeakMap<Quarantine, QuarantineLimiter>()
+  readonly #limiters: QuarantineLimiters
+  readonly #requests: LoadCounter
+  readonly #open: OpenCalls
+  readonly #bytesHeld: number
   #route: ReturnType<typeof createPointRoute>
-  #requests = 0
 
   constructor(options: QuantumIpOptions) {
     this.service = parseServiceId(options.service)
@@ -116,6 +140,11 @@ class ServicePoint implements QuantumIp {
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#point = new EnforcementPoint(options)
+    this.#bytesHeld = options.bodyBytesHeld ?? 65_536
+    const load = options.load ?? new SharedLoad(allocateLoadMemory({ threads: 1 }), 0)
+    this.#requests = load.counter(`requests ${this.service}`)
+    this.#limiters = new QuarantineLimiters(options.quarantineInFlightMax ?? 10, load)
+    this.#open = new OpenCalls(load, this.#clock, options.cut)
     this.#route = this.#routeOf(compiledPolicy(options.policy), options.candidate)
   }
 
@@ -123,12 +152,25 @@ class ServicePoint implements QuantumIp {
     this.#route = this.#routeOf(policy, candidate)
   }
 
-  judge({ at, reserved, certificate }: CallToJudge): JudgedCall | Promise<JudgedCall> {
-    this.#requests += 1
+  get openCalls(): number {
+    return this.#open.size
+  }
+
+  recheckStreams(): number {
+    return this.#open.recheck()
+  }
+
+  [Symbol.dispose](): void {
+    this.#open[Symbol.dispose]()
+  }
+
+  judge({ at, reserved, certificate, body }: CallToJudge): JudgedCall | Promise<JudgedCall> {
+    this.#requests.count()
     const { explains } = this.#options
     try {
       const request = { at, carried: readCarried(reserved), certificate, explains }
-      const outcome = this.#point.judge(request, this.#route)
+      const isHeld = body !== undefined && this.#bytesHeld > 0 && mayBindBody(request.carried)
+      const outcome = isHeld ? this.#judgeWithBody(request, body) : this.#point.judge(request, this.#route)
       if (!(outcome instanceof Promise)) return this.#act(outcome)
       return outcome.then((settled) => this.#act(settled)).catch((error: unknown) => this.#failed(error))
     } catch (error) {
@@ -136,17 +178,26 @@ class ServicePoint implements QuantumIp {
     }
   }
 
+  async #judgeWithBody(request: PointRequest, readAhead: ReadAhead): Promise<Outcome> {
+    const body = await readAhead(this.#bytesHeld)
+    const contentDigest = body && createHash('sha256').update(body).digest()
+    return this.#point.judge({ ...request, contentDigest }, this.#route)
+  }
+
   #act(outcome: Outcome): JudgedCall {
     if (outcome.action === 'reject') return { passes: false, answer: outcome.answer, outcome }
     const { verdict, decision, decisionId, action, fields } = outcome
     const { identity, build } = verdict
     const call: QuantumIpCall = { verdict, identity, build, action, decision, decisionId }
-    if (action === 'allow' || this.#options.quarantine === 'mark') return { passes: true, call, fields }
-    const limiter = decision.quarantine === null ? undefined : this.#limiterOf(decision.quarantine)
-    if (limiter?.admit(this.#clock.now(), this.#requests) !== true) {
-      return { passes: false, answer: problemAnswer(quarantineFull), outcome }
-    }
-    return { passes: true, call, fields, release: () => limiter.leave() }
+    const limits = action === 'quarantine' && this.#options.quarantine !== 'mark'
+    const limiter = limits ? this.#admit(outcome) : undefined
+    if (limits && limiter === undefined) return { passes: false, answer: quarantineFullAnswer(), outcome }
+    return { passes: true, call, fields, hold: this.#open.holdOf(outcome, limiter) }
+  }
+
+  #admit({ decision }: Admitted) {
+    const to = { service: this.service, load: this.#requests }
+    return this.#limiters.admit(decision, to, this.#clock.now())
   }
 
   /** Closed: whoever cannot be judged does not pass. */
@@ -159,12 +210,6 @@ class ServicePoint implements QuantumIp {
     return { passes: false, answer: problemAnswer(verificationFailed) }
   }
 
-  #limiterOf(quarantine: Quarantine): QuarantineLimiter {
-    let limiter = this.#limiters.get(quarantine)
-    if (limiter === undefined) this.#limiters.set(quarantine, (limiter = new QuarantineLimiter(quarantine)))
-    return limiter
-  }
-
   #routeOf(policy: CompiledPolicy, candidate: CompiledPolicy | undefined) {
     const { point = 'node', region, accept, deep } = this.#options
     const place = { point, region: region ?? null }
@@ -175,16 +220,18 @@ class ServicePoint implements QuantumIp {
   }
 }
 
-const quarantineFull = {
-  status: 503,
-  title: 'quarantined calls get a small share of this service, and it is used up',
-  code: 'quarantine_full',
-}
-
 const verificationFailed = {
   status: 503,
   title: 'the caller cannot be verified now',
   code: 'verification_failed',
+}
+
+/** Whether the body may be part of what the token is bound to: it says that it is bound, or its claims are elsewhere. */
+function mayBindBody({ token, tokenCount }: Carried): boolean {
+  if (token === undefined || tokenCount !== 1) return false
+  const read = readToken(token)
+  if (read instanceof TokenRefusal) return false
+  return read.form === 'reference' || read.claims.req !== undefined
 }
 
 /** A policy that may be a document still. */

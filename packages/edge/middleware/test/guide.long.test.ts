@@ -89,7 +89,7 @@ async function answered<Value>(ask: () => Promise<Value>): Promise<Value> {
   }
 }
 
-for (const name of ['node-http', 'express', 'fastify', 'hono', 'koa']) {
+for (const name of ['node-http', 'express', 'fastify', 'hono', 'koa', 'web']) {
   test(`the guide's ${name}.ts says hello to a caller with a token, and refuses one without`, async () => {
     const port = await freePort()
     const child = await start(`${name}.ts`, { PORT: String(port) })

@@ -11,7 +11,7 @@ import {
   tokenDigest,
   tokenLeafHash,
 } from '@quantum-ip/token'
-import type { RevocationKind, TrustView } from '@quantum-ip/trust'
+import type { RevocationKind, TrustStore } from '@quantum-ip/trust'
 import {
   allocateReplayMemory,
   createVerifier,
@@ -96,8 +96,8 @@ export class TestAuthority<C extends Clock = FixedClock> {
     })
   }
 
-  /** The signed trust state, for verifiers of one's own. */
-  get trust(): TrustView {
+  /** The signed trust state, for verifiers of one's own; it says when something was revoked, too. */
+  get trust(): TrustStore {
     return this.#trust.store
   }
 

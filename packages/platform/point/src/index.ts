@@ -12,6 +12,7 @@ export {
   openDeferredChecks,
 } from './deferred-checks.ts'
 export { EnforcementPoint, type Examined } from './enforcement-point.ts'
+export { type OpenStream, OpenStreams } from './open-streams.ts'
 export { peerCertificate } from './peer-certificate.ts'
 export { type Admitted, type Outcome, type Refused, removedNames } from './outcome.ts'
 export { type DecisionRecorder, type PointOptions, type WatchedRequest } from './point-options.ts'
@@ -25,3 +26,13 @@ export {
   routeEnvironment,
 } from './point-route.ts'
 export { type PointAnswer, type Problem, problemAnswer, problemType } from './problem.ts'
+export { QuarantineLimiters, type QuarantinedService, quarantineFullAnswer } from './quarantine-limiters.ts'
+export { type QuarantineLimiter } from './quarantine-limiter.ts'
+export { type LoadCounter, type LoadCredit, SharedLoad, allocateLoadMemory } from './shared-load.ts'
+export {
+  isKnownBad,
+  type RevocationFeed,
+  type StreamEnd,
+  type StreamTerms,
+  streamTerms,
+} from './stream-terms.ts'

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { JsonObject } from '@quantum-ip/base'
 import type { Admission } from '@quantum-ip/client'
-import { SharedLoad } from '@quantum-ip/enforce'
+import { SharedLoad } from '@quantum-ip/point'
 import type { Config } from '@quantum-ip/http'
 import type { DecisionRecord, RecentDecision, TelemetryBatch } from '@quantum-ip/telemetry'
 import { CliError } from '../cli-errors.ts'

@@ -1,4 +1,5 @@
-import { type GatewayOptions, SharedLoad } from '@quantum-ip/enforce'
+import type { GatewayOptions } from '@quantum-ip/enforce'
+import { SharedLoad } from '@quantum-ip/point'
 import { openLoadShedder } from '@quantum-ip/http'
 import { loadObserver } from '@quantum-ip/telemetry'
 import type { GatewayPartOptions } from './gateway-part.ts'

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import {
   type ClientCertificate,
+  type LoadCounter,
   type PointAnswer,
   certificateFields,
   problemAnswer,
@@ -9,7 +10,6 @@ import {
 import { relayProblem } from '../gateway/problem.ts'
 import type { ListenerOptions } from '../gateway/relay-options.ts'
 import type { TrustedPeers } from '../gateway/peers.ts'
-import type { LoadCounter } from '../gateway/shared-load.ts'
 import type { QuestionGuard, Ruling } from '../question/question-guard.ts'
 import { peerUnknown } from '../question/question-options.ts'
 import { checkAnswer, problemAnswered } from './check-answer.ts'

@@ -5,7 +5,7 @@ import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } f
 import { type BoundAddress, boundAddress, listenOn, tlsOptions } from '../gateway/listener.ts'
 import { plainAddress } from '../gateway/peers.ts'
 import type { ListenerOptions, RelayLimits } from '../gateway/relay-options.ts'
-import type { LoadCounter } from '../gateway/shared-load.ts'
+import type { LoadCounter } from '@quantum-ip/point'
 import type { CheckGuard } from './check-guard.ts'
 import { type Health, healthService } from './health.ts'
 

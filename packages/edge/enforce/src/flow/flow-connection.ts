@@ -1,10 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { type Socket, connect as netConnect } from 'node:net'
-import { type Outcome, readCarried } from '@quantum-ip/point'
+import { type OpenStream, type Outcome, readCarried, type StreamTerms, streamTerms } from '@quantum-ip/point'
 import { quantumIpIdentifier } from '@quantum-ip/token'
 import type { Verdict } from '@quantum-ip/verifier'
-import type { StreamTerms } from '../gateway/decision.ts'
-import type { OpenStream } from '../gateway/open-streams.ts'
 import { plainAddress } from '../gateway/peers.ts'
 import type { CutCause } from '../gateway/relay-observer.ts'
 import { finishSocket } from '../gateway/tunnel-sockets.ts'
@@ -122,13 +120,8 @@ class FlowConnection implements OpenStream {
       this.#refuse('quarantine_closed')
       return
     }
-    if (decision.enforced && verdict.authenticated) this.terms = this.#termsOf(verdict)
+    this.terms = streamTerms(outcome, this.#core.toleranceMs)
     this.#connect(to, header, caller)
-  }
-
-  #termsOf(verdict: Verdict): StreamTerms {
-    if (verdict.expiresS === undefined) return { subject: verdict }
-    return { endsAtMs: verdict.expiresS * 1_000 + this.#core.toleranceMs, subject: verdict }
   }
 
   #connect({ host, port }: FlowAddress, header: ProxyHeader, caller: VerifiedFlow | undefined): void {

@@ -1,6 +1,5 @@
-import type { EnforcementPoint, PointRoute } from '@quantum-ip/point'
+import type { EnforcementPoint, OpenStreams, PointRoute } from '@quantum-ip/point'
 import type { CompiledPolicy } from '@quantum-ip/policy'
-import type { OpenStreams } from '../gateway/open-streams.ts'
 import type { TrustedPeers } from '../gateway/peers.ts'
 import type { FlowAddress, FlowObserver, FlowRoute, FlowTimeouts } from './flow-gateway-options.ts'
 

@@ -1,10 +1,8 @@
 import type { Clock, ServiceId } from '@quantum-ip/base'
-import type { AcceptedForms, PointOptions } from '@quantum-ip/point'
+import type { AcceptedForms, PointOptions, RevocationFeed, SharedLoad } from '@quantum-ip/point'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import type { DeepMode, Verifier } from '@quantum-ip/verifier'
-import type { RevocationFeed } from '../gateway/gateway-options.ts'
 import type { CutCause } from '../gateway/relay-observer.ts'
-import type { SharedLoad } from '../gateway/shared-load.ts'
 import type { ProxyRefusal } from './parse-proxy-header.ts'
 
 /** An address and port. */

@@ -1,14 +1,19 @@
 import { type Server, type Socket, createServer } from 'node:net'
 import { nearest, systemClock } from '@quantum-ip/base'
-import { EnforcementPoint, routeEnvironment } from '@quantum-ip/point'
+import {
+  allocateLoadMemory,
+  EnforcementPoint,
+  isKnownBad,
+  type LoadCounter,
+  OpenStreams,
+  routeEnvironment,
+  SharedLoad,
+} from '@quantum-ip/point'
 import { type CompiledPolicy, builtinPolicy } from '@quantum-ip/policy'
-import { type Verdict, statusOf } from '@quantum-ip/verifier'
 import { EnforceError } from '../enforce-errors.ts'
 import { priorityOf } from '../gateway/load-gate.ts'
-import { OpenStreams } from '../gateway/open-streams.ts'
 import { parseTrustedPeers } from '../gateway/peers.ts'
 import { parseNumbers } from '../gateway/relay-options.ts'
-import { type LoadCounter, SharedLoad, allocateLoadMemory } from '../gateway/shared-load.ts'
 import { takeFlow } from './flow-connection.ts'
 import type { FlowCore, FlowPointRoute, ReadyFlow } from './flow-core.ts'
 import {
@@ -140,10 +145,7 @@ class OpenFlowGateway implements FlowGateway {
 
   recheckStreams(): number {
     const { verifier } = this.#options
-    // What can't be asked about now was good when it began; only what is known to be bad is cut.
-    return this.#core.open.cutRevoked(
-      (subject) => statusOf(verifier.recheck(subject as Verdict)) === 'invalid',
-    )
+    return this.#core.open.cutRevoked((subject) => isKnownBad(verifier, subject))
   }
 
   async listen(connections: LoadCounter): Promise<void> {

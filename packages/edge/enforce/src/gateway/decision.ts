@@ -1,14 +1,6 @@
-import type { PointAnswer } from '@quantum-ip/point'
+import type { PointAnswer, StreamTerms } from '@quantum-ip/point'
 import type { RequestHead } from './request-head.ts'
 import type { Upstream } from './upstream.ts'
-
-/** What ends a request that is being forwarded before it ends by itself. */
-export interface StreamTerms {
-  /** From this time on (milliseconds since 1970) both sides are cut. */
-  readonly endsAtMs?: number
-  /** Handed to {@link Relay.cutStreams}'s test: what a revocation is compared with. */
-  readonly subject?: unknown
-}
 
 /** Forward the request. */
 export interface Pass {

@@ -1,7 +1,7 @@
 import type { ServiceId } from '@quantum-ip/base'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import type { LoadShedder } from '@quantum-ip/http'
-import type { PointOptions } from '@quantum-ip/point'
+import type { PointOptions, RevocationFeed } from '@quantum-ip/point'
 import type { ShedCause } from '@quantum-ip/telemetry'
 import type { Verifier } from '@quantum-ip/verifier'
 import type { ProbeOptions } from './probe.ts'
@@ -21,11 +21,6 @@ export interface GatewayRoute extends RouteTerms {
   readonly bodyBytesHeld?: number | undefined
   /** A fact of the service. Under load, `low` gives way first, then `standard`; `critical` last. Default `standard`. */
   readonly tier?: string | undefined
-}
-
-/** Says when revocations and compromised keys take effect: `TrustStore` of trust is one. */
-export interface RevocationFeed {
-  subscribe(listener: { onEpoch?(epoch: number): void; onCompromised?(): void }): () => void
 }
 
 /** What openGateway needs. All parts are passed in; the gateway makes none of its own. */

@@ -1,6 +1,5 @@
-import { statusOf } from '@quantum-ip/verifier'
-import type { Verdict, Verifier } from '@quantum-ip/verifier'
-import { reservedNames } from '@quantum-ip/point'
+import type { Verifier } from '@quantum-ip/verifier'
+import { isKnownBad, QuarantineLimiters, reservedNames } from '@quantum-ip/point'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import { ForwardedCertificates } from './forwarded-certificates.ts'
 import type { GatewayOptions } from './gateway-options.ts'
@@ -10,7 +9,7 @@ import { LoadGate } from './load-gate.ts'
 import type { RelayObserver } from './relay-observer.ts'
 import { type Relay, openRelay } from './relay.ts'
 import { type ReadyRoute, readyRoutes } from './gateway-routes.ts'
-import { type NamedParts, QuarantineLimiters, assignCandidates, assignPolicies } from './route-setup.ts'
+import { type NamedParts, assignCandidates, assignPolicies } from './route-setup.ts'
 import { compileRoutes } from './route-table.ts'
 import { type Upstream, type UpstreamOptions, parseUpstreamAddress } from './upstream.ts'
 
@@ -151,10 +150,7 @@ class OpenGateway implements Gateway {
   }
 
   recheckStreams(): number {
-    // What can't be asked about now was good when it began; only what is known to be bad is cut.
-    return this.#relay.cutStreams(
-      (subject) => statusOf(this.#verifier.recheck(subject as Verdict)) === 'invalid',
-    )
+    return this.#relay.cutStreams((subject) => isKnownBad(this.#verifier, subject))
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { type Clock, systemClock } from '@quantum-ip/base'
-import type { Decision as PolicyDecision } from '@quantum-ip/policy'
 import {
   type Admitted,
   type Carried,
@@ -8,11 +7,13 @@ import {
   EnforcementPoint,
   type Outcome,
   type PointRequest,
-  problemAnswer,
+  type QuarantineLimiters,
+  quarantineFullAnswer,
   readCarried,
+  streamTerms,
 } from '@quantum-ip/point'
 import type { ShedCause } from '@quantum-ip/telemetry'
-import type { Answer, Decision, Pass, StreamTerms } from './decision.ts'
+import type { Answer, Decision, Pass } from './decision.ts'
 import type { ForwardedCertificates } from './forwarded-certificates.ts'
 import type { GatewayOptions } from './gateway-options.ts'
 import type { LoadGate } from './load-gate.ts'
@@ -20,7 +21,6 @@ import { relayProblem } from './problem.ts'
 import { ProbeDesk, type ProbeTicket } from './probe.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ReadyRoute } from './gateway-routes.ts'
-import type { QuarantineLimiters } from './route-setup.ts'
 import { type RouteTable, isExempt } from './route-table.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -132,46 +132,35 @@ export class GatewayGuard {
       if (verdict.reason === 'overloaded') this.#parts.options.onShed?.('verifier', route.terms.service)
       return outcome.answer
     }
+    const terms = streamTerms(outcome, this.#toleranceMs)
     const pass: Pass = {
       action: 'pass',
       upstream: route.upstream,
       fields: outcome.fields,
-      ...(outcome.decision.enforced && verdict.authenticated && { terms: this.#terms(verdict) }),
+      ...(terms !== undefined && { terms }),
     }
-    return outcome.action === 'quarantine' ? this.#quarantine(pass, route, outcome.decision) : pass
+    return outcome.action === 'quarantine' ? this.#quarantine(pass, route, outcome) : pass
   }
 
-  // Monitor mode lets everything through, so it cuts nothing either.
-  #terms(verdict: Admitted['verdict']): StreamTerms {
-    if (verdict.expiresS === undefined) return { subject: verdict }
-    return { endsAtMs: verdict.expiresS * 1_000 + this.#toleranceMs, subject: verdict }
-  }
-
-  #quarantine(pass: Pass, route: ReadyRoute, decision: PolicyDecision): Decision {
+  #quarantine(pass: Pass, route: ReadyRoute, { decision }: Admitted): Decision {
     const { quarantine } = decision
-    if (quarantine === null) return this.#quarantineFull(route)
-    if (quarantine.kind === 'upstream') {
+    if (quarantine?.kind === 'upstream') {
       const upstream = this.#parts.quarantineUpstreams.get(quarantine.upstream)
       return upstream === undefined ? this.#quarantineFull(route) : { ...pass, upstream }
     }
-    if (quarantine.kind === 'share' && route.quarantineUpstream !== undefined) {
+    if (quarantine?.kind === 'share' && route.quarantineUpstream !== undefined) {
       return { ...pass, upstream: route.quarantineUpstream }
     }
-    const limiter = this.#parts.limiters.for(decision, route)
-    if (!limiter.admit(this.#clock.now())) return this.#quarantineFull(route)
+    const { service } = route.terms
+    const limiter = this.#parts.limiters.admit(decision, { service, load: route.load }, this.#clock.now())
+    if (limiter === undefined) return this.#quarantineFull(route)
     return { ...pass, release: () => limiter.leave() }
   }
 
   #quarantineFull(route: ReadyRoute): Answer {
     this.#parts.options.onShed?.('quarantine', route.terms.service)
-    return problemAnswer(quarantineFull)
+    return quarantineFullAnswer()
   }
-}
-
-const quarantineFull = {
-  status: 503,
-  title: 'quarantined calls get a small share of this service, and it is used up',
-  code: 'quarantine_full',
 }
 
 function trustedName(certificate: ClientCertificate, proxies: readonly string[]): string | undefined {

@@ -1,6 +1,6 @@
 import { type LoadPriority, type LoadShedder, loadPriorities } from '@quantum-ip/http'
+import type { LoadCounter } from '@quantum-ip/point'
 import type { ShedCause } from '@quantum-ip/telemetry'
-import type { LoadCounter } from './shared-load.ts'
 
 /** The share of `inFlightMax` that each priority may fill: what is above it is kept for those that matter more. */
 const shareOfInFlight: { readonly [priority in LoadPriority]: number } = {

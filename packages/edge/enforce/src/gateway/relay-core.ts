@@ -1,11 +1,10 @@
 import type { Clock } from '@quantum-ip/base'
+import type { LoadCounter, OpenStreams, SharedLoad } from '@quantum-ip/point'
 import type { Answer, Guard } from './decision.ts'
 import type { RelayProblem } from './problem.ts'
-import type { OpenStreams } from './open-streams.ts'
 import type { RelayObserver } from './relay-observer.ts'
 import type { RelayLimits, RelayTimeouts } from './relay-options.ts'
 import type { ReadingRules } from './request-head.ts'
-import type { LoadCounter, SharedLoad } from './shared-load.ts'
 
 /** What the parts of one relay share. */
 export interface RelayCore {

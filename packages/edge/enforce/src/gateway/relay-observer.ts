@@ -1,3 +1,4 @@
+import type { StreamEnd } from '@quantum-ip/point'
 import type { RelayProblem } from './problem.ts'
 
 /** Hears what the relay does by itself. Its methods must be quick and must not throw. */
@@ -15,4 +16,4 @@ export interface RelayObserver {
 }
 
 /** Why an open request was cut. */
-export type CutCause = 'ended' | 'revoked' | 'upstream' | 'client_idle' | 'body_too_large' | 'stopping'
+export type CutCause = StreamEnd | 'upstream' | 'client_idle' | 'body_too_large'

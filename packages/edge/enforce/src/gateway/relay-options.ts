@@ -1,10 +1,9 @@
 import type { Clock } from '@quantum-ip/base'
-import type { CertificateSource } from '@quantum-ip/point'
+import type { CertificateSource, SharedLoad } from '@quantum-ip/point'
 import type { Answer, Guard } from './decision.ts'
 import { EnforceError } from '../enforce-errors.ts'
 import type { RelayProblem } from './problem.ts'
 import type { RelayObserver } from './relay-observer.ts'
-import type { SharedLoad } from './shared-load.ts'
 
 /** TLS of a listener. PEM texts; the caller reads the files. */
 export interface ListenerTls {

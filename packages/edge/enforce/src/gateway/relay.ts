@@ -1,8 +1,8 @@
 import { systemClock } from '@quantum-ip/base'
+import { allocateLoadMemory, OpenStreams, SharedLoad } from '@quantum-ip/point'
 import { EnforceError } from '../enforce-errors.ts'
 import { FieldScanner } from './field-scan.ts'
 import { type BoundAddress, type Listener, openListener } from './listener.ts'
-import { OpenStreams } from './open-streams.ts'
 import { parseTrustedPeers } from './peers.ts'
 import { relayProblem } from './problem.ts'
 import type { RelayCore } from './relay-core.ts'
@@ -13,7 +13,6 @@ import {
   relayLimits,
   relayTimeouts,
 } from './relay-options.ts'
-import { SharedLoad, allocateLoadMemory } from './shared-load.ts'
 import { type Upstream, type UpstreamOptions, openUpstream } from './upstream.ts'
 
 /** A running relay. */

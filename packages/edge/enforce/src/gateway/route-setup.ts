@@ -1,9 +1,15 @@
 import { nearest } from '@quantum-ip/base'
-import { type CompiledPolicy, type Decision, type Quarantine, builtinPolicy } from '@quantum-ip/policy'
-import { type PointPlace, type PointRoute, type ServiceTerms, routeEnvironment } from '@quantum-ip/point'
+import { type CompiledPolicy, builtinPolicy } from '@quantum-ip/policy'
+import {
+  type LoadCounter,
+  type PointPlace,
+  type PointRoute,
+  routeEnvironment,
+  type ServiceTerms,
+  type SharedLoad,
+} from '@quantum-ip/point'
 import { EnforceError } from '../enforce-errors.ts'
 import { priorityOf } from './load-gate.ts'
-import { type QuarantineLimiter, quarantineLimiter } from './quarantine-limiter.ts'
 import {
   type ExemptRule,
   type RouteMatch,
@@ -11,7 +17,6 @@ import {
   checkRouteService,
   routeName,
 } from './route-table.ts'
-import type { LoadCounter, SharedLoad } from './shared-load.ts'
 
 /** What a table says of a route of any point that has one. */
 export interface RouteTerms extends RoutePattern, ServiceTerms {
@@ -122,41 +127,4 @@ export function assignCandidates(
   candidates: ReadonlyMap<string, CompiledPolicy> | undefined,
 ): void {
   for (const route of routes) route.candidate = candidates?.get(route.terms.policy ?? '')
-}
-
-/** The limiters of quarantines, each made when it is first needed. A policy that is replaced takes its own with it. */
-export class QuarantineLimiters {
-  readonly #concurrency: number
-  readonly #shared: SharedLoad
-  readonly #limiters = new WeakMap<Quarantine, Map<LoadCounter, QuarantineLimiter>>()
-
-  constructor(concurrency: number, shared: SharedLoad) {
-    this.#concurrency = concurrency
-    this.#shared = shared
-  }
-
-  for(decision: Decision, route: GuardedRoute): QuarantineLimiter {
-    const quarantine = decision.quarantine as Quarantine
-    let byService = this.#limiters.get(quarantine)
-    if (byService === undefined) this.#limiters.set(quarantine, (byService = new Map()))
-    const known = byService.get(route.load)
-    if (known !== undefined) return known
-    // The same in all threads: each has its own copy of the policy.
-    const { policy, rule, exception } = decision
-    const named = [
-      policy.name,
-      policy.version,
-      exception?.name ?? null,
-      rule,
-      quarantine,
-      route.terms.service,
-    ]
-    const limiter = quarantineLimiter(quarantine, this.#concurrency, {
-      shared: this.#shared,
-      name: `quarantine ${JSON.stringify(named)}`,
-      load: route.load,
-    })
-    byService.set(route.load, limiter)
-    return limiter
-  }
 }

@@ -1,8 +1,8 @@
 import type { Buffer } from 'node:buffer'
 import { isIP } from 'node:net'
+import type { SharedLoad } from '@quantum-ip/point'
 import { type Dispatcher, Pool, buildConnector } from 'undici'
 import { EnforceError } from '../enforce-errors.ts'
-import type { SharedLoad } from './shared-load.ts'
 
 /** TLS towards an upstream. PEM texts. */
 export interface UpstreamTls {

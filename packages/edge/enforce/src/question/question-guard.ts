@@ -6,13 +6,14 @@ import {
   type Outcome,
   type PointAnswer,
   type PointRequest,
+  type QuarantineLimiters,
   type RequestCoordinates,
-  problemAnswer,
+  quarantineFullAnswer,
   readCarried,
 } from '@quantum-ip/point'
 import type { LoadGate } from '../gateway/load-gate.ts'
 import { relayProblem } from '../gateway/problem.ts'
-import type { GuardedRoute, QuarantineLimiters } from '../gateway/route-setup.ts'
+import type { GuardedRoute } from '../gateway/route-setup.ts'
 import { type RouteTable, isExempt } from '../gateway/route-table.ts'
 import type { QuestionOptions, QuestionRoute } from './question-options.ts'
 
@@ -97,7 +98,7 @@ export class QuestionGuard {
       if (outcome.verdict.reason === 'overloaded') onShed?.('verifier', route.terms.service)
     } else if (outcome.action === 'quarantine' && !this.#admits(outcome, route)) {
       onShed?.('quarantine', route.terms.service)
-      return { kind: 'problem', answer: problemAnswer(quarantineFull) }
+      return { kind: 'problem', answer: quarantineFullAnswer() }
     }
     return { kind: 'decided', outcome, route }
   }
@@ -105,16 +106,9 @@ export class QuestionGuard {
   // When a request is over is not known here: a rate or share holds, a number at once does not.
   #admits({ decision }: Admitted, route: Route): boolean {
     if (route.terms.quarantine === 'routed') return true
-    if (decision.quarantine === null || decision.quarantine.kind === 'upstream') return false
-    const limiter = this.#parts.limiters.for(decision, route)
-    if (!limiter.admit(this.#clock.now())) return false
-    limiter.leave()
-    return true
+    const to = { service: route.terms.service, load: route.load }
+    const limiter = this.#parts.limiters.admit(decision, to, this.#clock.now())
+    limiter?.leave()
+    return limiter !== undefined
   }
-}
-
-const quarantineFull = {
-  status: 503,
-  title: 'quarantined calls get a small share of this service, and it is used up',
-  code: 'quarantine_full',
 }

@@ -1,14 +1,13 @@
+import { QuarantineLimiters, type SharedLoad } from '@quantum-ip/point'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import { LoadGate } from '../gateway/load-gate.ts'
 import {
   type GuardedRoute,
   type NamedParts,
-  QuarantineLimiters,
   assignCandidates,
   assignPolicies,
   guardedRoute,
 } from '../gateway/route-setup.ts'
-import type { SharedLoad } from '../gateway/shared-load.ts'
 import { QuestionGuard } from './question-guard.ts'
 import type { QuestionOptions, QuestionRoute } from './question-options.ts'
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { PointAnswer } from '@quantum-ip/point'
 import type { JudgedCall, QuantumIp } from '../quantum-ip.ts'
 import type { QuantumIpCall } from '../call.ts'
+import { holdAnswer } from './hold-answer.ts'
 import { readNodeRequest, replaceNodeFields } from './node-request.ts'
 
 /** One request of `node:http` and its answer. */
@@ -33,11 +34,8 @@ function act(
   passed: (call: QuantumIpCall) => void,
 ): void {
   if (!judged.passes) return sendAnswer(response, judged.answer)
-  const { call, fields, release } = judged
-  if (release !== undefined) {
-    if (response.closed) return release()
-    response.once('close', release)
-  }
+  const { call, fields, hold } = judged
+  if (!holdAnswer(hold, response)) return
   replaceNodeFields(request, fields)
   passed(call)
 }

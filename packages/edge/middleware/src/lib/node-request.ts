@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { type RequestCoordinates, peerCertificate } from '@quantum-ip/point'
 import { fieldKind } from '@quantum-ip/token'
 import type { CallToJudge, QuantumIp } from '../quantum-ip.ts'
+import { readAheadOf } from './read-ahead.ts'
 import { isReserved, replaceReserved, reservedFields } from './fields.ts'
 
 /** What there is to judge of a request of `node:http` (or of the compatible ones of `node:http2`). */
@@ -18,6 +19,7 @@ export function readNodeRequest(
     at: coordinates({ method: request.method ?? 'GET', authority, scheme, target }),
     reserved: reservedFields(request.rawHeaders),
     certificate: peerCertificate(socket),
+    body: readAheadOf(request),
   }
 }
 

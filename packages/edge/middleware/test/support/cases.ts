@@ -189,9 +189,8 @@ function runActions(framework: string, open: OpenServer): void {
     assert.equal(scene.records[0]?.wouldBe, 'reject')
   })
 
-  const quarantine = policyOf({
-    rules: [{ name: 'suspect', when: 'verdict.status == "verified"', action: 'quarantine' }],
-  })
+  const when = 'verdict.status == "verified"'
+  const quarantine = policyOf({ rules: [{ name: 'suspect', when, action: 'quarantine' }] })
 
   void test(`${framework}: marks quarantined calls and goes on where the handler is to decide`, async () => {
     await using scene = await openScene(open, { policy: quarantine, quarantine: 'mark' })
@@ -205,7 +204,17 @@ function runActions(framework: string, open: OpenServer): void {
     const token = await scene.kit.token()
     const statuses: number[] = []
     for (let i = 0; i < 12; i++) statuses.push((await scene.ask(['Quantum-IP', token])).status)
-    assert.deepEqual(statuses, [...Array.from({ length: 10 }, () => 200), 503, 503])
+    // As at the gateway: the first is there from the start, the next one after a hundred.
+    assert.deepEqual(statuses, [200, ...Array.from({ length: 11 }, () => 503)])
+  })
+
+  void test(`${framework}: a quarantined call gives its place back when its answer is over`, async () => {
+    const limit = { rate: '100000/s', concurrency: 2 }
+    const rules = [{ name: 'suspect', when, action: 'quarantine', quarantine: limit }]
+    await using scene = await openScene(open, { policy: policyOf({ rules }) })
+    const token = await scene.kit.token()
+    for (let i = 0; i < 5; i++)
+      assert.equal(seenOf(await scene.ask(['Quantum-IP', token])).action, 'quarantine')
   })
 }
 

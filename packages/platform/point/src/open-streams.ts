@@ -1,11 +1,10 @@
-import type { StreamTerms } from './decision.ts'
-import type { CutCause } from './relay-observer.ts'
 import type { LoadCounter } from './shared-load.ts'
+import type { StreamEnd, StreamTerms } from './stream-terms.ts'
 
 /** Something in flight that can be cut: a request with its response, or a tunnel. */
 export interface OpenStream {
   readonly terms: StreamTerms | undefined
-  cut(cause: CutCause): void
+  cut(cause: StreamEnd): void
   /** Neighbours in {@link OpenStreams}; nobody else touches them. */
   before: OpenStream | undefined
   after: OpenStream | undefined
@@ -70,7 +69,7 @@ export class OpenStreams {
     this.#cut('stopping', () => true)
   }
 
-  #cut(cause: CutCause, test: (stream: OpenStream) => boolean): number {
+  #cut(cause: StreamEnd, test: (stream: OpenStream) => boolean): number {
     const found: OpenStream[] = []
     for (let stream = this.#first; stream !== undefined; stream = stream.after) {
       if (test(stream)) found.push(stream)
