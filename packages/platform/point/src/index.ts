@@ -13,7 +13,7 @@ export {
 } from './deferred-checks.ts'
 export { EnforcementPoint, type Examined } from './enforcement-point.ts'
 export { type OpenStream, OpenStreams } from './open-streams.ts'
-export { peerCertificate } from './peer-certificate.ts'
+export { certificateOf, peerCertificate } from './peer-certificate.ts'
 export { type Admitted, type Outcome, type Refused, removedNames } from './outcome.ts'
 export { type DecisionRecorder, type PointOptions, type WatchedRequest } from './point-options.ts'
 export { type ClientCertificate, type PointRequest, type RequestCoordinates } from './point-request.ts'

@@ -15,6 +15,8 @@ export interface FallbackOptions {
   readonly staleAfterMs: number
   readonly report: (event: FollowerEvent) => void
   readonly taken?: ((document: TakenDocument) => void) | undefined
+  /** As for {@link TrustUpdater}. */
+  readonly historyS?: number | undefined
 }
 
 interface Asked {
@@ -34,9 +36,9 @@ export class FallbackUpdater {
   #used: string | undefined
 
   constructor(options: FallbackOptions) {
-    const { authority, mirrors, store, clock, taken } = options
+    const { authority, mirrors, store, clock, taken, historyS } = options
     this.#options = options
-    const updaterOf = (place: TrustPlace) => new TrustUpdater(place, store, { clock, taken })
+    const updaterOf = (place: TrustPlace) => new TrustUpdater(place, store, { clock, taken, historyS })
     this.#authority = updaterOf(mirrors.length === 0 ? authority : hurriedPlace(authority))
     this.#mirrors = mirrors.map((mirror) => ({ url: mirror.url, updater: updaterOf(mirrorPlace(mirror)) }))
   }

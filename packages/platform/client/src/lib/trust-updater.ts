@@ -50,6 +50,15 @@ function isMissing(error: unknown, needs: 'root' | 'bundle'): boolean {
 /** Beside the age of the held state: so much further back the history begins. */
 const lifetimeMarginS = 5
 
+/** How a {@link TrustUpdater} works. */
+export interface TrustUpdaterOptions {
+  readonly clock: Clock
+  /** Told of everything that was new and verified. */
+  readonly taken?: ((document: TakenDocument) => void) | undefined
+  /** Seconds of heads to begin with, and to bridge at most. Default: all that a token can live. */
+  readonly historyS?: number | undefined
+}
+
 /** Brings what the authority says into a trust store, which alone decides what of it is true. */
 export class TrustUpdater {
   readonly #place: TrustPlace
@@ -57,20 +66,18 @@ export class TrustUpdater {
   readonly #clock: Clock
   #clockOffsetMs: number | undefined
   readonly #taken: (document: TakenDocument) => void
+  readonly #historyS: number
 
-  /** @param taken told of everything that was new and verified */
   constructor(
     place: TrustPlace,
     store: TrustStore,
-    {
-      clock,
-      taken = () => undefined,
-    }: { clock: Clock; taken?: ((document: TakenDocument) => void) | undefined },
+    { clock, taken = () => undefined, historyS = limits.tokenTtlMaxS }: TrustUpdaterOptions,
   ) {
     this.#place = place
     this.#store = store
     this.#clock = clock
     this.#taken = taken
+    this.#historyS = historyS
   }
 
   /**
@@ -223,13 +230,13 @@ export class TrustUpdater {
   }
 
   /**
-   * Root documents, then the history: everything since the state that is held, or one token lifetime where none is, or it is
+   * Root documents, then the history: everything since the state that is held, or as much as `historyS` says where none is, or it is
    * older than that.
    */
   async catchUp(): Promise<void> {
     await this.walkRoot()
     const held = this.#store.state
-    const whole = limits.tokenTtlMaxS
+    const whole = this.#historyS
     const ageS = held === undefined ? whole : Math.ceil((this.#clock.now() - held.timeMs) / 1_000)
     const lifetimeS = Math.min(whole, Math.max(0, ageS) + lifetimeMarginS)
     const history = await fetchHistory(this.#place.member, lifetimeS)
