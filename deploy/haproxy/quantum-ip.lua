@@ -14,13 +14,27 @@ local function first(values)
   return values and values[0]
 end
 
+-- What `sf` fetches are strings: a number is compared as one, and truth is "1".
+local function proto(txn)
+  return txn.sf:ssl_fc() == "1" and "https" or "http"
+end
+
+-- The client's certificate (RFC 9440), where this frontend asks for one and found it to hold; never what a client says it is.
+local function certificate(txn)
+  local sf = txn.sf
+  local holds = sf:ssl_c_verify() == "0" and sf:ssl_c_err() == "0" and sf:ssl_c_ca_err() == "0"
+  if sf:ssl_c_used() ~= "1" or not holds then return nil end
+  return { ":" .. txn.sc:base64(txn.f:ssl_c_der()) .. ":" }
+end
+
 local function ask(txn, url)
   local sent = txn.http:req_get_headers()
   local headers = {
     ["x-original-method"] = { txn.sf:method() },
     ["x-original-uri"] = { txn.sf:pathq() },
     ["x-original-host"] = { first(sent["host"]) },
-    ["x-original-proto"] = { txn.sf:ssl_fc() == 1 and "https" or "http" },
+    ["x-original-proto"] = { proto(txn) },
+    ["client-cert"] = certificate(txn),
   }
   for _, name in ipairs(asked) do
     if sent[name] then

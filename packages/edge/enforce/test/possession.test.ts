@@ -52,7 +52,7 @@ const caller = makeCertificate('caller')
 const told: Readonly<Record<CertificateSource, readonly string[]>> = {
   xfcc: [
     'x-forwarded-client-cert',
-    `Hash=${'0'.repeat(64)},Hash=${caller.thumbprint.toString('hex')};URI=spiffe://acme.example/web`,
+    `Hash=${caller.thumbprint.toString('hex')};URI=spiffe://acme.example/web`,
   ],
   nginx: ['x-ssl-client-verify', 'SUCCESS', 'x-ssl-client-cert', encodeURIComponent(caller.cert)],
   'client-cert': ['client-cert', `:${caller.cert.replaceAll(/-----[A-Z ]+-----|\n/g, '')}:`],

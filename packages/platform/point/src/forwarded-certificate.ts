@@ -1,14 +1,14 @@
 import { Buffer } from 'node:buffer'
 import { X509Certificate } from 'node:crypto'
 import { parseBase64, parseHex } from '@quantum-ip/base'
-import { certificateOf, serviceIdOf } from './peer-certificate.ts'
+import { certificateOf } from './peer-certificate.ts'
 import type { ClientCertificate } from './point-request.ts'
-import { readLastXfccElement } from './xfcc.ts'
+import { readXfccElement } from './xfcc.ts'
 
 /**
  * How a proxy that ends TLS says which certificate its client showed:
  *
- * - `xfcc`: Envoy's `x-forwarded-client-cert`, the last element
+ * - `xfcc`: Envoy's `x-forwarded-client-cert`, where it has one element; the name of the certificate only from its `Cert`
  * - `nginx`: `$ssl_client_verify` in `x-ssl-client-verify`, which must be `SUCCESS`, and `$ssl_client_escaped_cert` in `x-ssl-client-cert`
  * - `client-cert`: `Client-Cert` of RFC 9440
  */
@@ -37,7 +37,7 @@ export function readForwardedCertificate(
   const text = only(fields, source === 'nginx' ? 'x-ssl-client-cert' : (certificateFields[source][0] ?? ''))
   if (text === undefined || text === '' || text.length > fieldCharsMax) return undefined
   if (source === 'xfcc') return readXfcc(text)
-  return source === 'nginx' ? readEscapedPem(text) : readByteSequence(text)
+  return source === 'nginx' ? readEscapedCertificate(text) : readByteSequence(text)
 }
 
 function only(fields: readonly string[], name: string): string | undefined {
@@ -51,21 +51,26 @@ function only(fields: readonly string[], name: string): string | undefined {
 }
 
 function readXfcc(text: string): ClientCertificate | undefined {
-  const element = readLastXfccElement(text)
+  const element = readXfccElement(text)
   if (element === undefined) return undefined
-  const { hash, cert, uris } = element
-  const whole = cert === undefined ? undefined : readEscapedPem(cert)
+  const { hash, cert } = element
+  const whole = cert === undefined ? undefined : readEscapedCertificate(cert)
   if (cert !== undefined && whole === undefined) return undefined
   if (hash === undefined) return whole
   if (!/^[0-9a-f]{64}$/.test(hash)) return undefined
   const thumbprint = parseHex(hash)
   if (whole !== undefined) return Buffer.compare(whole.thumbprint, thumbprint) === 0 ? whole : undefined
-  return { thumbprint, authorized: true, commonName: undefined, serviceId: serviceIdOf(uris) }
+  return { thumbprint, authorized: true, commonName: undefined, serviceId: undefined }
 }
 
 const pemForm = /^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)\n-----END CERTIFICATE-----\n?$/
 
-function readEscapedPem(text: string): ClientCertificate | undefined {
+/**
+ * The certificate that somebody who is believed tells in PEM, URL-encoded, as nginx and Envoy do; `undefined` for anything else, two
+ * certificates included. Never throws.
+ */
+export function readEscapedCertificate(text: string): ClientCertificate | undefined {
+  if (text.length > fieldCharsMax) return undefined
   let pem: string
   try {
     pem = decodeURIComponent(text)

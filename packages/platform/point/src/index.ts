@@ -1,6 +1,7 @@
 export {
   type CertificateSource,
   certificateFields,
+  readEscapedCertificate,
   readForwardedCertificate,
 } from './forwarded-certificate.ts'
 export { type Carried, readCarried, reservedNames } from './carried.ts'
@@ -14,6 +15,8 @@ export {
 export { EnforcementPoint, type Examined } from './enforcement-point.ts'
 export { type OpenStream, OpenStreams } from './open-streams.ts'
 export { certificateOf, peerCertificate } from './peer-certificate.ts'
+export { type ListedPeers, parseListedPeers } from './listed-peers.ts'
+export { type CertificateTellers, ToldCertificates } from './told-certificates.ts'
 export { type Admitted, type Outcome, type Refused, removedNames } from './outcome.ts'
 export { type DecisionRecorder, type PointOptions, type WatchedRequest } from './point-options.ts'
 export { type ClientCertificate, type PointRequest, type RequestCoordinates } from './point-request.ts'

@@ -31,7 +31,7 @@ export function certificateOf(certificate: X509Certificate, authorized: boolean)
 }
 
 /** The one `spiffe:` URI among those of a certificate (X509-SVID); of two, neither. */
-export function serviceIdOf(uris: readonly string[]): string | undefined {
+function serviceIdOf(uris: readonly string[]): string | undefined {
   const ids = uris.filter((uri) => uri.startsWith('spiffe://'))
   return ids.length === 1 ? ids[0] : undefined
 }

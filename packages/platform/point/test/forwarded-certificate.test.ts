@@ -4,7 +4,7 @@ import { hex } from '@quantum-ip/base'
 import * as fc from 'fast-check'
 import { makeCertificate } from '../../../edge/enforce/test/support/certificates.ts'
 import { type CertificateSource, readForwardedCertificate } from '../src/forwarded-certificate.ts'
-import { readLastXfccElement } from '../src/xfcc.ts'
+import { readXfccElement } from '../src/xfcc.ts'
 
 const web = 'spiffe://acme.example/ns/prod/sa/web'
 const { cert: pem, thumbprint } = makeCertificate('caller', web)
@@ -39,9 +39,9 @@ const readable: readonly Readable[] = [
     ),
   },
   {
-    name: 'the last of several elements',
+    name: 'what is in quotes as one value',
     from: 'xfcc',
-    fields: xfcc(`Hash=${other};Subject="a,Hash=${other}",Hash=${hash}`),
+    fields: xfcc(`Hash=${hash};Subject="a,Hash=${other};Hash=${other}";URI=`),
   },
   { name: 'the variables of nginx', from: 'nginx', fields: nginx(escaped) },
   { name: 'a byte sequence', from: 'client-cert', fields: ['client-cert', `:${der}:`] },
@@ -58,15 +58,35 @@ for (const { name, from, fields } of readable) {
 test('takes the service ID and the common name from the certificate', () => {
   const { serviceId, commonName } = readForwardedCertificate('nginx', nginx(escaped)) ?? {}
   assert.deepEqual([serviceId, commonName], [web, 'caller'])
-  const two = readForwardedCertificate('xfcc', xfcc(`Hash=${hash};URI=${web};URI=${web}2`))
-  assert.equal(two?.serviceId, undefined)
+  const told = readForwardedCertificate('xfcc', xfcc(`Hash=${hash};Cert="${escaped}";URI=${web}2`))
+  assert.deepEqual([told?.serviceId, told?.commonName], [web, 'caller'])
+})
+
+test('takes no name from what Envoy writes beside the certificate', () => {
+  const named = readForwardedCertificate('xfcc', xfcc(`Hash=${hash};Subject="CN=caller";URI=${web}`))
+  assert.deepEqual([named?.serviceId, named?.commonName], [undefined, undefined])
 })
 
 const refused: readonly Readable[] = [
   { name: 'no field', from: 'xfcc', fields: [] },
   { name: 'the field of another source', from: 'xfcc', fields: nginx(escaped) },
   { name: 'two fields', from: 'xfcc', fields: [...xfcc(`Hash=${hash}`), ...xfcc(`Hash=${hash}`)] },
-  { name: 'a last element without a certificate', from: 'xfcc', fields: xfcc(`Hash=${hash},URI=${web}`) },
+  { name: 'two elements', from: 'xfcc', fields: xfcc(`Hash=${other},Hash=${hash}`) },
+  {
+    name: 'a name with a comma in it, which begins another element',
+    from: 'xfcc',
+    fields: xfcc(`Hash=${other};URI=spiffe://a,Hash=${hash}`),
+  },
+  {
+    name: 'a name with a semicolon in it, which begins another hash',
+    from: 'xfcc',
+    fields: xfcc(`Hash=${other};URI=spiffe://a;Hash=${hash}`),
+  },
+  {
+    name: 'a name that brings a certificate of its own',
+    from: 'xfcc',
+    fields: xfcc(`Hash=${other};URI=spiffe://a;Cert="${escaped}"`),
+  },
   { name: 'two hashes', from: 'xfcc', fields: xfcc(`Hash=${other};Hash=${hash}`) },
   { name: 'a hash of another certificate', from: 'xfcc', fields: xfcc(`Hash=${other};Cert="${escaped}"`) },
   { name: 'a hash of another length', from: 'xfcc', fields: xfcc(`Hash=${hash}00`) },
@@ -89,27 +109,29 @@ for (const { name, from, fields } of refused) {
   })
 }
 
-test('reads back what a proxy quotes, and only the last element counts', () => {
+test('reads back what a proxy quotes', () => {
   const value = fc.string({ unit: 'grapheme-ascii' })
   fc.assert(
-    fc.property(fc.array(value, { minLength: 1, maxLength: 8 }), value, (subjects, uri) => {
-      const before = subjects.map((subject) => `Hash=${other};Subject=${quote(subject)}`).join(',')
-      const last = readLastXfccElement(`${before},By=me;Hash=${hash};URI=${quote(uri)}`)
-      assert.deepEqual(last, { hash, cert: undefined, uris: [uri] })
+    fc.property(fc.array(value, { minLength: 1, maxLength: 8 }), (subjects) => {
+      const before = subjects.map((subject) => `Subject=${quote(subject)}`).join(';')
+      const read = readXfccElement(`${before};By=me;Hash=${hash}`)
+      assert.deepEqual(read, { hash, cert: undefined })
     }),
   )
 })
 
-test('no text makes it throw, and what a stranger wrote before the last element changes nothing but whether it is read', () => {
+test('no text makes it throw, and no name that a certificate has makes it another certificate', () => {
   const anything = fc.oneof(
     fc.string(),
     fc.string({ unit: fc.constantFrom('a', 'H', 'h', '=', '"', ',', ';', '\\') }),
+    fc.string().map((text) => `${text},Hash=${other}`),
+    fc.string().map((text) => `${text};Hash=${other}`),
   )
   fc.assert(
     fc.property(anything, (text) => {
       readForwardedCertificate('nginx', nginx(text))
       readForwardedCertificate('client-cert', ['client-cert', text])
-      const read = readLastXfccElement(`${text},Hash=${hash}`)
+      const read = readXfccElement(`Hash=${hash};Subject="CN=a";URI=${text}`)
       if (read !== undefined) assert.equal(read.hash, hash)
     }),
   )

@@ -28,6 +28,7 @@ export function configOf(config: Config, role: PointRole): Config {
       listen,
       threads,
       detail,
+      clientCertificates: role === 'forward-auth' ? config.forwardAuth.clientCertificates : undefined,
       tls: tls && { ...tls, client: undefined },
       probes: false,
       retries: { ...config.gateway.retries, proxies: [] },

@@ -5,6 +5,7 @@ import {
   type PointAnswer,
   certificateFields,
   problemAnswer,
+  readEscapedCertificate,
   readForwardedCertificate,
 } from '@quantum-ip/point'
 import { relayProblem } from '../gateway/problem.ts'
@@ -114,12 +115,10 @@ export class CheckGuard {
     const from = this.#parts.options.clientCertificates
     if (from === undefined) return undefined
     if (from === 'xfcc') return readForwardedCertificate('xfcc', reserved)
-    // What Envoy writes there is what nginx writes in its variable: PEM, URL-encoded.
-    return readForwardedCertificate('nginx', [...verified, 'x-ssl-client-cert', asked.certificate])
+    return readEscapedCertificate(asked.certificate)
   }
 }
 
-const verified = ['x-ssl-client-verify', 'SUCCESS']
 const strangersAnswer = problemAnswered(problemAnswer(peerUnknown('extAuthz.peers')))
 const defectAnswer = problemAnswered(relayProblem('defect'))
 

@@ -11,7 +11,7 @@ export interface ExtAuthzOptions extends Omit<QuestionOptions, 'observer'> {
   readonly routes: readonly CheckRoute[]
   /**
    * Where the certificate of the client is read. `peer`: in `source.certificate`, which Envoy fills with `include_peer_certificate`; `xfcc`:
-   * in the last element of `x-forwarded-client-cert`. Absent: nowhere, so that tokens which are bound to a certificate are refused.
+   * in `x-forwarded-client-cert`, where it has one element. Absent: nowhere, so that tokens which are bound to a certificate are refused.
    */
   readonly clientCertificates?: 'peer' | 'xfcc' | undefined
   /**

@@ -1,5 +1,6 @@
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import { reservedNames } from '@quantum-ip/point'
+import { ForwardedCertificates } from '../gateway/forwarded-certificates.ts'
 import type { BoundAddress } from '../gateway/listener.ts'
 import { parseTrustedPeers } from '../gateway/peers.ts'
 import { type Relay, openRelay } from '../gateway/relay.ts'
@@ -46,12 +47,13 @@ export interface ForwardAuth {
 export async function openForwardAuth(options: ForwardAuthOptions): Promise<ForwardAuth> {
   compileRoutes(options.routes)
   const peers = parseTrustedPeers(options.peers ?? peersHere)
+  const certificates = new ForwardedCertificates(options.listeners)
   const ready = Promise.withResolvers<ForwardGuard>()
   let guard: ForwardGuard | undefined
   const relay = await openRelay({
     ...options,
     name: options.point,
-    reserved: reservedNames,
+    reserved: [...reservedNames, ...certificates.fields],
     // An upgrade that is asked about is a question like any other.
     upgrades: [],
     problem: forwardProblem,
@@ -62,6 +64,7 @@ export async function openForwardAuth(options: ForwardAuthOptions): Promise<Forw
     guard = new ForwardGuard({
       guard: asked.guard,
       peers,
+      certificates,
       routes: compileRoutes(asked.routes),
       exactPaths: options.ambiguousPaths === 'exact',
     })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type PointAnswer, problemAnswer } from '@quantum-ip/point'
+import type { ForwardedCertificates } from '../gateway/forwarded-certificates.ts'
 import type { TrustedPeers } from '../gateway/peers.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
 import type { GuardedRoute } from '../gateway/route-setup.ts'
@@ -15,6 +16,7 @@ export interface ForwardGuardParts {
   readonly guard: QuestionGuard
   readonly routes: RouteTable<GuardedRoute<ForwardRoute>>
   readonly peers: TrustedPeers
+  readonly certificates: ForwardedCertificates
   readonly exactPaths: boolean
 }
 
@@ -28,7 +30,7 @@ export class ForwardGuard {
 
   /** The answer to a question. */
   judge(head: RequestHead): PointAnswer | Promise<PointAnswer> {
-    const { guard, routes, peers, exactPaths } = this.#parts
+    const { guard, routes, peers, certificates, exactPaths } = this.#parts
     if (!peers.includes(head.peer)) return problemAnswer(peerUnknown('forwardAuth.peers'))
     const original = readOriginal(head, exactPaths)
     if ('refused' in original) return forwardProblem(original.refused, original.detail)
@@ -36,6 +38,8 @@ export class ForwardGuard {
       {
         at: original,
         reserved: head.reserved,
+        // That of the connection is the proxy's own, and binds nobody's token.
+        certificate: certificates.read(head),
         explains: head.listener.detail === 'internal',
         digest: ({ bodyBytesHeld = 0 }: ForwardRoute) =>
           bodyBytesHeld === 0 || !head.hasBody ? undefined : bodyDigest(head, bodyBytesHeld),

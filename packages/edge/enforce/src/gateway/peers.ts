@@ -1,12 +1,10 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { type ListedPeers, parseListedPeers } from '@quantum-ip/point'
 import { EnforceError } from '../enforce-errors.ts'
 import type { FieldScan } from './field-scan.ts'
 
 /** Which peers are proxies of ours, so that what they say about the client is believed. */
-export interface TrustedPeers {
-  /** Whether `address` is one of them. */
-  includes(address: string | undefined): boolean
-}
+export type TrustedPeers = ListedPeers
 
 /**
  * Compiles a list of addresses and CIDR blocks. The word `unix` stands for peers on a Unix socket.
@@ -14,33 +12,12 @@ export interface TrustedPeers {
  * @throws {EnforceError} `QIP_ENFORCE_OPTION_INVALID` for what is neither.
  */
 export function parseTrustedPeers(texts: readonly string[], option = 'trustedProxies'): TrustedPeers {
-  if (texts.length === 0) return { includes: () => false }
-  const list = new BlockList()
-  let unix = false
-  for (const text of texts) {
-    if (text === 'unix') unix = true
-    else addBlock(list, text, option)
-  }
-  return {
-    includes(address) {
-      if (address === undefined || address === '') return unix
-      const family = isIP(address)
-      return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4')
-    },
-  }
+  return parseListedPeers(texts, optionRefusal(option))
 }
 
-function addBlock(list: BlockList, text: string, option: string): void {
-  const [address = '', bits, more] = text.split('/')
-  const family = isIP(address)
-  const width = family === 6 ? 128 : 32
-  const prefix = bits === undefined ? width : Number(bits)
-  const digits = bits === undefined || /^[0-9]{1,3}$/.test(bits)
-  if (family === 0 || more !== undefined || !digits || prefix > width) {
-    const reason = `\`${text}\` is not an address, a CIDR block or \`unix\``
-    throw new EnforceError('QIP_ENFORCE_OPTION_INVALID', { option, reason })
-  }
-  list.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4')
+/** Makes the error of an option out of the reason. */
+export function optionRefusal(option: string): (reason: string) => EnforceError {
+  return (reason) => new EnforceError('QIP_ENFORCE_OPTION_INVALID', { option, reason })
 }
 
 /** An address without the IPv4-in-IPv6 prefix; empty for a Unix socket. */

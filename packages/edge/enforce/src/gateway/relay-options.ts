@@ -1,5 +1,5 @@
 import type { Clock } from '@quantum-ip/base'
-import type { CertificateSource, SharedLoad } from '@quantum-ip/point'
+import type { CertificateTellers, SharedLoad } from '@quantum-ip/point'
 import type { Answer, Guard } from './decision.ts'
 import { EnforceError } from '../enforce-errors.ts'
 import type { RelayProblem } from './problem.ts'
@@ -40,11 +40,7 @@ export interface ListenerOptions {
    * Where the client's certificate is read, where proxies in front end TLS: in fields that only these peers may set, and that go no
    * further. Without it, it is the one of the connection.
    */
-  readonly clientCertificates?: {
-    readonly from: CertificateSource
-    /** Addresses or CIDR blocks; `unix` for peers on a Unix socket. From anybody else there is no certificate. */
-    readonly peers: readonly string[]
-  }
+  readonly clientCertificates?: CertificateTellers
 }
 
 /** Milliseconds. 0 turns a time-out off. */

@@ -1,13 +1,14 @@
-import { openForwardAuth } from '../../src/index.ts'
+import { type ListenerOptions, openForwardAuth } from '../../src/index.ts'
 import { type CaseWorld, casePolicies, caseRoutes } from './case-world.ts'
 
 /** A forward authentication endpoint for the shared body of cases. */
 export async function openForwardCases(
   world: CaseWorld,
+  listener: ListenerOptions = {},
 ): Promise<{ readonly port: number } & AsyncDisposable> {
   const endpoint = await openForwardAuth({
     point: 'forward-1',
-    listeners: [{}],
+    listeners: [listener],
     verifier: world.verifier,
     policies: casePolicies,
     decisions: world.decisions,

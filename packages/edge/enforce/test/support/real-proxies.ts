@@ -104,19 +104,29 @@ backend out
   }))
 }
 
+/** Files in the folder of a proxy, by name. */
+export type ProxyFiles = Readonly<Record<string, string>>
+
+/** A whole configuration, for the port to listen on and the folder with its files. */
+export type WholeConfig = (port: number, folder: string) => string
+
 /** Starts Caddy with a Caddyfile. */
-export function openCaddy(caddy: Component, config: (port: number) => string): Promise<RealProxy> {
-  return openProxy(caddy, {}, (folder, port) => ({
-    config: config(port),
+export function openCaddy(caddy: Component, config: WholeConfig, files: ProxyFiles = {}): Promise<RealProxy> {
+  return openProxy(caddy, files, (folder, port) => ({
+    config: config(port, folder),
     args: ['run', '--adapter', 'caddyfile', '--config', join(folder, 'config')],
     pidFile: undefined,
   }))
 }
 
 /** Starts Envoy with a whole configuration. */
-export function openEnvoyConfig(envoy: Component, config: (port: number) => string): Promise<RealProxy> {
-  return openProxy(envoy, {}, (folder, port) => ({
-    config: config(port),
+export function openEnvoyConfig(
+  envoy: Component,
+  config: WholeConfig,
+  files: ProxyFiles = {},
+): Promise<RealProxy> {
+  return openProxy(envoy, files, (folder, port) => ({
+    config: config(port, folder),
     args: [
       '--config-path',
       join(folder, 'config.yaml'),
@@ -132,9 +142,13 @@ export function openEnvoyConfig(envoy: Component, config: (port: number) => stri
 }
 
 /** Starts HAProxy with a whole configuration. */
-export function openHaproxyConfig(haproxy: Component, config: (port: number) => string): Promise<RealProxy> {
-  return openProxy(haproxy, {}, (folder, port) => ({
-    config: config(port),
+export function openHaproxyConfig(
+  haproxy: Component,
+  config: WholeConfig,
+  files: ProxyFiles = {},
+): Promise<RealProxy> {
+  return openProxy(haproxy, files, (folder, port) => ({
+    config: config(port, folder),
     args: ['-db', '-p', join(folder, 'haproxy.pid'), '-C', folder, '-f', join(folder, 'config')],
     pidFile: undefined,
   }))

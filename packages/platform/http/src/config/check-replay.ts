@@ -4,11 +4,12 @@ import type { Config } from './config.ts'
 import type { ConfigFault } from './fault.ts'
 
 /** Keys of `replay` and of client certificates that need each other. */
-export function checkReplayShape({ replay, gateway }: JsonObject): ConfigFault[] {
+export function checkReplayShape({ replay, gateway, forwardAuth }: JsonObject): ConfigFault[] {
   return [
     ...checkRedisShape(isNode(replay) ? replay['redis'] : undefined),
     ...checkClientShape(isNode(gateway) ? gateway['tls'] : undefined),
-    ...checkForwardedShape(isNode(gateway) ? gateway['clientCertificates'] : undefined),
+    ...checkForwardedShape('gateway', gateway),
+    ...checkForwardedShape('forwardAuth', forwardAuth),
   ]
 }
 
@@ -26,13 +27,14 @@ function checkRedisShape(redis: unknown): ConfigFault[] {
   return faults
 }
 
-function checkForwardedShape(certificates: unknown): ConfigFault[] {
+function checkForwardedShape(point: 'gateway' | 'forwardAuth', section: unknown): ConfigFault[] {
+  const certificates = isNode(section) ? section['clientCertificates'] : undefined
   if (!isNode(certificates)) return []
   const { peers } = certificates
   if (Array.isArray(peers) && peers.length > 0) return []
   return [
     {
-      path: ['gateway', 'clientCertificates'],
+      path: [point, 'clientCertificates'],
       reason: 'nobody is believed',
       next: 'give the addresses of your proxies in `peers`',
     },

@@ -1,4 +1,4 @@
-import type { ListenConfig, RouteConfig, TlsConfig } from './config.ts'
+import type { ForwardedCertificatesConfig, ListenConfig, RouteConfig, TlsConfig } from './config.ts'
 
 /** Forward authentication: the endpoint that proxies ask. */
 export interface ForwardAuthConfig {
@@ -12,6 +12,8 @@ export interface ForwardAuthConfig {
   readonly detail: 'public' | 'internal'
   /** Who may ask: addresses, CIDR blocks, `unix`. Absent: this machine. */
   readonly peers: readonly string[] | undefined
+  /** How proxies say which certificate a client showed to them. */
+  readonly clientCertificates: ForwardedCertificatesConfig | undefined
   readonly routes: readonly ForwardRouteConfig[]
 }
 

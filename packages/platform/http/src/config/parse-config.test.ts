@@ -101,6 +101,7 @@ const defaults: Config = {
     threads: 1,
     detail: 'public',
     peers: undefined,
+    clientCertificates: undefined,
     routes: [],
   },
   extAuthz: {
@@ -430,6 +431,12 @@ const refusals: Refusal[] = [
     text: 'gateway: { clientCertificates: { from: nginx } }',
     line: 1,
     path: 'gateway.clientCertificates',
+    next: /`peers`/,
+  },
+  {
+    text: 'forwardAuth: { clientCertificates: { from: client-cert } }',
+    line: 1,
+    path: 'forwardAuth.clientCertificates',
     next: /`peers`/,
   },
   {

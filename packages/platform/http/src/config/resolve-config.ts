@@ -5,7 +5,6 @@ import type {
   AuthorityConfig,
   Config,
   DetectionConfig,
-  ForwardedCertificatesConfig,
   GatewayConfig,
   GatewayTlsConfig,
   InstanceConfig,
@@ -26,7 +25,7 @@ import { resolveDecisions } from './resolve-decisions.ts'
 import { resolvePolicies } from './resolve-policies.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
 import { resolveExtAuthz } from './resolve-ext-authz.ts'
-import { resolveForwardAuth, resolveRouteTerms } from './resolve-forward-auth.ts'
+import { resolveClientCertificates, resolveForwardAuth, resolveRouteTerms } from './resolve-forward-auth.ts'
 import { resolveOtlp } from './resolve-otlp.ts'
 import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
 import type { CustodyConfig, KeyServiceConfig } from './config-custody.ts'
@@ -272,16 +271,12 @@ function gateway(at: Section): GatewayConfig {
       idleTimeoutMs: limits.durationMs('idleTimeout'),
       stopDeadlineMs: limits.durationMs('stopDeadline'),
     },
-    clientCertificates: forwardedCertificates(at.optionalSection('clientCertificates')),
+    clientCertificates: resolveClientCertificates(at.optionalSection('clientCertificates')),
     proofAuthorities: at.section('proofs').optionalTexts('authorities'),
     retries: resolveRetries(at.section('retries')),
     routes: at.sections('routes').map(route),
     flows: at.sections('flows').map(resolveFlow),
   }
-}
-
-function forwardedCertificates(at: Section | undefined): ForwardedCertificatesConfig | undefined {
-  return at && { from: at.word('from', 'certificateSource'), peers: at.texts('peers') }
 }
 
 function overload(at: Section): OverloadConfig {

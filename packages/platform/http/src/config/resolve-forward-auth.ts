@@ -1,4 +1,4 @@
-import type { ExemptConfig, RouteConfig, TlsConfig } from './config.ts'
+import type { ExemptConfig, ForwardedCertificatesConfig, RouteConfig, TlsConfig } from './config.ts'
 import type { ForwardAuthConfig, ForwardRouteConfig } from './config-forward-auth.ts'
 import type { Section } from './section.ts'
 
@@ -14,6 +14,7 @@ export function resolveForwardAuth(
     threads: at.isNumber('threads') ? at.integer('threads') : 'auto',
     detail: at.word('detail', 'detail'),
     peers: at.optionalTexts('peers'),
+    clientCertificates: resolveClientCertificates(at.optionalSection('clientCertificates')),
     routes: at.sections('routes').map(resolveForwardRoute),
   }
 }
@@ -21,6 +22,11 @@ export function resolveForwardAuth(
 /** A route of a point that is asked. */
 export function resolveForwardRoute(at: Section): ForwardRouteConfig {
   return { ...resolveRouteTerms(at), quarantine: at.word('quarantine', 'forwardQuarantine') }
+}
+
+/** How proxies in front say which certificate a client showed. */
+export function resolveClientCertificates(at: Section | undefined): ForwardedCertificatesConfig | undefined {
+  return at && { from: at.word('from', 'certificateSource'), peers: at.texts('peers') }
 }
 
 /** What routes of every point have. */

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { choice, flag, form, item, kind, label, list, listen, optionalSection, section } from './fields.ts'
 import { tlsFields } from './schema-authority.ts'
-import { exempt, match } from './schema-gateway.ts'
+import { exempt, forwardedCertificates, match } from './schema-gateway.ts'
 import { words } from './words.ts'
 
 /** What the service of a route is. */
@@ -56,6 +56,7 @@ export const forwardAuth = section(
     name: label({ description: 'the name of this enforcement point', default: 'forward-auth' }),
     listen: listen({ description: 'address and port', default: '127.0.0.1:8460' }),
     ...askedFields,
+    clientCertificates: forwardedCertificates,
     routes: list(item({ service: askedService }, askedRoute), {
       description: 'the first that matches counts',
       maxItems: 10_000,

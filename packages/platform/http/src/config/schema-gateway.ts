@@ -89,12 +89,13 @@ const tls = optionalSection('TLS 1.3 of this listener; absent: plain HTTP', {
   }),
 })
 
-const forwardedCertificates = optionalSection(
-  'where proxies in front end TLS: how they say which certificate a client showed; absent: it is that of the connection',
+/** How proxies in front tell which certificate a client showed; of every point behind proxies. */
+export const forwardedCertificates = optionalSection(
+  'where proxies in front end TLS: how they say which certificate a client showed; absent: nobody is believed',
   {
     from: choice(words.certificateSource, {
       description:
-        '`xfcc` of Envoy, `nginx` (its variables in X-SSL-Client-Verify and X-SSL-Client-Cert), or `client-cert` (RFC 9440)',
+        '`xfcc` of Envoy, `nginx` (its variables in X-SSL-Client-Verify and X-SSL-Client-Cert), or `client-cert` (RFC 9440) of HAProxy, Caddy and others',
       default: 'xfcc',
     }),
     peers: list(
@@ -108,21 +109,24 @@ const forwardedCertificates = optionalSection(
   },
 )
 
-const proofs = section('proofs of possession (Workload-Proof-Token) of tokens that are bound to a key', {
-  authorities: list(
-    form({
-      description: 'a name',
-      pattern: '^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?$',
-      form: 'a host name in lower case, and its port unless it is that of the scheme',
-    }),
-    {
-      description: 'what callers call the services here; absent: what the Host field says',
-      minItems: 1,
-      maxItems: 100,
-      absent: true,
-    },
-  ),
-})
+const proofs = section(
+  'proofs of possession (Workload-Proof-Token) of tokens that are bound to a key; for forwardAuth, too',
+  {
+    authorities: list(
+      form({
+        description: 'a name',
+        pattern: '^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?$',
+        form: 'a host name in lower case, and its port unless it is that of the scheme',
+      }),
+      {
+        description: 'what callers call the services here; absent: what the Host field says',
+        minItems: 1,
+        maxItems: 100,
+        absent: true,
+      },
+    ),
+  },
+)
 
 const retries = section('proxies in front that may send a request again with its one-time token', {
   proxies: list(
