@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseStatus, requestBinding, tracestateHint } from '@quantum-ip/token'
 import { type CheckRoute, type ExtAuthzOptions, openExtAuthz } from '../src/ext-authz.ts'
+import { makeCertificate } from './support/certificates.ts'
 import { type TestDomain, createTestDomain } from './support/domain.ts'
 import { type CheckAnswer, type CheckClient, openCheckClient } from './support/ext-authz-client.ts'
 import { policyOf } from './support/scene.ts'
@@ -22,6 +26,7 @@ interface About {
 interface Scene extends AsyncDisposable {
   readonly domain: TestDomain
   readonly port: number
+  readonly addresses: readonly string[]
   readonly client: CheckClient
   /** Asks as Envoy does with `encode_raw_headers`. */
   ask(about?: About): Promise<CheckAnswer>
@@ -47,6 +52,7 @@ async function openScene(
   return {
     domain,
     port,
+    addresses: server.addresses.map((bound) => `${bound.host}:${bound.port}`),
     client,
     ask: (about = {}) => client.check(questionOf(about)),
     async [Symbol.asyncDispose]() {
@@ -300,4 +306,121 @@ test('answers questions about its health by name, and does not know others', asy
   unknown.on('error', () => undefined)
   assert.deepEqual(await once(unknown, 'data'), [3])
   unknown.cancel()
+})
+
+/** A verifier whose answers wait until they are let go. */
+function heldVerifier(domain: TestDomain) {
+  const asked = Promise.withResolvers<void>()
+  const goes = Promise.withResolvers<void>()
+  const inner = domain.verifier()
+  return {
+    asked: asked.promise,
+    goOn: goes.resolve,
+    verifier: {
+      ...inner,
+      ready: () => true,
+      verify: (input: Parameters<typeof inner.verify>[0]) => {
+        asked.resolve()
+        return goes.promise.then(() => inner.verify(input))
+      },
+    },
+  }
+}
+
+test('a server that stops says so, answers what it is asked until then, and ends no call', async () => {
+  const domain = await createTestDomain()
+  const { text: token } = await domain.issueOne()
+  const held = heldVerifier(domain)
+  const server = await openExtAuthz({
+    point: 'ext-authz-1',
+    listeners: [{}],
+    clock: domain.clock,
+    verifier: held.verifier,
+    policies: new Map([['default', policyOf()]]),
+    routes: [{ match: {}, service: domain.shop, policy: 'default', exempt: [{ path: '/health' }] }],
+    drainMs: 300,
+  })
+  using client = openCheckClient(`127.0.0.1:${server.addresses[0]?.port ?? 0}`)
+  const watch = client.watch()
+  assert.deepEqual(await once(watch, 'data'), [1])
+  const slow = client.check(questionOf({ token }))
+  await held.asked
+  assert.equal(server.inFlight, 1)
+  const closed = server.close()
+  assert.deepEqual(await once(watch, 'data'), [2])
+  // It goes on: a proxy that has not heard of it yet is answered.
+  assert.equal(await client.health(), 2)
+  assert.equal((await client.check(questionOf({ path: '/health' }))).code, 0)
+  await once(watch, 'end')
+  held.goOn()
+  assert.equal((await slow).code, 0)
+  await closed
+  assert.equal(server.inFlight, 0)
+  await assert.rejects(client.check(questionOf({ path: '/health' })), { code: 14 })
+})
+
+test('cuts what is left when its time is over', async () => {
+  const domain = await createTestDomain()
+  const held = heldVerifier(domain)
+  await using scene = await openScene({ verifier: held.verifier })
+  const slow = scene.ask({ token: 'x' })
+  slow.catch(() => undefined)
+  await held.asked
+  await scene[Symbol.asyncDispose]()
+  await assert.rejects(slow)
+  held.goOn()
+})
+
+test('says that it does not serve until it can take one-time tokens, and then whatever happens', async () => {
+  const domain = await createTestDomain()
+  let ready = false
+  await using scene = await openScene({ verifier: { ...domain.verifier(), ready: () => ready } })
+  const watch = scene.client.watch()
+  assert.deepEqual(await once(watch, 'data'), [2])
+  ready = true
+  assert.deepEqual(await once(watch, 'data'), [1])
+  ready = false
+  assert.equal(await scene.client.health(), 1)
+  watch.on('error', () => undefined)
+  watch.cancel()
+})
+
+const caller = makeCertificate('caller', 'spiffe://acme.example/ns/prod/sa/web')
+
+test('reads the certificate of the client where it is told to, and nowhere else', async () => {
+  const pem = encodeURIComponent(caller.cert)
+  const element = ['x-forwarded-client-cert', `Hash=${caller.thumbprint.toString('hex')}`]
+  const verdict = async (from: 'peer' | 'xfcc' | undefined, about: About): Promise<unknown> => {
+    await using scene = await openScene({ clientCertificates: from })
+    const { text: token } = await scene.domain.issueOne({ cnf: { x5tS256: caller.thumbprint } })
+    const answer = await scene.ask({ token, ...about })
+    if (answer.code === 0) assert.equal(answer.removed.includes('x-forwarded-client-cert'), from === 'xfcc')
+    return answer.metadata['reason']
+  }
+  assert.equal(await verdict('peer', { certificate: pem }), 'ok')
+  assert.equal(await verdict('xfcc', { fields: element }), 'ok')
+  assert.equal(await verdict('peer', { fields: element }), 'binding_mismatch')
+  assert.equal(await verdict('xfcc', { certificate: pem }), 'binding_mismatch')
+  assert.equal(await verdict('xfcc', { fields: [...element, ...element] }), 'binding_mismatch')
+  assert.equal(await verdict(undefined, { certificate: pem, fields: element }), 'binding_mismatch')
+})
+
+test('listens over TLS, on Unix sockets, and nowhere that is taken', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'qip-ext-authz-'))
+  try {
+    const path = join(folder, 'socket')
+    await using scene = await openScene({ listeners: [{ path, detail: 'internal' }, {}] })
+    using client = openCheckClient(`unix:${path}`)
+    const refused = await client.check(questionOf({}))
+    assert.deepEqual([refused.status, problemOf(refused)['code']], [401, 'token_refused'])
+    assert.equal(problemOf(refused)['reason'], 'token_absent')
+    const port = Number(new URL(`http://${scene.addresses[1]}`).port)
+    await assert.rejects(openScene({ listeners: [{ port }] }), { code: 'QIP_ENFORCE_LISTEN_FAILED' })
+    const { key, cert } = makeCertificate('localhost')
+    await using secure = await openScene({ listeners: [{ tls: { key, cert } }] })
+    using other = openCheckClient(`localhost:${secure.port}`, cert)
+    assert.equal((await other.check(questionOf({}))).status, 401)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 })

@@ -4,32 +4,35 @@ import { systemClock } from '@quantum-ip/base'
 import { simulatedClock } from '@quantum-ip/testing'
 import { allocateReplayMemory } from '@quantum-ip/verifier'
 import { openGatewayThreads } from '../src/index.ts'
-import { type TestDomain, createTestDomain } from './support/domain.ts'
+import { createTestDomain } from './support/domain.ts'
+import { type CheckAnswer, openCheckClient } from './support/ext-authz-client.ts'
 import { ask, openEcho } from './support/scene.ts'
-import type { ThreadData } from './support/thread-entry.ts'
+import { threadData } from './support/thread-data.ts'
 
 const entry = new URL('./support/thread-entry.ts', import.meta.url)
 const skip = process.platform === 'linux' ? false : 'threads share a port on Linux and BSD only'
 
-function dataFor(domain: TestDomain, upstream: string, replay: SharedArrayBuffer): ThreadData {
-  const { roots, bundles, states } = domain.published
-  const documents = { root: roots.at(-1) ?? '', bundle: bundles.at(-1) ?? '', states }
-  return { td: domain.td, pins: domain.pins, service: domain.shop, upstream, replay, documents }
+interface Racing extends AsyncDisposable {
+  readonly port: number
+  /** One-time tokens that both threads know. */
+  readonly tokens: readonly { readonly text: string }[]
+  /** That both threads have decided. */
+  checkBothDecided(): void
 }
 
-test('accepts each one-time token exactly once over threads that share a port', { skip }, async () => {
+/** Two threads with one replay filter: gateways before `upstream`, or without one what Envoy asks over gRPC. */
+async function openRacing(upstream: string | undefined): Promise<Racing> {
   // Threads read the real clock: the domain's stands still where that is now.
   const domain = await createTestDomain({ clock: simulatedClock(systemClock.now()) })
-  await using echo = await openEcho('echo')
   const replay = allocateReplayMemory({ bytes: 4_194_304, startedMs: systemClock.now() - 1_000 })
   await domain.publish()
   const acknowledged = Promise.withResolvers<void>()
   let waiting = 2
   const decided = [0, 0]
-  await using threads = await openGatewayThreads({
+  const threads = await openGatewayThreads({
     entry,
     threads: 2,
-    data: dataFor(domain, echo.url, replay),
+    data: threadData(domain, { upstream, replay }),
     onMessage: (message, thread) => {
       if (message === 'applied') waiting--
       else decided[thread] = (decided[thread] ?? 0) + 1
@@ -39,22 +42,56 @@ test('accepts each one-time token exactly once over threads that share a port', 
   const tokens = await domain.issue(Array.from({ length: 50 }, () => ({ use: 1 as const })))
   threads.post(domain.published.states.at(-1))
   await acknowledged.promise
-  const port = threads.addresses[0]?.port ?? 0
+  return {
+    port: threads.addresses[0]?.port ?? 0,
+    tokens,
+    checkBothDecided() {
+      assert.ok(
+        decided.every((count) => count > 0),
+        `decisions of each thread: ${decided.join(', ')}`,
+      )
+    },
+    [Symbol.asyncDispose]: () => threads.close(),
+  }
+}
+
+test('accepts each one-time token exactly once over threads that share a port', { skip }, async () => {
+  await using echo = await openEcho('echo')
+  await using racing = await openRacing(echo.url)
+  const { port, tokens } = racing
   const raced = await Promise.all(
     tokens.map(({ text }) => Promise.all([1, 2, 3, 4].map(() => ask(port, { token: text })))),
   )
   for (const answers of raced) assert.equal(answers.filter(({ status }) => status === 200).length, 1)
   assert.equal(echo.asked(), tokens.length)
-  assert.ok(
-    decided.every((count) => count > 0),
-    `decisions of each thread: ${decided.join(', ')}`,
-  )
+  racing.checkBothDecided()
+})
+
+test('takes each one-time token exactly once over threads that Envoy asks over gRPC', { skip }, async () => {
+  await using racing = await openRacing(undefined)
+  using stack = new DisposableStack()
+  // A connection stays with its thread: of 16, all go to one of two once in 32,768 runs.
+  const clients = Array.from({ length: 16 }, () => stack.use(openCheckClient(`127.0.0.1:${racing.port}`)))
+  const ask = (token: string): Promise<CheckAnswer[]> => {
+    const headers = { 'x-forwarded-proto': 'https', 'quantum-ip': token }
+    const http = { method: 'GET', path: '/cart', host: 'shop.acme.example', headers }
+    return Promise.all(clients.map((client) => client.check({ http })))
+  }
+  const raced = await Promise.all(racing.tokens.map(({ text }) => ask(text)))
+  for (const answers of raced) {
+    assert.equal(answers.filter(({ code }) => code === 0).length, 1)
+    assert.ok(answers.every(({ code, metadata }) => code === 0 || metadata['reason'] === 'token_replayed'))
+  }
+  racing.checkBothDecided()
 })
 
 test('says which thread did not open, and why', { skip }, async () => {
   const domain = await createTestDomain()
   const data = {
-    ...dataFor(domain, 'http://127.0.0.1:1', allocateReplayMemory({ bytes: 1_048_576, startedMs: 0 })),
+    ...threadData(domain, {
+      upstream: 'http://127.0.0.1:1',
+      replay: allocateReplayMemory({ bytes: 1_048_576, startedMs: 0 }),
+    }),
     fails: true,
   }
   await assert.rejects(openGatewayThreads({ entry, threads: 2, data }), {

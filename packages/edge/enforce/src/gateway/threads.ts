@@ -139,11 +139,13 @@ function openThreads(workers: ReadonlySet<Worker>, addresses: readonly BoundAddr
 }
 
 /**
- * The body of a gateway thread: opens its gateway, says where it listens, and closes it when it is told to.
+ * The body of a gateway thread: opens its gateway, or another point, says where it listens, and closes it when it is told to.
  *
  * @throws {TypeError} outside a worker thread.
  */
-export async function serveGatewayThread(open: (thread: GatewayThread) => Promise<Gateway>): Promise<void> {
+export async function serveGatewayThread(
+  open: (thread: GatewayThread) => Promise<Pick<Gateway, 'addresses' | 'close'>>,
+): Promise<void> {
   const port = parentPort
   if (port === null) throw new TypeError('not a worker thread')
   const thread = new ServedThread(port, workerData as Start)

@@ -114,9 +114,10 @@ export interface CheckClient extends Disposable {
 
 const asIs = (bytes: Buffer): Buffer => bytes
 
-/** Connects to a server on the loopback, without TLS. */
-export function openCheckClient(target: string): CheckClient {
-  const client = new Client(target, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 })
+/** Connects to a server; over TLS where a certificate is given that it must show. */
+export function openCheckClient(target: string, ca?: string): CheckClient {
+  const channel = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca))
+  const client = new Client(target, channel, { 'grpc.use_local_subchannel_pool': 1 })
   const asked = root.lookupType('HealthCheckRequest')
   const told = root.lookupType('HealthCheckResponse')
   const encodeService = (service: string): Buffer => Buffer.from(asked.encode({ service }).finish())

@@ -134,6 +134,8 @@ export function openEnvoyConfig(
       '1',
       '--log-level',
       'error',
+      '--file-flush-interval-msec',
+      '50',
       '--use-dynamic-base-id',
     ],
     pidFile: undefined,

@@ -105,7 +105,7 @@ export interface AskOptions extends RequestOptions {
   /** Flat. */
   readonly fields?: readonly string[]
   readonly token?: string
-  readonly body?: string
+  readonly body?: string | Uint8Array
   readonly secure?: boolean
   /** PEM, with `secure`. */
   readonly ca?: string

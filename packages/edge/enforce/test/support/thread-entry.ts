@@ -1,19 +1,9 @@
 import { systemClock } from '@quantum-ip/base'
 import { parseEnvelope } from '@quantum-ip/crypto'
-import { type RootPins, TrustStore } from '@quantum-ip/trust'
+import { TrustStore } from '@quantum-ip/trust'
 import { ReplayFilter, createVerifier } from '@quantum-ip/verifier'
 import { openGateway, serveGatewayThread } from '../../src/index.ts'
-
-/** What the test gives each thread. */
-export interface ThreadData {
-  readonly td: string
-  readonly pins: RootPins
-  readonly service: string
-  readonly upstream: string
-  readonly replay: SharedArrayBuffer
-  readonly documents: { readonly root: string; readonly bundle: string; readonly states: readonly string[] }
-  readonly fails?: boolean
-}
+import type { ThreadData } from './thread-data.ts'
 
 await serveGatewayThread(async (thread) => {
   const { td, pins, service, upstream, replay, documents, fails } = thread.data as ThreadData
@@ -36,13 +26,11 @@ await serveGatewayThread(async (thread) => {
     clock: systemClock,
     replay: new ReplayFilter(replay, { floorSkewMs: 0 }),
   })
-  return openGateway({
+  const options = {
     point: 'edge-1',
     listeners: thread.listeners([{ host: '127.0.0.1' }]),
-    routes: [{ match: {}, service, upstream: { url: upstream } }],
     verifier,
     policies: new Map(),
-    trust: store,
     decisions: {
       record: () => {
         thread.post('decided')
@@ -50,5 +38,13 @@ await serveGatewayThread(async (thread) => {
       },
     },
     timeouts: { stopMs: 100 },
-  })
+  }
+  if (upstream !== undefined)
+    return openGateway({
+      ...options,
+      trust: store,
+      routes: [{ match: {}, service, upstream: { url: upstream } }],
+    })
+  const { openExtAuthz } = await import('../../src/ext-authz.ts')
+  return openExtAuthz({ ...options, routes: [{ match: {}, service }] })
 })
