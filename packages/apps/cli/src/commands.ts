@@ -19,6 +19,10 @@ export const commands: Readonly<Record<string, CommandRow>> = {
     summary: 'run one role: authority, gateway, …',
     load: async () => (await import('./commands/serve.ts')).serveCommand,
   },
+  sidecar: {
+    summary: 'run beside a service: verify its callers, attach tokens to its calls',
+    load: async () => (await import('./commands/sidecar.ts')).sidecarCommand,
+  },
   'edge-state': {
     summary: 'keep the trust state for nginx and edge workers',
     load: async () => (await import('./commands/edge-state.ts')).edgeStateCommand,

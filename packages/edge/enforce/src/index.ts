@@ -20,6 +20,21 @@ export {
   proxyTlvTypes,
   proxyTlvsMax,
 } from './flow/proxy-header.ts'
+export {
+  CallMemory,
+  type CallMemoryOptions,
+  type FoundCall,
+  type TraceFields,
+} from './sidecar/call-memory.ts'
+export { HeldTokens, type HeldTokensOptions, type TokenWish } from './sidecar/held-tokens.ts'
+export { InboundCall } from './sidecar/inbound-call.ts'
+export {
+  openWorkloadApi,
+  type WorkloadApiOptions,
+  workloadApiDocument,
+  workloadField,
+  type WorkloadParts,
+} from './sidecar/workload-api.ts'
 export { EnforceError, type EnforceErrorDetails } from './enforce-errors.ts'
 export { type ForwardAuth, openForwardAuth } from './forward-auth/forward-auth.ts'
 export { type ForwardAuthOptions, type ForwardRoute } from './forward-auth/forward-auth-options.ts'

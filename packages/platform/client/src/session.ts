@@ -1,7 +1,7 @@
 import { type Clock, isQipError, systemClock } from '@quantum-ip/base'
 import { type Admission, createAdmission, renewAdmission } from './admission.ts'
 import { ClientError } from './client-errors.ts'
-import { backoffMs } from './lib/backoff.ts'
+import { backoffMs, jittered } from './lib/backoff.ts'
 import type { AuthorityAnswer, AuthorityRequest, AuthorityStream, Requester } from './request.ts'
 import { formatSessionProof } from './session-proof.ts'
 import type { Transport } from './transport.ts'
@@ -16,6 +16,11 @@ export interface SessionOptions {
    * the authority no longer knows is over.
    */
   readonly readmit?: () => Promise<Admission>
+  /**
+   * Renews it by itself when half of its life is over, and again until that succeeds: for who may ask nothing for long and must not be
+   * forgotten, and outlives an authority that is away. Default: a session is renewed by the requests that it sends.
+   */
+  readonly standing?: boolean
   /** Default: the system's. The authority takes proofs that are at most 30 s off its own clock. */
   readonly clock?: Clock
 }
@@ -33,6 +38,10 @@ export interface Session extends Requester, Disposable {
 const renewAheadMaxS = 60
 /** A session that was made less than so long ago and is refused is not the problem. */
 const freshMs = 5_000
+/** A standing session is renewed no more often. */
+const standingMs = 1_000
+/** Past 2^31 ms a timer would fire at once; no session lasts longer than a day. */
+const timerMaxMs = 86_400_000
 const readmitBackoff = { firstMs: 1_000, maxMs: 30_000 }
 
 /**
@@ -56,14 +65,18 @@ class ProvedSession implements Session {
   #lastFailure: unknown
   #notBeforeMs = 0
   #closed = false
+  readonly #isStanding: boolean
+  #timer: NodeJS.Timeout | undefined
 
-  constructor({ transport, admission, readmit, clock = systemClock }: SessionOptions) {
+  constructor({ transport, admission, readmit, standing = false, clock = systemClock }: SessionOptions) {
     this.transport = transport
     this.#admission = admission
     this.#readmit = readmit
     this.#clock = clock
     // The time of admission is not known here; a refusal must not be taken for one of a fresh session.
     this.#admittedMs = Number.NEGATIVE_INFINITY
+    this.#isStanding = standing
+    this.#stand()
   }
 
   get admission(): Admission {
@@ -80,6 +93,7 @@ class ProvedSession implements Session {
 
   close(): void {
     this.#closed = true
+    clearTimeout(this.#timer)
     this.#admission = createAdmission({ ...this.#admission, key: new Uint8Array() })
   }
 
@@ -120,6 +134,20 @@ class ProvedSession implements Session {
     return this.#readmit === undefined ? admission : this.#renew(admission)
   }
 
+  /** Sets the timer of a standing session: at half of what is left of its life. */
+  #stand(): void {
+    if (!this.#isStanding || this.#closed) return
+    clearTimeout(this.#timer)
+    const leftMs = this.#admission.expiresS * 1_000 - this.#clock.now()
+    const waitMs = Math.min(Math.max(jittered(leftMs / 2, 0.2), standingMs), timerMaxMs)
+    this.#timer = setTimeout(() => {
+      this.#renew(this.#admission)
+        .catch(() => undefined)
+        .finally(() => this.#stand())
+    }, waitMs)
+    this.#timer.unref()
+  }
+
   #lifeMs(): number {
     return Math.max(0, this.#admission.expiresS * 1_000 - this.#admittedMs)
   }
@@ -148,6 +176,7 @@ class ProvedSession implements Session {
       this.#admittedMs = this.#clock.now()
       this.#failures = 0
       this.#notBeforeMs = 0
+      this.#stand()
       return this.#admission
     } catch (error) {
       this.#failures++

@@ -18,6 +18,8 @@ export interface TokenPoolOptions extends TokenKind {
   readonly lowWater?: number
   /** One-time tokens: callers that may wait at once. Default 10,000. */
   readonly waitersMax?: number
+  /** Tokens are kept also while nobody takes any: for those that must be there when the authority is away. Default false. */
+  readonly standing?: boolean
   /** Told of every order that failed while tokens were still there, so that nobody waited for it. */
   readonly onRefreshFailed?: (error: unknown) => void
   /** Default: the system's. */
@@ -33,6 +35,14 @@ export interface TokenPool extends Disposable {
    *   `QIP_CLIENT_CLOSED`
    */
   take(): Promise<IssuedToken>
+  /**
+   * Resolves once there is a token to hand out; orders where there is none, and hands none out. For warming up.
+   *
+   * @throws {ClientError} as {@link take}
+   */
+  prepare(): Promise<void>
+  /** Tokens that could be handed out now. */
+  readonly held: number
   /** Lets a many-use token go before its end, because somebody refused it: the next {@link take} orders another. */
   discard(token: IssuedToken): void
   /** Orders nothing more. Callers that wait are refused. */
@@ -56,9 +66,10 @@ export function openTokenPool(session: Session, options: TokenPoolOptions): Toke
     ...(confirmation !== undefined && { confirmation }),
   }
   const order = (count: number, patient: boolean) => requestTokens(session, { ...kind, count, patient })
-  const { marginMs = 5_000, onRefreshFailed = () => undefined } = options
-  if (oneTime !== true) return new RefreshedToken({ order, clock, marginMs, onRefreshFailed })
+  const { marginMs = 5_000, standing = false, onRefreshFailed = () => undefined } = options
+  const ordering = { order, clock, marginMs, standing, onRefreshFailed }
+  if (oneTime !== true) return new RefreshedToken(ordering)
   const { drawMin = 16, drawMax = 1_000, lowWater = 0.5, waitersMax = 10_000 } = options
   if (drawMin < 1 || drawMax > 1_000 || drawMin > drawMax) throw new TypeError('a draw is 1 to 1,000 tokens')
-  return new OneTimeStock({ order, clock, marginMs, onRefreshFailed, drawMin, drawMax, lowWater, waitersMax })
+  return new OneTimeStock({ ...ordering, drawMin, drawMax, lowWater, waitersMax })
 }

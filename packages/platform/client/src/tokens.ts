@@ -73,6 +73,12 @@ export interface TokenExchange {
   readonly subjectToken: string
   /** The service to call with the new one. */
   readonly audience: string
+  /** Good for one request. Default false. */
+  readonly oneTime?: boolean
+  /** Binds it to one request; see `requestBinding` of `@quantum-ip/token`. */
+  readonly requestBinding?: Uint8Array
+  /** Binds it to a key of this service, by its thumbprint. */
+  readonly jkt?: Uint8Array
 }
 
 /**
@@ -89,6 +95,9 @@ export async function exchangeToken(session: Session, exchange: TokenExchange): 
     subject_token_type: tokenType,
     audience: exchange.audience,
   })
+  if (exchange.oneTime === true) form.set('one_time', 'true')
+  if (exchange.requestBinding !== undefined) form.set('request_binding', base64url(exchange.requestBinding))
+  if (exchange.jkt !== undefined) form.set('cnf_jkt', base64url(exchange.jkt))
   const sentS = Math.floor(Date.now() / 1_000)
   const reader = await requestObject(session, {
     operation: 'token exchange',

@@ -233,3 +233,29 @@ test('refuses draws that no authority grants', async (t) => {
   assert.throws(() => openTokenPool(session, { ...kind, drawMin: 0 }), TypeError)
   assert.throws(() => openTokenPool(session, { ...kind, drawMax: 1_001 }), TypeError)
 })
+
+for (const oneTime of [false, true]) {
+  const kind = oneTime ? 'one-time' : 'many-use'
+
+  test(`prepares ${kind} tokens without handing one out`, async (t) => {
+    const { pool, orders } = await open(t, { oneTime, drawMin: 4 })
+    assert.equal(pool.held, 0)
+    await Promise.all([pool.prepare(), pool.prepare()])
+    assert.equal(pool.held, oneTime ? 4 : 1)
+    assert.equal(orders().length, 1)
+    await pool.prepare()
+    await pool.take()
+    assert.equal(pool.held, oneTime ? 3 : 1)
+  })
+
+  test(`keeps ${kind} tokens that are to stand while nobody takes any, also after a failure`, async (t) => {
+    const { domain, authority, pool, failures, orders } = await open(t, { oneTime, ttlS: 1, standing: true })
+    await pool.prepare()
+    authority.fault('/v1/tokens', away)
+    await until('an order fails', () => failures.length === 1)
+    await until('it is ordered again, and again', () => {
+      domain.clock.advance(100)
+      return orders().length >= 4
+    })
+  })
+}

@@ -151,6 +151,20 @@ test('orders are sent once', async () => {
   assert.equal(authority.count('/v1/tokens') - before, 1)
 })
 
+test('asks for an exchanged token that is good once, for one request, or bound to a key', async () => {
+  const { text, staple } = await domain.issueOne({}, { publish: false })
+  authority.routes.set('POST /oauth/token', () => ({
+    json: { access_token: text, issued_token_type: tokenType, expires_in: 300, heads: [staple] },
+  }))
+  const bytes = new Uint8Array(32)
+  const wish = { subjectToken: 'qip1.subject', audience: domain.shop }
+  await exchangeToken(session, { ...wish, oneTime: true, requestBinding: bytes, jkt: bytes })
+  const sent = new URLSearchParams(authority.received.at(-1)?.body)
+  assert.equal(sent.get('one_time'), 'true')
+  assert.equal(sent.get('request_binding'), 'A'.repeat(43))
+  assert.equal(sent.get('cnf_jkt'), 'A'.repeat(43))
+})
+
 test('exchanges the caller’s token for the next call (RFC 8693)', async () => {
   const { text, staple } = await domain.issueOne({}, { publish: false })
   authority.routes.set('POST /oauth/token', () => ({

@@ -28,6 +28,8 @@ export interface UnixListener {
   readonly path: string
   /** Absent: 0600. */
   readonly mode?: number
+  /** Number of the group that the socket belongs to. Absent: that of the process, or of a directory that hands its own on. */
+  readonly group?: number
 }
 
 /** Where to listen. */
@@ -87,7 +89,8 @@ export async function bind(options: BindOptions): Promise<Bound> {
   const sockets = trackSockets(server)
   const opened = { listener, server, sockets }
   if ('path' in listener) {
-    await listenOnUnixSocket(server, listener.path, listener.mode ?? 0o600)
+    const { path, mode = 0o600, group } = listener
+    await listenOnUnixSocket(server, path, { mode, group })
     server.on('error', options.onListenerError)
     return bound({ ...opened, url: `unix:${listener.path}`, port: 0 })
   }

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdtemp, rename, rm } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdtemp, rename, rm } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { dirname, join } from 'node:path'
 import { HttpError } from './http-errors.ts'
@@ -16,7 +16,11 @@ const pathBytesMax = 103
  * @throws {HttpError} `QIP_HTTP_SOCKET_IN_USE` if a process answers at `path`.
  * @throws {HttpError} `QIP_HTTP_SOCKET_UNUSABLE` if no socket can be made there.
  */
-export async function listenOnUnixSocket(server: Server, path: string, mode: number): Promise<void> {
+export async function listenOnUnixSocket(
+  server: Server,
+  path: string,
+  { mode, group }: { readonly mode: number; readonly group?: number | undefined },
+): Promise<void> {
   if (Buffer.byteLength(path) > pathBytesMax) throw unusable(path, 'the path is too long')
   await refuseForeign(path)
   const nursery = await newNursery(path)
@@ -24,6 +28,7 @@ export async function listenOnUnixSocket(server: Server, path: string, mode: num
   try {
     if (Buffer.byteLength(newborn) > pathBytesMax) throw unusable(path, 'the path is too long')
     await listen(server, newborn)
+    if (group !== undefined) await chown(newborn, -1, group)
     await chmod(newborn, mode)
     await rename(newborn, path)
   } catch (cause) {

@@ -39,3 +39,4 @@ export {
   type StreamTerms,
   streamTerms,
 } from './stream-terms.ts'
+export { verdictJson } from './verdict-json.ts'

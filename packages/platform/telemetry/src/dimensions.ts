@@ -25,6 +25,13 @@ import {
   tiers,
   windowKindPlaces,
 } from './closed-sets.ts'
+import {
+  outboundPlaces,
+  tokenOutcomePlaces,
+  tokenWayPlaces,
+  workloadOperationPlaces,
+  workloadOutcomePlaces,
+} from './sidecar-sets.ts'
 import { TelemetryError } from './telemetry-errors.ts'
 
 /**
@@ -126,6 +133,11 @@ const fixed = {
   signal: one('signal', Object.keys(signalPlaces)),
   export_outcome: one('outcome', Object.keys(exportOutcomePlaces)),
   folded_label: one('label', ['service', 'policy']),
+  token_way: one('way', Object.keys(tokenWayPlaces)),
+  token_outcome: one('outcome', Object.keys(tokenOutcomePlaces)),
+  outbound: one('outcome', Object.keys(outboundPlaces)),
+  workload_operation: one('operation', Object.keys(workloadOperationPlaces)),
+  workload_outcome: one('outcome', Object.keys(workloadOutcomePlaces)),
   form: one('form', ['compact', 'standalone', 'reference', 'jwt']),
 } satisfies Record<string, Dimension>
 

@@ -55,6 +55,7 @@ export {
   otherValue,
   policyDifferences,
 } from './dimensions.ts'
+export { type SidecarObserver, sidecarObserver } from './sidecar-observer.ts'
 export { type Exemplar, Exemplars } from './exemplars.ts'
 export {
   formatMetrics,
@@ -72,6 +73,7 @@ export {
   flowMetrics,
   otlpMetrics,
   replayStoreMetrics,
+  sidecarMetrics,
 } from './metric-roles.ts'
 export {
   type MetricName,

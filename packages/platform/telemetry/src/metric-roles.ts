@@ -53,6 +53,16 @@ export const replayStoreMetrics = [
   'replay_store_ready',
 ] as const satisfies readonly MetricName[]
 
+/** What a sidecar registers, too. */
+export const sidecarMetrics = [
+  'sidecar_tokens_total',
+  'sidecar_outbound_total',
+  'sidecar_calls_held',
+  'sidecar_tokens_held',
+  'sidecar_audiences_cold',
+  'workload_requests_total',
+] as const satisfies readonly MetricName[]
+
 /** What a process registers, too, that sends telemetry to a Collector. */
 export const otlpMetrics = ['telemetry_export_total'] as const satisfies readonly MetricName[]
 

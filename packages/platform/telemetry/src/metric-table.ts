@@ -313,6 +313,39 @@ export const metricTable = {
     help: 'Spans, log records and sendings of metrics to the OpenTelemetry Collector, by what became of them; all but `sent` are lost.',
     dimensions: ['signal', 'export_outcome'],
   },
+  sidecar_tokens_total: {
+    type: 'counter',
+    help: 'Tokens that a sidecar wanted for calls of its service, by how and what became of it.',
+    dimensions: ['token_way', 'token_outcome'],
+  },
+  sidecar_outbound_total: {
+    type: 'counter',
+    help: 'Calls that a service made through its sidecar, by what became of them.',
+    dimensions: ['outbound'],
+  },
+  sidecar_calls_held: {
+    type: 'gauge',
+    help: 'Inbound calls that a sidecar remembers, so that outbound ones can extend their chain.',
+    dimensions: [],
+    across: 'sum',
+  },
+  sidecar_tokens_held: {
+    type: 'gauge',
+    help: 'Tokens that a sidecar could hand out at once.',
+    dimensions: [],
+    across: 'sum',
+  },
+  sidecar_audiences_cold: {
+    type: 'gauge',
+    help: 'Named audiences for which a sidecar has no token to hand out.',
+    dimensions: [],
+    across: 'max',
+  },
+  workload_requests_total: {
+    type: 'counter',
+    help: 'Requests to the workload API.',
+    dimensions: ['workload_operation', 'workload_outcome'],
+  },
   metric_series: {
     type: 'gauge',
     help: 'Time series that this process shows; its budget is 2,000 unless `telemetry.series` says otherwise.',

@@ -10,7 +10,7 @@ import { openAuthorityPart, type SharedParts } from '../up/authority-part.ts'
 import { openInstancePart } from '../up/instance-part.ts'
 import { openGatewayRole } from '../up/gateway-role.ts'
 import { openMemberLink } from '../up/member-link.ts'
-import { configOf, isPointRole, pointRoles } from '../up/point-role.ts'
+import { configOf, isServedRole, servedRoles } from '../up/point-role.ts'
 import { ProcessLevels } from '../up/process-levels.ts'
 import { ProcessTelemetry } from '../up/process-telemetry.ts'
 
@@ -21,7 +21,7 @@ interface ServeOptions extends OutputOptions {
   readonly instance?: string
 }
 
-const roles = ['authority', ...pointRoles] as const
+const roles = ['authority', ...servedRoles] as const
 
 /** `qip serve`: one role, as a process of its own. */
 export function serveCommand(run: Run): Command {
@@ -64,7 +64,7 @@ async function openRole(
       next: `use one of ${roles.join(', ')}`,
     })
   }
-  const config = isPointRole(options.role) ? configOf(whole, options.role) : whole
+  const config = isServedRole(options.role) ? configOf(whole, options.role) : whole
   await using opened = new AsyncDisposableStack()
   const telemetry = await ProcessTelemetry.open(config, `quantum-ip-${options.role as keyof typeof openers}`)
   // Closed last: it sends what the others tell while they stop.
@@ -101,7 +101,7 @@ async function serveGateway(config: Config, options: ServeOptions, shared: Share
   const link = await openMemberLink(config, joinToken)
   opened.defer(() => link.close())
   const gateway = await openGatewayRole({
-    role: isPointRole(options.role) ? options.role : 'gateway',
+    role: isServedRole(options.role) ? options.role : 'gateway',
     config,
     link,
     ...shared,

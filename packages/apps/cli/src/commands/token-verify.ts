@@ -12,7 +12,7 @@ import type { Io } from '../lib/io.ts'
 import { type Output, tone } from '../lib/output.ts'
 import { readTokenArgument } from '../lib/read-secret.ts'
 import { formatMoment, formatSpan } from '../lib/times.ts'
-import { verdictJson } from '../lib/verdict-json.ts'
+import { verdictJson } from '@quantum-ip/point'
 
 /** The options of `qip token verify`. */
 export interface VerifyTokenOptions extends TrustOptions {

@@ -3,7 +3,7 @@ import { parseEnvelope } from '@quantum-ip/crypto'
 import { formatStaple, parseStaple, readToken, type StapledHead, TokenRefusal } from '@quantum-ip/token'
 import { parseState } from '@quantum-ip/trust'
 import { createVerifier, type OneTimeUse, type ReplayGuard } from '@quantum-ip/verifier'
-import { verdictJson } from '../lib/verdict-json.ts'
+import { verdictJson } from '@quantum-ip/point'
 import type { Fields } from './fields.ts'
 import { attempt, staplesOf, timeMsOf, trustOf } from './trust-fields.ts'
 

@@ -58,6 +58,8 @@ export interface GatewayPartOptions {
   readonly onEvent: (text: string) => void
   /** Takes spans and records that are to be sent to a Collector. */
   readonly onTelemetry: (batch: TelemetryBatch) => void
+  /** Hears of each request that goes on; in one thread only. */
+  readonly onward?: GatewayOptions['onward']
 }
 
 /** A running gateway with its verifier and its records. */
@@ -125,6 +127,7 @@ async function openWith(
     ...(config.gateway.probes && { probes: probeOptions(options, { follower, verifier }) }),
     deferred: (request) => deferred.add(request),
     incident: () => alertness.incident,
+    ...(options.onward !== undefined && { onward: options.onward }),
   }
   const { gateway, flows } = await openEntrances(options, asOpened, { opened, policies })
   const setGauges = gaugesOf(metrics, { verifier, follower, store })
@@ -223,7 +226,9 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
   return {
     point,
     region: config.region,
-    listeners: [await listenerOf(options)],
+    // A sidecar of a service that nobody calls only verifies.
+    listeners:
+      options.role === 'sidecar' && config.gateway.routes.length === 0 ? [] : [await listenerOf(options)],
     routes: await Promise.all(config.gateway.routes.map((route) => routeOf(route, config))),
     verifier,
     policies: policies.active,

@@ -3,11 +3,12 @@ import { dirname } from 'node:path'
 import type { JsonObject } from '@quantum-ip/base'
 import type { Admission, Session } from '@quantum-ip/client'
 import { allocateLoadMemory } from '@quantum-ip/point'
-import { type Config, readYaml } from '@quantum-ip/http'
+import { type Config, type HealthCheck, readYaml } from '@quantum-ip/http'
 import { type CompiledPolicy, compileReadPolicy, type PolicyIdentity } from '@quantum-ip/policy'
 import type { TelemetryBatch } from '@quantum-ip/telemetry'
 import type { RootPins } from '@quantum-ip/trust'
 import { allocateReplayMemory } from '@quantum-ip/verifier'
+import type { GatewayPartOptions } from './gateway-part.ts'
 import { pointSocket } from '../lib/point-socket.ts'
 import { openAdminServer } from './admin-server.ts'
 import { openMetricsServer } from './metrics-server.ts'
@@ -36,6 +37,10 @@ export interface GatewayRoleOptions {
   readonly telemetry: ProcessTelemetry
   readonly ownAuthority: boolean
   readonly onEvent: (text: string) => void
+  /** Hears of each request that goes on; in one thread only. */
+  readonly onward?: GatewayPartOptions['onward']
+  /** What else must hold for it to be ready. */
+  readonly alsoReady?: () => readonly HealthCheck[]
 }
 
 /** A gateway in as many threads as configured, with its operators' socket. */
@@ -70,7 +75,7 @@ export async function openGatewayRole(options: GatewayRoleOptions): Promise<Gate
       (await openMetricsServer({
         listen,
         metrics: (accept) => telemetry.page(accept),
-        ready: async () => readyChecks(await status()),
+        ready: async () => [...readyChecks(await status()), ...(options.alsoReady?.() ?? [])],
       }).catch(async (error: unknown) => {
         await admin.close()
         throw error
@@ -103,7 +108,7 @@ async function findPolicy(
 }
 
 async function openThreads(
-  { role, config, link, telemetry, ownAuthority, onEvent }: GatewayRoleOptions,
+  { role, config, link, telemetry, ownAuthority, onEvent, onward }: GatewayRoleOptions,
   policies: ReadonlyMap<string, CompiledPolicy>,
 ): Promise<RunningGateway> {
   const replayMemory = allocateReplayMemory({ bytes: config.replay.bytesMax, startedMs: Date.now() })
@@ -120,6 +125,7 @@ async function openThreads(
       metrics: telemetry.metrics,
       thread: 0,
       sharesPort: false,
+      ...(onward !== undefined && { onward }),
     })
   }
   const { authority, readmit } = link

@@ -14,6 +14,16 @@ import type { Config } from '@quantum-ip/http'
 import { CliError } from '../cli-errors.ts'
 import type { GatewayLink } from './gateway-role.ts'
 
+/** Whose session it is, where it is not that of the enforcement point. */
+export interface MemberOf {
+  /** The name of the file that keeps it. */
+  readonly name: string
+  /** What the join token is to be, and how it is passed, for who has none. */
+  readonly next: string
+  /** Whether it is renewed long before its end, also while nothing is asked. */
+  readonly standing: boolean
+}
+
 /** A connection of an enforcement point to its authority. */
 export interface MemberLink extends GatewayLink {
   close(): Promise<void>
@@ -25,7 +35,11 @@ export interface MemberLink extends GatewayLink {
  *
  * @throws {CliError} `QIP_CLI_USAGE` where configuration or token are missing
  */
-export async function openMemberLink(config: Config, joinToken: string | undefined): Promise<MemberLink> {
+export async function openMemberLink(
+  config: Config,
+  joinToken: string | undefined,
+  { name, next, standing }: MemberOf = { name: config.gateway.name, next: nextForPoint, standing: false },
+): Promise<MemberLink> {
   const { url, caFile } = config.authority
   if (url === undefined)
     throw usage(
@@ -40,11 +54,11 @@ export async function openMemberLink(config: Config, joinToken: string | undefin
   }
   const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8')
   const transport = openTransport({ url, ...(ca !== undefined && { ca }) })
-  const file = join(config.trust.snapshotDirectory, `${config.gateway.name}.session`)
-  const admission = (await readAdmission(file)) ?? (await joinBy(transport, joinToken))
+  const file = join(config.trust.snapshotDirectory, `${name}.session`)
+  const admission = (await readAdmission(file)) ?? (await joinBy(transport, joinToken, next))
   await keepAdmission(file, admission)
   const renew = renewal({ transport, file, admission })
-  const session = openSession({ transport, admission, readmit: renew })
+  const session = openSession({ transport, admission, readmit: renew, standing })
   return {
     session,
     authority: { url, ca },
@@ -87,14 +101,13 @@ function renewal({ transport, file, admission }: KeptAdmission): () => Promise<A
   }
 }
 
+const nextForPoint = 'make one with `qip join-token --role verifier`, and pass it with --join-token-file'
+
 const sharedMs = 10_000
 
-async function joinBy(transport: Transport, token: string | undefined): Promise<Admission> {
+async function joinBy(transport: Transport, token: string | undefined, next: string): Promise<Admission> {
   if (token !== undefined) return admit(transport, { method: 'join-token', evidence: { token } })
-  throw usage(
-    'there is no session yet, and no join token',
-    'make one with `qip join-token --role verifier`, and pass it with --join-token-file',
-  )
+  throw usage('there is no session yet, and no join token', next)
 }
 
 async function readAdmission(file: string): Promise<Admission | undefined> {

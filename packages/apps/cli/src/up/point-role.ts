@@ -2,15 +2,18 @@ import type { GatewayOptions } from '@quantum-ip/enforce'
 import { type Gateway, openForwardAuth, openGateway } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
 
+/** The enforcement points that are nothing else: roles of `qip serve`. */
+export const servedRoles = ['gateway', 'forward-auth', 'ext-authz'] as const
+
 /** The enforcement points that this program runs as servers. */
-export const pointRoles = ['gateway', 'forward-auth', 'ext-authz'] as const
+export const pointRoles = [...servedRoles, 'sidecar'] as const
 
 /** One of them. */
 export type PointRole = (typeof pointRoles)[number]
 
-/** Whether a role is one of them. */
-export function isPointRole(role: string): role is PointRole {
-  return (pointRoles as readonly string[]).includes(role)
+/** Whether a role is one of {@link servedRoles}. */
+export function isServedRole(role: string): role is (typeof servedRoles)[number] {
+  return (servedRoles as readonly string[]).includes(role)
 }
 
 /**
@@ -19,6 +22,7 @@ export function isPointRole(role: string): role is PointRole {
  */
 export function configOf(config: Config, role: PointRole): Config {
   if (role === 'gateway') return config
+  if (role === 'sidecar') return sidecarConfig(config)
   const { name, listen, tls, threads, detail, routes } = config[sections[role]]
   return {
     ...config,
@@ -38,6 +42,43 @@ export function configOf(config: Config, role: PointRole): Config {
   }
 }
 
+function sidecarConfig(config: Config): Config {
+  const { name, service, upstream, listen, tls, detail, policy, standalone, exempt } = config.sidecar
+  const isDeclared = service === undefined || config.services.some(({ id }) => id === service)
+  return {
+    ...config,
+    services: isDeclared ? config.services : [...config.services, { id: service, ...undeclared }],
+    gateway: {
+      ...config.gateway,
+      name,
+      listen,
+      // Calls that come in, and those that go out for them, meet in one memory.
+      threads: 1,
+      detail,
+      tls: tls && { ...tls, client: undefined },
+      routes:
+        service === undefined || upstream === undefined
+          ? []
+          : [{ ...everything, service, upstream, policy, standalone, exempt }],
+      flows: [],
+    },
+  }
+}
+
+const undeclared = {
+  owner: undefined,
+  tier: 'standard',
+  stage: 'enforced',
+  acceptDomainAudience: false,
+} as const
+
+const everything = {
+  match: { host: undefined, path: '/', methods: undefined },
+  upstreamCaFile: undefined,
+  quarantineUpstream: undefined,
+  forwardToken: false,
+} as const
+
 // Where requests go is the proxy's business.
 function goesNowhere(route: Config['forwardAuth']['routes'][number]): Config['gateway']['routes'][number] {
   return { ...route, upstream: '', upstreamCaFile: undefined, quarantineUpstream: undefined }
@@ -55,7 +96,7 @@ export function openPointServer(
   config: Config,
   options: GatewayOptions,
 ): Promise<PointServer> {
-  if (role === 'gateway') return openGateway(options)
+  if (role === 'gateway' || role === 'sidecar') return openGateway(options)
   if (role === 'ext-authz') return openExtAuthzServer(config, options)
   const { peers, routes } = config.forwardAuth
   return openForwardAuth({

@@ -23,6 +23,7 @@ export type ProcessRole =
   | 'quantum-ip-gateway'
   | 'quantum-ip-forward-auth'
   | 'quantum-ip-ext-authz'
+  | 'quantum-ip-sidecar'
 
 interface Sending {
   readonly otlp: Otlp
@@ -38,8 +39,8 @@ export class ProcessTelemetry {
   readonly #sources: (() => readonly Float64Array[])[] = []
   #sending: Sending | undefined
 
-  private constructor(config: Config) {
-    this.metrics = registerMetrics(config)
+  private constructor(config: Config, role: ProcessRole) {
+    this.metrics = registerMetrics(config, { isSidecar: role === 'quantum-ip-sidecar' })
     this.exemplars = new Exemplars(this.metrics, config.gateway.name)
   }
 
@@ -59,7 +60,7 @@ export class ProcessTelemetry {
    * @throws {CliError} `QIP_CLI_FILE_MALFORMED` for files of the configuration that cannot be read.
    */
   static async open(config: Config, role: ProcessRole): Promise<ProcessTelemetry> {
-    const telemetry = new ProcessTelemetry(config)
+    const telemetry = new ProcessTelemetry(config, role)
     const { otlp } = config.telemetry
     if (otlp === undefined) return telemetry
     const otlpModule = await import('@quantum-ip/otlp')

@@ -7,10 +7,11 @@ import {
   Metrics,
   otlpMetrics,
   replayStoreMetrics,
+  sidecarMetrics,
 } from '@quantum-ip/telemetry'
 
 /** The metrics of a process with authority and gateway: the same layout in each of its threads. */
-export function registerMetrics(config: Config): Metrics {
+export function registerMetrics(config: Config, { isSidecar = false } = {}): Metrics {
   const policies = [...config.gateway.routes, ...config.gateway.flows].flatMap(({ policy }) =>
     policy === undefined ? [] : [policy],
   )
@@ -21,6 +22,7 @@ export function registerMetrics(config: Config): Metrics {
       ...enforcementMetrics,
       ...(config.replay.redis === undefined ? [] : replayStoreMetrics),
       ...(config.telemetry.otlp === undefined ? [] : otlpMetrics),
+      ...(isSidecar ? sidecarMetrics : []),
       ...(config.policies.engines.length === 0 ? [] : engineMetrics),
       ...(config.gateway.flows.length === 0 ? [] : flowMetrics),
     ],

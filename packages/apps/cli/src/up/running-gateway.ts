@@ -19,12 +19,15 @@ export interface RunningGateway {
   /** Sets the gauges; returns the metric cells of other threads. */
   refresh(): readonly Float64Array[]
   close(): Promise<void>
+  /** Its parts, where it runs in this very thread. */
+  readonly part?: GatewayPart
 }
 
 /** Runs a gateway in this thread. */
 export async function openGatewayHere(options: GatewayPartOptions): Promise<RunningGateway> {
   const part = await openGatewayPart(options)
   return {
+    part,
     url: urlOf(part),
     find: (id) => Promise.resolve(findIn(part, id)),
     newest: (count) => Promise.resolve(newestIn(part, count)),

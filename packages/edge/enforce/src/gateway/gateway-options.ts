@@ -1,7 +1,7 @@
 import type { ServiceId } from '@quantum-ip/base'
 import type { CompiledPolicy } from '@quantum-ip/policy'
 import type { LoadShedder } from '@quantum-ip/http'
-import type { PointOptions, RevocationFeed } from '@quantum-ip/point'
+import type { Carried, Outcome, PointOptions, RevocationFeed } from '@quantum-ip/point'
 import type { ShedCause } from '@quantum-ip/telemetry'
 import type { Verifier } from '@quantum-ip/verifier'
 import type { ProbeOptions } from './probe.ts'
@@ -49,6 +49,11 @@ export interface GatewayOptions
   readonly onShed?: (cause: ShedCause, service?: ServiceId) => void
   /** Answers probes of `qip doctor`. Default: there are none, and a ticket in a query means nothing. */
   readonly probes?: ProbeOptions
+  /**
+   * Hears of each request that goes on to its upstream, and returns the fields that it gets: `fields`, changed or not. Without an outcome
+   * where the request is exempt. Must be cheap, and not throw.
+   */
+  readonly onward?: (carried: Carried, fields: readonly string[], outcome?: Outcome) => readonly string[]
   /** Whether an incident is open. */
   readonly incident?: () => boolean
   /** Seconds that clocks may differ: how long after its token's end a stream is cut. Default 30. */

@@ -68,7 +68,9 @@ export class GatewayGuard {
   #judgeOn(head: RequestHead, route: ReadyRoute): Decision | Promise<Decision> {
     const carried = readCarried(head.reserved)
     if (route.exempt.length > 0 && isExempt(route.exempt, head)) {
-      return { action: 'pass', upstream: route.upstream, fields: this.#point.exempt(carried, route) }
+      const fields = this.#point.exempt(carried, route)
+      const { onward } = this.#parts.options
+      return { action: 'pass', upstream: route.upstream, fields: onward?.(carried, fields) ?? fields }
     }
     const held = route.terms.bodyBytesHeld ?? 0
     if (held > 0 && head.hasBody && carried.tokenCount === 1) return this.#judgeWithBody(head, route, carried)
@@ -122,11 +124,11 @@ export class GatewayGuard {
 
   #ask(request: PointRequest, route: ReadyRoute): Decision | Promise<Decision> {
     const outcome = this.#point.judge(request, route)
-    if (!(outcome instanceof Promise)) return this.#act(outcome, route)
-    return outcome.then((settled) => this.#act(settled, route))
+    if (!(outcome instanceof Promise)) return this.#act(outcome, request, route)
+    return outcome.then((settled) => this.#act(settled, request, route))
   }
 
-  #act(outcome: Outcome, route: ReadyRoute): Decision {
+  #act(outcome: Outcome, { carried }: PointRequest, route: ReadyRoute): Decision {
     const { verdict } = outcome
     if (outcome.action === 'reject') {
       if (verdict.reason === 'overloaded') this.#parts.options.onShed?.('verifier', route.terms.service)
@@ -136,7 +138,7 @@ export class GatewayGuard {
     const pass: Pass = {
       action: 'pass',
       upstream: route.upstream,
-      fields: outcome.fields,
+      fields: this.#parts.options.onward?.(carried, outcome.fields, outcome) ?? outcome.fields,
       ...(terms !== undefined && { terms }),
     }
     return outcome.action === 'quarantine' ? this.#quarantine(pass, route, outcome) : pass

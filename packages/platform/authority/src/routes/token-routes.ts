@@ -34,6 +34,18 @@ const orderSchema = closed({
   patient: Type.Optional(Type.Boolean({ description: 'may wait up to a second to share a batch' })),
 })
 
+// RFC 8693, and beside it what may be wished of any token: it has no parameters for that.
+const exchangeSchema = closed({
+  grant_type: Type.Literal(exchangeGrant),
+  subject_token: Type.String({ maxLength: 8_000 }),
+  subject_token_type: Type.Literal(tokenType),
+  requested_token_type: Type.Optional(Type.Literal(tokenType)),
+  audience: sidSchema,
+  one_time: Type.Optional(Type.Literal('true')),
+  request_binding: Type.Optional(bytes32Schema),
+  cnf_jkt: Type.Optional(bytes32Schema),
+})
+
 const issuedSchema = closed({
   tokens: Type.Array(Type.String()),
   heads: Type.Array(Type.String({ description: 'a Quantum-IP-Head value' })),
@@ -72,20 +84,20 @@ export function addTokenRoutes(app: App, { authority }: { readonly authority: Is
     {
       config: { access: 'session', postQuantum: true, form: true },
       schema: {
-        body: closed({
-          grant_type: Type.Literal(exchangeGrant),
-          subject_token: Type.String({ maxLength: 8_000 }),
-          subject_token_type: Type.Literal(tokenType),
-          requested_token_type: Type.Optional(Type.Literal(tokenType)),
-          audience: sidSchema,
-        }),
+        body: exchangeSchema,
       },
     },
     async (request) => {
       const session = sessionOf(request)
-      const { subject_token: subject, audience } = request.body
+      const { subject_token: subject, audience, one_time, request_binding, cnf_jkt } = request.body
       const exchanged = await verifySubjectToken(authority.exchange, subject, session.sid)
-      const order = parseTokenOrder({ audience }, { session, ...exchanged }, rules)
+      const context = {
+        session,
+        ...exchanged,
+        ...(request_binding !== undefined && { requestBinding: parseBase64url(request_binding) }),
+        ...(cnf_jkt !== undefined && { confirmation: { jkt: parseBase64url(cnf_jkt) } }),
+      }
+      const order = parseTokenOrder({ audience, oneTime: one_time !== undefined }, context, rules)
       const { tokens, heads, expiresS } = await issuer.issue(order)
       return {
         access_token: tokens[0],

@@ -1,7 +1,7 @@
 import { ClientError } from '../client-errors.ts'
 import type { IssuedToken } from '../issued-token.ts'
 import type { TokenPool } from '../token-pool.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs, jittered } from './backoff.ts'
 import { FailFast } from './fail-fast.ts'
 import type { Ordering } from './refreshed-token.ts'
 
@@ -25,6 +25,8 @@ interface StockedToken {
 }
 
 const failureBackoff = { firstMs: 500, maxMs: 30_000 }
+/** No token lives longer; and past 2^31 ms a timer would fire at once. */
+const timerMaxMs = 3_600_000
 
 /**
  * One-time tokens, drawn in bulk.
@@ -45,6 +47,7 @@ export class OneTimeStock implements TokenPool {
   #wasted = 0
   #failures = 0
   #notBeforeMs = 0
+  #timer: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(options: StockOptions) {
@@ -71,6 +74,28 @@ export class OneTimeStock implements TokenPool {
     })
   }
 
+  /** As {@link take}, and the token stays. */
+  async prepare(): Promise<void> {
+    if (this.#closed) throw closed()
+    if (this.held > 0) return
+    await new Promise<void>((resolve, reject) => {
+      // Put back in the step in which it was handed out: nobody else has seen it.
+      const resolveWith = (token: IssuedToken): void => {
+        this.#putBack(token)
+        resolve()
+      }
+      this.#waiters.push({ resolve: resolveWith, reject })
+      this.#refill(false)
+    })
+  }
+
+  get held(): number {
+    const now = this.#options.clock.now()
+    let first = this.#front
+    while (first < this.#stock.length && now >= (this.#stock[first] as StockedToken).endsMs) first++
+    return this.#stock.length - first
+  }
+
   /** A one-time token is let go by not using it. */
   discard(): void {}
 
@@ -78,6 +103,7 @@ export class OneTimeStock implements TokenPool {
     this.#closed = true
     this.#stock = []
     this.#front = 0
+    clearTimeout(this.#timer)
     this.#refuseWaiters(closed())
   }
 
@@ -90,19 +116,25 @@ export class OneTimeStock implements TokenPool {
   }
 
   #pop(): IssuedToken | undefined {
-    const now = this.#options.clock.now()
-    while (this.#front < this.#stock.length) {
-      const { token, endsMs } = this.#stock[this.#front++] as StockedToken
-      if (now < endsMs) return token
+    this.#dropEnded(this.#options.clock.now())
+    return this.#left() === 0 ? undefined : this.#stock[this.#front++]?.token
+  }
+
+  #dropEnded(now: number): void {
+    while (this.#front < this.#stock.length && now >= (this.#stock[this.#front] as StockedToken).endsMs) {
+      this.#front++
       this.#wasted++
     }
-    return undefined
   }
 
   /** Draws, unless a draw is under way. Nobody waits for a patient one, so after a failure it is put off. */
   #refill(patient: boolean): void {
     if (this.#isDrawing || this.#closed) return
-    if (patient && this.#options.clock.now() < this.#notBeforeMs) return
+    const earlyMs = this.#notBeforeMs - this.#options.clock.now()
+    if (patient && earlyMs > 0) {
+      this.#stand(earlyMs)
+      return
+    }
     this.#isDrawing = true
     void this.#drawOnce(patient)
   }
@@ -122,6 +154,7 @@ export class OneTimeStock implements TokenPool {
       this.#failures++
       this.#notBeforeMs = clock.now() + backoffMs(failureBackoff, this.#failures)
       if (this.#closed) return
+      this.#stand(this.#notBeforeMs - clock.now() + 10)
       if (this.#waiters.length === 0) onRefreshFailed(error)
       else this.#failFast.failed(error)
       this.#refuseWaiters(error)
@@ -134,6 +167,7 @@ export class OneTimeStock implements TokenPool {
     const now = clock.now()
     this.#lastDrawn = tokens.length
     this.#lastDrawMs = now
+    this.#dropEnded(now)
     this.#stock = this.#stock.slice(this.#front)
     this.#front = 0
     for (const token of tokens) {
@@ -142,6 +176,24 @@ export class OneTimeStock implements TokenPool {
       this.#stock.push({ token, endsMs })
     }
     this.#serve()
+    const last = this.#stock.at(-1)
+    if (last !== undefined) this.#stand(jittered((last.endsMs - now) * 0.8, 0.25))
+  }
+
+  /** A standing stock is drawn anew before its last token ends, or after a failure. */
+  #stand(waitMs: number): void {
+    if (!this.#options.standing) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#refill(true), Math.min(Math.max(waitMs, 100), timerMaxMs))
+    this.#timer.unref()
+  }
+
+  #putBack(token: IssuedToken): void {
+    const { clock, marginMs } = this.#options
+    const expiresMs = token.expiresS * 1_000
+    const endsMs = expiresMs - Math.min(marginMs, Math.max(0, expiresMs - clock.now()) / 10)
+    if (this.#front === 0) this.#stock.unshift({ token, endsMs })
+    else this.#stock[--this.#front] = { token, endsMs }
   }
 
   #serve(): void {

@@ -10,6 +10,8 @@ export interface Ordering {
   readonly order: (count: number, patient: boolean) => Promise<readonly IssuedToken[]>
   readonly clock: Clock
   readonly marginMs: number
+  /** Tokens are kept also while nobody takes any. */
+  readonly standing: boolean
   readonly onRefreshFailed: (error: unknown) => void
 }
 
@@ -57,6 +59,15 @@ export class RefreshedToken implements TokenPool {
     return held.token
   }
 
+  async prepare(): Promise<void> {
+    if (this.#closed) throw closed()
+    if (this.held === 0) await this.#order(false)
+  }
+
+  get held(): number {
+    return this.#held !== undefined && this.#ordering.clock.now() < this.#held.endsMs ? 1 : 0
+  }
+
   discard(token: IssuedToken): void {
     if (this.#held?.token === token) this.#held = undefined
   }
@@ -74,7 +85,12 @@ export class RefreshedToken implements TokenPool {
   /** Orders on the side; a failure is reported, and tried again later, while the token still holds. */
   #refresh(): void {
     const { clock, onRefreshFailed } = this.#ordering
-    if (this.#closed || this.#ordered !== undefined || clock.now() < this.#notBeforeMs) return
+    if (this.#closed || this.#ordered !== undefined) return
+    const earlyMs = this.#notBeforeMs - clock.now()
+    if (earlyMs > 0) {
+      this.#wake(earlyMs)
+      return
+    }
     this.#order(true).catch((error: unknown) => {
       if (this.#closed) return
       this.#failures++
@@ -116,12 +132,12 @@ export class RefreshedToken implements TokenPool {
     return token
   }
 
-  /** Where nobody calls between the moment of refreshing and the end, the timer does it: but only for a token that was used. */
+  /** Where nobody calls between the moment of refreshing and the end, the timer does it: for a token that was used, or is to stand. */
   #wake(delayMs: number): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(
       () => {
-        if (this.#isUsed) this.#refresh()
+        if (this.#isUsed || this.#ordering.standing) this.#refresh()
       },
       Math.min(delayMs, timerMaxMs),
     )

@@ -7,6 +7,7 @@ import type { Config, RouteConfig } from './config.ts'
 import { checkEngines } from './check-policies.ts'
 import { checkOtlp } from './check-otlp.ts'
 import { checkFlows } from './check-flows.ts'
+import { checkSidecar } from './check-sidecar.ts'
 import { checkReplay } from './check-replay.ts'
 import type { ConfigFault } from './fault.ts'
 import { isLoopback } from './units.ts'
@@ -22,6 +23,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkListeners(config),
     ...checkAsked(config, 'forwardAuth'),
     ...checkAsked(config, 'extAuthz'),
+    ...checkSidecar(config),
     ...checkRouteNames(config),
     ...checkTimes(config),
     ...checkPins(config),

@@ -15,6 +15,7 @@ export function checkShape(value: JsonObject): readonly ConfigFault[] {
     ...checkTls(value['gateway'], ['gateway', 'tls']),
     ...checkTls(value['forwardAuth'], ['forwardAuth', 'tls']),
     ...checkTls(value['extAuthz'], ['extAuthz', 'tls']),
+    ...checkTls(value['sidecar'], ['sidecar', 'tls']),
     ...checkTls(value['authority'], ['authority', 'tls']),
     ...checkReplayShape(value),
     ...checkPoliciesShape(value['policies']),

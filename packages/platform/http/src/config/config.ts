@@ -2,6 +2,8 @@ import type { PoliciesConfig } from './config-policies.ts'
 import type { ServiceId, TrustDomain } from '@quantum-ip/base'
 import type { ExtAuthzConfig } from './config-ext-authz.ts'
 import type { ForwardAuthConfig } from './config-forward-auth.ts'
+import type { AttestationsConfig } from './config-attestations.ts'
+import type { SidecarConfig } from './config-sidecar.ts'
 import type { FlowConfig } from './config-flows.ts'
 import type { DecisionsConfig } from './config-decisions.ts'
 import type { CustodyConfig } from './config-custody.ts'
@@ -26,6 +28,7 @@ export interface Config {
   readonly gateway: GatewayConfig
   readonly forwardAuth: ForwardAuthConfig
   readonly extAuthz: ExtAuthzConfig
+  readonly sidecar: SidecarConfig
   readonly authority: AuthorityConfig
   readonly ledger: LedgerConfig
   readonly mirror: MirrorConfig
@@ -327,29 +330,6 @@ export interface HeadsConfig {
   /** After which the authority is asked about one. */
   readonly reportedAfterMs: number
   readonly fetchesPerSecond: number
-}
-
-/** Which requests get a deep check before they are answered; `deferred`: none, it follows the answer. */
-export type DeepCheckConfig = 'never' | 'sampled' | 'deferred' | 'always'
-
-/** Deep checks for one service. */
-export interface ServiceDeepCheckConfig {
-  readonly service: ServiceId
-  readonly deepCheck: DeepCheckConfig
-  readonly sampling: number
-}
-
-/** Deep checks of the attestation that a token names. */
-export interface AttestationsConfig {
-  readonly deepCheck: DeepCheckConfig
-  /** Of requests, where `sampled`. */
-  readonly sampling: number
-  /** For services where it differs; one that is not listed gets what stands above. */
-  readonly perService: readonly ServiceDeepCheckConfig[]
-  /** Of requests, where `sampled` or `deferred`, while a security event is open. */
-  readonly incidentSampling: number
-  readonly freshForMs: number
-  readonly cacheMax: number
 }
 
 /** The verifier's memory and limits, of each thread. */

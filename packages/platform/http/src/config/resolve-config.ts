@@ -1,7 +1,6 @@
 import type { JsonObject } from '@quantum-ip/base'
 import type {
   AdmissionConfig,
-  AttestationsConfig,
   AuthorityConfig,
   Config,
   DetectionConfig,
@@ -19,6 +18,7 @@ import type {
   TlsConfig,
   TrustConfig,
 } from './config.ts'
+import type { AttestationsConfig } from './config-attestations.ts'
 import type { MirrorConfig } from './config-ledger.ts'
 import { resolveFlow } from './resolve-flows.ts'
 import { resolveDecisions } from './resolve-decisions.ts'
@@ -26,6 +26,7 @@ import { resolvePolicies } from './resolve-policies.ts'
 import { resolveLedger, resolveMirrors, resolveWitnesses } from './resolve-ledger.ts'
 import { resolveExtAuthz } from './resolve-ext-authz.ts'
 import { resolveClientCertificates, resolveForwardAuth, resolveRouteTerms } from './resolve-forward-auth.ts'
+import { resolveSidecar } from './resolve-sidecar.ts'
 import { resolveOtlp } from './resolve-otlp.ts'
 import { resolveClientCertificate, resolveReplay, resolveRetries } from './resolve-replay.ts'
 import type { CustodyConfig, KeyServiceConfig } from './config-custody.ts'
@@ -51,6 +52,7 @@ export function resolveConfig(value: JsonObject, directory: string): Config {
     gateway: gateway(root.section('gateway')),
     forwardAuth: resolveForwardAuth(root.section('forwardAuth'), tls),
     extAuthz: resolveExtAuthz(root.section('extAuthz'), tls),
+    sidecar: resolveSidecar(root.section('sidecar'), tls),
     authority: authority(root.section('authority')),
     ledger: resolveLedger(root.section('ledger')),
     mirror: mirror(root.section('mirror')),

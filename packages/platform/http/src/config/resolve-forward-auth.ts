@@ -44,8 +44,13 @@ export function resolveRouteTerms(
     policy: at.optionalText('policy'),
     forwardToken: at.flag('forwardToken'),
     standalone: at.flag('standalone'),
-    exempt: at
-      .sections('exempt')
-      .map((row): ExemptConfig => ({ path: row.text('path'), methods: row.optionalTexts('methods') })),
+    exempt: resolveExempt(at),
   }
+}
+
+/** What passes without a token. */
+export function resolveExempt(at: Section): readonly ExemptConfig[] {
+  return at
+    .sections('exempt')
+    .map((row) => ({ path: row.text('path'), methods: row.optionalTexts('methods') }))
 }

@@ -271,7 +271,8 @@ export const services = list(
   { description: 'the services of this trust domain', maxItems: 10_000 },
 )
 
-const mode = { pattern: '^0[0-7]{3}$', form: 'permission bits in quotes, such as `"0600"`' }
+/** Permission bits of a Unix socket. */
+export const mode = { pattern: '^0[0-7]{3}$', form: 'permission bits in quotes, such as `"0600"`' }
 
 /** When requests are shed by delay. */
 export function overload(defaults: { readonly delayTarget: string; readonly window: string }): TSchema {

@@ -7,6 +7,7 @@ import { forwardAuth } from './schema-forward-auth.ts'
 import { gateway } from './schema-gateway.ts'
 import { keys } from './schema-keys.ts'
 import { policies } from './schema-policies.ts'
+import { sidecar } from './schema-sidecar.ts'
 import { replay } from './schema-replay.ts'
 import { ledger, mirror, trustBeyond } from './schema-ledger.ts'
 import { words } from './words.ts'
@@ -116,6 +117,7 @@ const fields: Record<string, TSchema> = {
   gateway,
   forwardAuth,
   extAuthz,
+  sidecar,
   authority,
   ledger,
   mirror,

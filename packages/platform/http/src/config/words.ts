@@ -9,6 +9,8 @@ export const words = {
   unanchored: ['audit', 'reject', 'accept'],
   onProof: ['revoke', 'event'],
   checkCertificates: ['peer', 'xfcc'],
+  proofKey: ['ML-DSA-44', 'Ed25519', 'ES256'],
+  sidecarChain: ['kept', 'required', 'none'],
   forwardQuarantine: ['limited', 'routed'],
   scope: ['single', 'instance', 'shared'],
   onUnavailable: ['reject', 'local'],
