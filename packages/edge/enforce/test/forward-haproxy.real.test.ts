@@ -1,38 +1,18 @@
-import { join } from 'node:path'
 import { needComponent } from '../../../../scripts/real-components.ts'
-import { runCases } from './support/cases.ts'
-import { openForwardCases } from './support/forward-cases.ts'
-import { guideBlock } from './support/guides.ts'
-import { openHaproxyConfig } from './support/real-proxies.ts'
+import { runForwardCases } from './support/forward-cases.ts'
+import { runForwardFailures } from './support/forward-failures.ts'
+import { openGuideHaproxy } from './support/guide-proxies.ts'
 
 const haproxy = await needComponent('haproxy')
-const script = join(import.meta.dirname, '../../../../deploy/haproxy/quantum-ip.lua')
 
-runCases(
+runForwardCases(
   'HAProxy with the configuration of its guide passes the shared body of cases',
-  async (world) => {
-    await using opened = new AsyncDisposableStack()
-    const endpoint = opened.use(await openForwardCases(world))
-    const running = opened.use(
-      await openHaproxyConfig(haproxy, (port) =>
-        guideBlock('haproxy.md', 'haproxy', {
-          '/etc/haproxy/quantum-ip.lua': script,
-          'bind 127.0.0.1:8080': `bind 127.0.0.1:${port}`,
-          '127.0.0.1:8460': `127.0.0.1:${endpoint.port}`,
-          '127.0.0.1:9000': `127.0.0.1:${world.service.port}`,
-          '127.0.0.1:9001': `127.0.0.1:${world.jail.port}`,
-          '127.0.0.1:9002': `127.0.0.1:${world.grpc.port}`,
-        }),
-      ),
-    )
-    const closing = opened.move()
-    return {
-      port: running.port,
-      grpcPort: running.port,
-      unverifiableStatus: 403,
-      webSocket: true,
-      [Symbol.asyncDispose]: () => closing.disposeAsync(),
-    }
-  },
-  { skip: haproxy.skip },
+  haproxy,
+  openGuideHaproxy,
+)
+
+runForwardFailures(
+  'HAProxy with the configuration of its guide lets nothing through while forward authentication fails',
+  haproxy,
+  openGuideHaproxy,
 )
