@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseConfig } from '@quantum-ip/http'
 import { parseAllDocuments, stringify } from 'yaml'
 import { needComponent, runComponent } from './real-components.ts'
+import { serveRoles } from '../packages/apps/cli/src/commands/serve.ts'
+import { writeKubernetesSchemas } from './kubernetes-schemas.ts'
 import { read, root } from './lib-packages.ts'
 
 const helm = await needComponent('helm')
 const compose = await needComponent('docker-compose')
 const analyze = await needComponent('systemd-analyze')
+const kubeconform = await needComponent('kubeconform')
+const go = await needComponent('go')
 const promtool = await needComponent('promtool')
 
 const chart = join(root, 'deploy/helm/quantum-ip')
@@ -26,6 +30,11 @@ interface Manifest {
   }
 }
 
+interface KubeconformReport {
+  readonly resources: readonly unknown[]
+  readonly summary: Readonly<Record<'valid' | 'invalid' | 'errors' | 'skipped', number>>
+}
+
 interface PodSpec {
   readonly securityContext: Readonly<Record<string, unknown>>
   readonly containers: readonly {
@@ -33,6 +42,7 @@ interface PodSpec {
     readonly readinessProbe: unknown
     readonly livenessProbe: unknown
     readonly startupProbe: unknown
+    readonly resources: Readonly<Record<'requests' | 'limits', Readonly<Record<string, string>>>>
   }[]
 }
 
@@ -67,11 +77,8 @@ test('the chart renders what it says, and qip takes each configuration', { skip:
     'StatefulSet',
   ])
   const configs = manifests.flatMap(({ data = {} }) => Object.entries(data))
-  assert.deepEqual(configs.map(([name]) => name).sort(), [
-    'authority.yaml',
-    'qip-gateway-0.yaml',
-    'qip-gateway-1.yaml',
-  ])
+  const points = serveRoles.slice(1).flatMap((role) => [`qip-${role}-0.yaml`, `qip-${role}-1.yaml`])
+  assert.deepEqual(configs.map(([name]) => name).sort(), ['authority.yaml', ...points].sort())
   for (const [name, text] of configs) parseConfig(text, name)
 })
 
@@ -82,9 +89,10 @@ test(
     const pods = (await render())
       .filter(({ kind }) => kind === 'StatefulSet')
       .map(({ spec }) => spec.template.spec)
-    assert.equal(pods.length, 2)
+    assert.equal(pods.length, serveRoles.length)
     for (const { securityContext, containers } of pods) {
       assert.equal(securityContext['runAsNonRoot'], true)
+      assert.deepEqual(securityContext['seccompProfile'], { type: 'RuntimeDefault' })
       for (const container of containers) {
         assert.deepEqual(container.securityContext, {
           allowPrivilegeEscalation: false,
@@ -92,18 +100,20 @@ test(
           capabilities: { drop: ['ALL'] },
         })
         assert.ok(container.readinessProbe && container.livenessProbe && container.startupProbe)
+        assert.ok(container.resources.requests['memory'] && container.resources.limits['memory'])
       }
     }
   },
 )
 
 test(
-  'the chart refuses values that it does not know, and a gateway without root keys',
+  'the chart refuses values that it does not know, and points without root keys or peers',
   { skip: helm.skip },
   async () => {
     const tries = [
       [['--set', 'gateway.replica=3'], 'replica'],
-      [['--set', 'gateway.rootThumbprints=null'], 'rootThumbprints'],
+      [['--set', 'rootThumbprints=null'], 'rootThumbprints'],
+      [['--set', 'forwardAuth.peers=null'], 'forwardAuth.peers'],
       [['--set', 'trustDomain=acme'], 'trustDomain'],
     ] as const
     for (const [values, named] of tries) {
@@ -116,6 +126,56 @@ test(
       ])
       assert.notEqual(status, 0, named)
       assert.ok(stderr.includes(named), stderr)
+    }
+  },
+)
+
+test(
+  'every pod has a network policy and, if there may be several of it, a disruption budget',
+  { skip: helm.skip },
+  async () => {
+    const manifests = await render()
+    const namesOf = (kind: string): readonly string[] =>
+      manifests.filter((each) => each.kind === kind).map(({ metadata }) => metadata.name)
+    const pods = serveRoles.map((role) => `qip-${role}`)
+    assert.deepEqual(namesOf('NetworkPolicy').toSorted(), pods.toSorted())
+    assert.deepEqual(namesOf('PodDisruptionBudget').toSorted(), pods.slice(1).toSorted())
+  },
+)
+
+test(
+  'kubeconform takes every manifest, by the schemas of Kubernetes 1.34 and nothing besides',
+  { skip: helm.skip || kubeconform.skip || go.skip },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'qip-manifests-'))
+    try {
+      const refused = await writeKubernetesSchemas(go, join(folder, 'schemas'))
+      if (refused !== undefined) {
+        t.skip(refused)
+        return
+      }
+      const manifests = await render()
+      const checked = manifests.filter(({ kind }) => kind !== 'PrometheusRule')
+      const faultsIn = async (given: readonly unknown[]): Promise<KubeconformReport> => {
+        writeFileSync(join(folder, 'all.yaml'), given.map((each) => stringify(each)).join('---\n'))
+        const places = [
+          '-schema-location',
+          join(folder, 'schemas', '{{ .ResourceKind }}{{ .KindSuffix }}.json'),
+        ]
+        const args = ['-strict', '-summary', '-output', 'json', ...places, join(folder, 'all.yaml')]
+        const { stdout } = await runComponent(kubeconform, args)
+        return JSON.parse(stdout.toString()) as KubeconformReport
+      }
+      assert.deepEqual(await faultsIn(checked), {
+        resources: [],
+        summary: { valid: checked.length, invalid: 0, errors: 0, skipped: 0 },
+      })
+      // A key that is none of Kubernetes' is found, so that the schemas are strict ones.
+      const wrong = structuredClone(checked)
+      for (const { kind, spec } of wrong) if (kind === 'StatefulSet') Object.assign(spec, { replica: 1 })
+      assert.equal((await faultsIn(wrong)).summary.invalid, serveRoles.length)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
     }
   },
 )
@@ -144,10 +204,14 @@ test('Compose takes the Compose file', { skip: compose.skip }, async (t) => {
 test('systemd takes the units, and calls their exposure small', { skip: analyze.skip }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'qip-units-'))
   try {
-    for (const role of ['authority', 'gateway']) {
-      const unit = join(folder, basename(`quantum-ip-${role}.service`))
+    for (const role of serveRoles) {
+      const [file, name] =
+        role === 'authority'
+          ? ['quantum-ip-authority.service', 'quantum-ip-authority.service']
+          : ['quantum-ip@.service', `quantum-ip@${role}.service`]
+      const unit = join(folder, name)
       // It looks whether the program is there; here it is not installed.
-      const text = read(`deploy/systemd/quantum-ip-${role}.service`).replace('/usr/bin/qip', process.execPath)
+      const text = read(`deploy/systemd/${file}`).replace('/usr/bin/qip', process.execPath)
       writeFileSync(unit, text)
       const verified = await runComponent(analyze, ['verify', unit])
       assert.deepEqual([verified.status, verified.stderr], [0, ''])

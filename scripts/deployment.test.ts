@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { globSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { parseConfig } from '@quantum-ip/http'
 import { validate } from 'dockerfile-utils'
 import { parse } from 'yaml'
-import { serveCommand } from '../packages/apps/cli/src/commands/serve.ts'
+import { serveCommand, serveRoles } from '../packages/apps/cli/src/commands/serve.ts'
 import { read, root } from './lib-packages.ts'
 
 const containerfile = read('deploy/container/Containerfile')
@@ -27,28 +27,78 @@ function faultsOf(line: readonly string[]): readonly string[] {
   for (let i = 0; i < rest.length; i += 2) {
     const [name = '', value = ''] = rest.slice(i, i + 2)
     if (!known.has(name)) faults.push(`no option \`${name}\``)
-    if (name === '--role' && !['authority', 'gateway'].includes(value)) faults.push(`no role \`${value}\``)
+    if (name === '--role' && !(serveRoles as readonly string[]).includes(value))
+      faults.push(`no role \`${value}\``)
   }
   return faults
 }
 
+const [, ...points] = serveRoles
+
+/** The command lines of the units; that of the template once for each point. */
+function unitLines(): readonly (readonly [string, readonly string[]])[] {
+  return units.flatMap((unit) => {
+    const line = /^ExecStart=\/usr\/bin\/qip (.*)$/m.exec(read(unit))?.[1]?.split(' ') ?? []
+    if (!unit.includes('@')) return [[unit, line] as const]
+    return points.map((role) => [`${unit} ${role}`, line.map((word) => word.replaceAll('%i', role))] as const)
+  })
+}
+
+function chartArgs(file: string): readonly string[] {
+  const text = read(`deploy/helm/quantum-ip/templates/${file}`)
+  return /^ +args: \[(.*)\]$/m.exec(text)?.[1]?.split(', ') ?? []
+}
+
+/** The chart's; that of its points once for each that it lists. */
+function chartLines(): readonly (readonly [string, readonly string[]])[] {
+  const listed = [
+    ...read('deploy/helm/quantum-ip/templates/points.yaml').matchAll(/\(dict "role" "([a-z-]+)"/g),
+  ]
+  return [
+    ['chart authority', chartArgs('authority.yaml')],
+    ...listed.map(([, role = '']) => {
+      return [
+        `chart ${role}`,
+        chartArgs('_point.tpl').map((word) => word.replace('{{ $point.role }}', role)),
+      ] as const
+    }),
+  ]
+}
+
 function commandLines(): ReadonlyMap<string, readonly string[]> {
   const inImage = /^CMD (?<json>.*)$/m.exec(containerfile)?.groups?.['json'] ?? ''
-  const inChart = ['authority', 'gateway'].map((role) => {
-    const text = read(`deploy/helm/quantum-ip/templates/${role}.yaml`)
-    return [`chart ${role}`, /^ +args: \[(.*)\]$/m.exec(text)?.[1]?.split(', ') ?? []] as const
-  })
-  const inUnits = units.map((unit) => {
-    return [unit, /^ExecStart=\/usr\/bin\/qip (.*)$/m.exec(read(unit))?.[1]?.split(' ') ?? []] as const
-  })
-  const inCompose = Object.entries(compose.services).map(([name, { command }]) => [name, command] as const)
-  return new Map([['image', JSON.parse(inImage) as readonly string[]], ...inChart, ...inUnits, ...inCompose])
+  const inCompose = Object.entries(compose.services).map(
+    ([name, { command }]) => [`compose ${name}`, command] as const,
+  )
+  return new Map([
+    ['image', JSON.parse(inImage) as readonly string[]],
+    ...chartLines(),
+    ...unitLines(),
+    ...inCompose,
+  ])
 }
 
 test('every command line in deploy/ is one of qip', () => {
   const lines = commandLines()
-  assert.equal(lines.size, 7)
+  assert.equal(lines.size, 1 + 3 * serveRoles.length)
   for (const [where, line] of lines) assert.deepEqual(faultsOf(line), [], where)
+})
+
+function roleOf(line: readonly string[]): string {
+  return line[line.indexOf('--role') + 1] ?? ''
+}
+
+function rolesOf(kind: RegExp): readonly string[] {
+  return [...commandLines()].flatMap(([where, line]) => (kind.test(where) ? [roleOf(line)] : [])).sort()
+}
+
+test('the chart, Compose and systemd run every role that there is', () => {
+  const all = serveRoles.toSorted()
+  for (const kind of [/^chart /, /^compose /, /systemd/]) assert.deepEqual(rolesOf(kind), all, String(kind))
+  for (const folder of ['compose/config', 'systemd']) {
+    const files = globSync(`deploy/${folder}/*.yaml`, { cwd: root }).map((file) => basename(file, '.yaml'))
+    assert.deepEqual(files.sort(), all, folder)
+  }
 })
 
 test('a command line that is none is found', () => {
@@ -60,7 +110,7 @@ test('a command line that is none is found', () => {
 
 test('every configuration in deploy/ is taken', () => {
   const files = globSync('deploy/{compose/config,systemd}/*.yaml', { cwd: root })
-  assert.equal(files.length, 4)
+  assert.equal(files.length, 2 * serveRoles.length)
   for (const file of files) parseConfig(read(file), file, { directory: join(root, 'deploy') })
 })
 
@@ -68,7 +118,7 @@ test('what Compose mounts is there', () => {
   const mounted = Object.values(compose.services).flatMap(({ volumes }) =>
     volumes.filter((volume) => volume.startsWith('./')).map((volume) => volume.split(':')[0] ?? ''),
   )
-  assert.equal(mounted.length, 2)
+  assert.equal(mounted.length, serveRoles.length)
   for (const file of mounted) assert.notEqual(read(join('deploy/compose', file)), '', file)
 })
 

@@ -47,9 +47,16 @@ const components = {
     version: '--version',
   },
   tar: { package: 'tar', version: '--version' },
+  buildah: { package: 'buildah', version: '--version' },
+  debootstrap: { package: 'debootstrap', version: '--version' },
   'systemd-analyze': { package: 'systemd', version: '--version' },
   'docker-compose': { package: 'docker-compose', version: '--version' },
   helm: { module: 'helm.sh/helm/v3/cmd/helm@v3.22.0', path: 'helm', version: 'version' },
+  kubeconform: {
+    module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0',
+    path: 'kubeconform',
+    version: '-v',
+  },
   opa: { module: 'github.com/open-policy-agent/opa@v1.22.2', path: 'opa', version: 'version' },
   // A Collector of OpenTelemetry with a trace store in memory. Its `go.mod` has a replacement, so that `go install` refuses it.
   jaeger: {

@@ -23,5 +23,5 @@ capabilities: { drop: [ALL] }
 {{- end }}
 
 {{- define "quantum-ip.authorityUrl" -}}
-{{ .Values.gateway.authorityUrl | default (printf "https://%s-authority:7600" .Release.Name) }}
+{{ .Values.authorityUrl | default (printf "https://%s-authority:7600" .Release.Name) }}
 {{- end }}

@@ -166,6 +166,13 @@ test('checks a configuration, with the policies that it names', async () => {
   const unknown = await run(['config', 'check', file, '--json'])
   assert.equal(unknown.code, 1)
   assert.match(unknown.stdout, /names the policy `other`/)
+  for (const asked of ['forwardAuth', 'extAuthz']) {
+    const routes = `${asked}: { routes: [{ service: ${shop}, policy: other }] }\n`
+    await writeFile(file, `trustDomain: spiffe://acme.example\nservices: [{ id: ${shop} }]\n${routes}`)
+    const refused = await run(['config', 'check', file, '--json'])
+    assert.equal(refused.code, 1, asked)
+    assert.ok(refused.stdout.includes(`${asked}.routes[0] names the policy \`other\``), refused.stdout)
+  }
   await writeFile(
     file,
     `trustDomain: spiffe://acme.example\nservices: [{ id: ${shop} }]\npolicies: { authority: [other] }\n${route}`,

@@ -67,7 +67,10 @@ async function faultsIn(text: string, file: string): Promise<readonly CodedError
 }
 
 /** What is wrong with the policies that a configuration names: each file, each name, and each route's choice. */
-async function policyFaults({ policies, gateway }: Config, file: string): Promise<readonly CodedError[]> {
+async function policyFaults(
+  { policies, gateway, forwardAuth, extAuthz }: Config,
+  file: string,
+): Promise<readonly CodedError[]> {
   const faults: CodedError[] = []
   // What the authority publishes is not here to be looked at; that a name is in both places, the schema refuses.
   const names = new Set<string>(policies.authority)
@@ -84,6 +87,8 @@ async function policyFaults({ policies, gateway }: Config, file: string): Promis
   const named = [
     ...gateway.routes.map(({ policy }, at) => ({ policy, where: `gateway.routes[${at}]` })),
     ...gateway.flows.map(({ policy }, at) => ({ policy, where: `gateway.flows[${at}]` })),
+    ...forwardAuth.routes.map(({ policy }, at) => ({ policy, where: `forwardAuth.routes[${at}]` })),
+    ...extAuthz.routes.map(({ policy }, at) => ({ policy, where: `extAuthz.routes[${at}]` })),
   ]
   for (const { policy, where } of named) {
     if (policy === undefined || names.has(policy)) continue

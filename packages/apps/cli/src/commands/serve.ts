@@ -21,12 +21,13 @@ interface ServeOptions extends OutputOptions {
   readonly instance?: string
 }
 
-const roles = ['authority', ...servedRoles] as const
+/** Every role: what `deploy/` must cover. */
+export const serveRoles = ['authority', ...servedRoles] as const
 
 /** `qip serve`: one role, as a process of its own. */
 export function serveCommand(run: Run): Command {
   return newAnswer('serve', 'run one role: authority, gateway, forward-auth or ext-authz')
-    .requiredOption('--role <role>', `one of ${roles.join(', ')}`)
+    .requiredOption('--role <role>', `one of ${serveRoles.join(', ')}`)
     .option('--config <file>', 'the configuration', 'quantum-ip.yaml')
     .option(
       '--join-token-file <file>',
@@ -61,7 +62,7 @@ async function openRole(
   if (open === undefined) {
     throw new CliError('QIP_CLI_USAGE', {
       reason: `\`${options.role}\` is no role`,
-      next: `use one of ${roles.join(', ')}`,
+      next: `use one of ${serveRoles.join(', ')}`,
     })
   }
   const config = isServedRole(options.role) ? configOf(whole, options.role) : whole

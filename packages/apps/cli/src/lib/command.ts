@@ -1,13 +1,14 @@
 import { isQipError } from '@quantum-ip/base'
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { CliError } from '../cli-errors.ts'
 import type { Outcome } from '../exit-codes.ts'
 import type { Run } from './io.ts'
 import { Output, type OutputOptions } from './output.ts'
+import { StrictCommand } from './strict-command.ts'
 
 /** A command that says nothing by itself: what is wrong with a command line is thrown, and told like every other error. */
 export function newCommand(name: string, summary: string): Command {
-  return new Command(name)
+  return new StrictCommand(name)
     .description(summary)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
