@@ -8,4 +8,5 @@ export {
   type QuantumIpOptions,
   type RefusedCall,
 } from './quantum-ip.ts'
-export { type OpenedQuantumIp, openQuantumIp, type OpenQuantumIpOptions } from './open-quantum-ip.ts'
+export { type AuthorityPlace, type OpenQuantumIpOptions, type RecordOptions } from './open-options.ts'
+export { type OpenedQuantumIp, openQuantumIp } from './open-quantum-ip.ts'

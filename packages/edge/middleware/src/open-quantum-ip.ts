@@ -1,21 +1,20 @@
 import { join } from 'node:path'
-import { systemClock, systemRandom } from '@quantum-ip/base'
+import { systemClock } from '@quantum-ip/base'
 import {
   attestationSource,
   headSource,
-  type FollowerEvent,
   openSecurityReports,
   openTransport,
   openTrustFollower,
   referenceSource,
+  type SecurityReports,
   type Session,
-  type TransportOptions,
   type TrustFollower,
 } from '@quantum-ip/client'
+import { Alertness, type RolledOutPolicies, verifierGauges, watchPropagation } from '@quantum-ip/point/member'
+import { type CompiledPolicy } from '@quantum-ip/policy'
 import {
-  DecisionLog,
-  decisionLogObserver,
-  type DecisionSink,
+  type DecisionLog,
   enforcementMetrics,
   Metrics,
   policyObserver,
@@ -29,149 +28,175 @@ import {
   type Verifier,
   type VerifierOptions,
 } from '@quantum-ip/verifier'
+import { type MemberParts, openDecisions, openDeferred, openPolicies } from './lib/member-parts.ts'
 import { openMemberSession } from './lib/member-session.ts'
-import { compiledPolicy, createQuantumIp, type QuantumIp, type QuantumIpOptions } from './quantum-ip.ts'
-
-/** What {@link openQuantumIp} is told. */
-export interface OpenQuantumIpOptions extends Omit<QuantumIpOptions, 'verifier' | 'decisions' | 'clock'> {
-  /** The name of this enforcement point, one of its own for each process: `shop-1`. */
-  readonly point: string
-  readonly authority: TransportOptions & {
-    /** What the trust domain is called: `spiffe://acme.example`. */
-    readonly trustDomain: string
-    /** Thumbprints of its root keys, out of `/.well-known/quantum-ip` or, better, from whoever keeps them. */
-    readonly rootThumbprints: readonly string[]
-    /** How many of them must have signed. Default 1. */
-    readonly rootThreshold?: number
-  }
-  /** Keeps session and trust over restarts; made with mode 0700. Each process has its own. */
-  readonly folder: string
-  /** For the first start. */
-  readonly joinToken?: string | undefined
-  /** Gets the records of decisions. Must not block. Default: they are counted, and kept in memory for explanations only. */
-  readonly decisions?: DecisionSink
-  /** Share of verified and allowed requests that are recorded. Default 0.01. */
-  readonly sampleRatio?: number
-  /** Memory for one-time tokens. Default 16 MB, which is some 500,000 of them. */
-  readonly replayBytes?: number
-  /** What else the verifier is to know; a shared replay guard, say. */
-  readonly verification?: Partial<Omit<VerifierOptions, 'trust' | 'observer' | 'clock'>>
-  readonly onFollower?: (event: FollowerEvent) => void
-}
+import { checkOpenOptions, type OpenQuantumIpOptions } from './open-options.ts'
+import { compiledPolicy, createQuantumIp, type QuantumIp } from './quantum-ip.ts'
 
 /** {@link QuantumIp} with everything that it opened. */
 export interface OpenedQuantumIp extends QuantumIp, AsyncDisposable {
   readonly verifier: Verifier
   readonly follower: TrustFollower
   readonly session: Session
-  /** For `formatMetrics` of `@quantum-ip/telemetry`. */
+  /** For `formatMetrics` of `@quantum-ip/telemetry`; its gauges are set every few seconds, and by {@link refresh}. */
   readonly metrics: Metrics
   readonly log: DecisionLog
+  /** Decision records that the authority has, and that it refused, since the start. */
+  uploaded(): { readonly sent: number; readonly refused: number }
+  /** Sets the gauges to what is true now: age of the trust state, epoch, caches, deferred checks. */
+  refresh(): void
 }
 
-const flushMs = 1_000
+const refreshMs = 5_000
 
 /**
- * Opens verification inside a service: joins the trust domain, follows its signed state, verifies, decides, counts.
+ * Opens verification inside a service: joins the trust domain as a member of the fleet, follows its signed state and its policy, verifies,
+ * decides, keeps records, counts.
+ *
+ * As for a gateway, a rotation of keys waits until this member has acknowledged the new key and verified a probe under it.
  *
  * Resolves when the trust is up to date, or the first attempt failed: until the authority answers, or the snapshot of an earlier start is
  * there, requests are refused with 503.
  *
- * @throws {TypeError} without a session and without a join token.
+ * @throws {TypeError} without a session and without a join token, and for an option that does not exist.
  * @throws {ClientError} where the authority does not admit this service.
  */
 export async function openQuantumIp(options: OpenQuantumIpOptions): Promise<OpenedQuantumIp> {
+  checkOpenOptions(options)
   await using opened = new AsyncDisposableStack()
   const { authority, folder, joinToken, point } = options
   const transport = opened.use(openTransport(authority))
   const session = opened.use(await openMemberSession({ transport, folder, joinToken }))
   const policy = compiledPolicy(options.policy)
-  const metrics = metricsOf(options, policy.identity.name)
-  const store = new TrustStore({
-    td: authority.trustDomain,
-    pins: { thumbprints: [...authority.rootThumbprints], threshold: authority.rootThreshold ?? 1 },
-  })
+  const metrics = metricsOf(options, policy)
+  const alertness = new Alertness(options.incidentSampling ?? 0)
+  const parts: MemberParts = { options, session, metrics, alertness }
+  const store = storeOf(options)
+  opened.defer(watchPropagation(metrics, store))
   const reports = opened.use(openSecurityReports(session, { point }))
-  const verifier = createVerifier({
-    ...verification(options, session),
-    trust: store,
-    observer: verifierObserver(
-      { metrics, point },
-      (event) => reports.event(event),
-      (td, key) => reports.unknownKey(td, key),
-    ),
-  })
+  const verifier = verifierOf(parts, store, reports)
   opened.defer(() => verifier.close())
-  const follower = opened.use(
-    await openTrustFollower({
-      session,
-      store,
-      point,
-      snapshotFile: join(folder, 'trust.snapshot'),
-      verifyProbe: async (probe) => (await verifier.verify({ ...probe, tokenCount: 1 })).reason,
-      ...(options.region !== undefined && { region: options.region }),
-      ...(options.onFollower !== undefined && { onEvent: options.onFollower }),
-    }),
-  )
-  const log = decisionLogOf(options, metrics)
-  const flushing = setInterval(() => log.flush(), flushMs).unref()
-  opened.defer(() => {
-    clearInterval(flushing)
-    log.flush()
-  })
+  let policies: RolledOutPolicies | undefined
+  const held = () => policies?.held() ?? {}
+  const follower = opened.use(await followerOf(parts, { store, verifier, held }))
+  policies = opened.use(await openPolicies(parts, { store, follower, policy }))
+  const kept = opened.use(await openDecisions(parts))
+  const deferred = opened.use(openDeferred(parts, { verifier, reports }))
+  const { clockToleranceS } = options
+  const watching = policies
   const quantumIp = createQuantumIp({
     policyObserver: policyObserver({ metrics, point }),
-    cut: { trust: store, verifier },
     ...options,
     policy,
     verifier,
-    decisions: log,
+    decisions: kept.log,
+    deferred: (request) => deferred.add(request),
+    incident: () => alertness.incident,
+    watch: (...decided) => watching.watch(...decided),
+    cut: { trust: store, verifier, ...(clockToleranceS !== undefined && { clockToleranceS }) },
   })
   opened.use(quantumIp)
+  follow(options, policies, quantumIp)
+  const setGauges = verifierGauges(metrics, { verifier, follower, store })
+  const refresh = (): void => {
+    setGauges()
+    metrics.gauge('deferred_backlog').set(0, deferred.backlog)
+  }
+  refresh()
+  const refreshing = setInterval(refresh, refreshMs).unref()
+  opened.defer(() => clearInterval(refreshing))
   const closing = opened.move()
   return Object.assign(quantumIp, {
     verifier,
     follower,
     session,
     metrics,
-    log,
+    log: kept.log,
+    uploaded: () => kept.uploaded(),
+    refresh,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   })
 }
 
-function metricsOf({ service, point, region }: OpenQuantumIpOptions, policy: string): Metrics {
-  return new Metrics({
-    metrics: enforcementMetrics,
-    sets: { service: [service], enforcement_point: [point], region: region ?? null, policy: [policy] },
+function follow(
+  { rolledOutPolicy: name }: OpenQuantumIpOptions,
+  policies: RolledOutPolicies,
+  quantumIp: QuantumIp,
+): void {
+  if (name === undefined) return
+  policies.use((active, candidates) => {
+    const next = active.get(name)
+    if (next !== undefined) quantumIp.usePolicy(next, candidates.get(name))
   })
 }
 
-function verification(
-  { verification = {}, replayBytes = 16_777_216 }: OpenQuantumIpOptions,
-  session: Session,
-): Omit<VerifierOptions, 'trust'> {
+function storeOf({ authority }: OpenQuantumIpOptions): TrustStore {
+  const { trustDomain: td, rootThumbprints, rootThreshold: threshold = 1 } = authority
+  return new TrustStore({ td, pins: { thumbprints: [...rootThumbprints], threshold } })
+}
+
+function followerOf(
+  { options, session, alertness }: MemberParts,
+  following: {
+    readonly store: TrustStore
+    readonly verifier: Verifier
+    readonly held: () => ReturnType<RolledOutPolicies['held']>
+  },
+): Promise<TrustFollower> {
+  const { point, folder, region, onFollower } = options
+  const { store, verifier, held } = following
+  return openTrustFollower({
+    session,
+    store,
+    point,
+    held,
+    snapshotFile: join(folder, 'trust.snapshot'),
+    verifyProbe: async (probe) => (await verifier.verify({ ...probe, tokenCount: 1 })).reason,
+    onSampling: (raised) => alertness.take(raised),
+    ...(region !== undefined && { region }),
+    ...(onFollower !== undefined && { onEvent: onFollower }),
+  })
+}
+
+function metricsOf(
+  { service, point, region, rolledOutPolicy }: OpenQuantumIpOptions,
+  policy: CompiledPolicy,
+): Metrics {
+  return new Metrics({
+    metrics: enforcementMetrics,
+    sets: {
+      service: [service],
+      enforcement_point: [point],
+      region: region ?? null,
+      policy: [rolledOutPolicy ?? policy.identity.name],
+    },
+  })
+}
+
+function verifierOf(
+  { options, session, metrics, alertness }: MemberParts,
+  trust: TrustStore,
+  reports: SecurityReports,
+): Verifier {
+  const { verification = {}, replayBytes = 16_777_216, point, clockToleranceS } = options
   const memory = () => allocateReplayMemory({ bytes: replayBytes, startedMs: systemClock.now() })
-  return {
+  const defaults: Omit<VerifierOptions, 'trust'> = {
     clock: systemClock,
     stopwatch: () => performance.now(),
     heads: { source: headSource(session) },
-    attestations: { source: attestationSource(session) },
+    attestations: { source: attestationSource(session), leastShare: () => alertness.share },
     references: { source: referenceSource(session) },
+    ...(clockToleranceS !== undefined && { clockToleranceS }),
+  }
+  return createVerifier({
+    ...defaults,
     ...verification,
     replay: verification.replay ?? new ReplayFilter(memory()),
-  }
-}
-
-function decisionLogOf(
-  { point, decisions, sampleRatio }: OpenQuantumIpOptions,
-  metrics: Metrics,
-): DecisionLog {
-  return new DecisionLog({
-    point,
-    clock: systemClock,
-    random: systemRandom,
-    sink: decisions ?? { write: () => undefined },
-    observer: decisionLogObserver({ metrics, point }),
-    ...(sampleRatio !== undefined && { sampleRatio }),
+    trust,
+    observer: verifierObserver(
+      { metrics, point },
+      (event) => reports.event(event),
+      (td, key) => reports.unknownKey(td, key),
+    ),
   })
 }

@@ -13,6 +13,7 @@ import {
   type RequestCoordinates,
   createPointRoute,
   EnforcementPoint,
+  lackingPart,
   type LoadCounter,
   problemAnswer,
   QuarantineLimiters,
@@ -62,6 +63,8 @@ export interface QuantumIpOptions extends PointOptions {
   readonly explains?: boolean
   /** How callers spell this service's addresses, where something in front ends TLS: for tokens that are bound to a request. */
   readonly scheme?: 'https'
+  /** Whether an incident is open: what policies may ask. Default: never. */
+  readonly incident?: () => boolean
   /** Hears of what failed inside; the request was refused with 503. */
   readonly onError?: (error: unknown) => void
 }
@@ -211,8 +214,8 @@ class ServicePoint implements QuantumIp {
   }
 
   #routeOf(policy: CompiledPolicy, candidate: CompiledPolicy | undefined) {
-    const { point = 'node', region, accept, deep } = this.#options
-    const place = { point, region: region ?? null }
+    const { point = 'node', region, accept, deep, incident } = this.#options
+    const place = { point, region: region ?? null, incident }
     return {
       ...createPointRoute({ place, terms: { service: this.service, accept, deep }, policy }),
       candidate,
@@ -232,6 +235,19 @@ function mayBindBody({ token, tokenCount }: Carried): boolean {
   const read = readToken(token)
   if (read instanceof TokenRefusal) return false
   return read.form === 'reference' || read.claims.req !== undefined
+}
+
+/**
+ * Refuses a policy that cannot be carried out here.
+ *
+ * @throws {TypeError} for one that asks an engine that is not there, or names a quarantine upstream where the handler does not decide.
+ */
+export function checkUsable(
+  policy: CompiledPolicy,
+  { engines, quarantine }: Pick<QuantumIpOptions, 'engines' | 'quarantine'>,
+): void {
+  const lacks = lackingPart(policy, { hasUpstream: () => quarantine === 'mark', engines })
+  if (lacks !== undefined) throw new TypeError(`policy \`${policy.identity.name}\` ${lacks}`)
 }
 
 /** A policy that may be a document still. */

@@ -13,6 +13,7 @@ export {
   openDeferredChecks,
 } from './deferred-checks.ts'
 export { EnforcementPoint, type Examined } from './enforcement-point.ts'
+export { lackingPart, type NameableParts } from './lacking-part.ts'
 export { type OpenStream, OpenStreams } from './open-streams.ts'
 export { certificateOf, peerCertificate } from './peer-certificate.ts'
 export { type ListedPeers, parseListedPeers } from './listed-peers.ts'

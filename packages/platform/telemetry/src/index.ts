@@ -41,9 +41,16 @@ export {
   DecisionRedaction,
   type RedactableField,
   type RedactionMethod,
+  type RedactionOptions,
   redactableFields,
 } from './decision-redaction.ts'
-export { DecisionSeals, type OpenedPart, openSealKey, openSealedPart } from './decision-seals.ts'
+export {
+  DecisionSeals,
+  type DecisionSealsOptions,
+  type OpenedPart,
+  openSealKey,
+  openSealedPart,
+} from './decision-seals.ts'
 export { DecisionRing, type RecentDecision } from './decision-ring.ts'
 export {
   type ConfiguredSets,

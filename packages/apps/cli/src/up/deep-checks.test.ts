@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseConfig } from '@quantum-ip/http'
-import { Alertness, deepModeOf, samplingRatio } from './deep-checks.ts'
+import { Alertness } from '@quantum-ip/point/member'
+import { deepModeOf, samplingRatio } from './deep-checks.ts'
 
 const td = 'spiffe://acme.example'
 const config = parseConfig(
@@ -19,7 +20,7 @@ test('checks each service as it is configured', () => {
 })
 
 test('raises to what configuration says of incidents, or to what an operator says, and never lowers', () => {
-  const alertness = new Alertness(config)
+  const alertness = new Alertness(config.attestations.incidentSampling)
   const state = (): readonly [number, boolean, number] => [
     alertness.share,
     alertness.incident,

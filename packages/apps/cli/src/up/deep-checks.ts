@@ -1,38 +1,9 @@
-import type { RaisedSampling, SecurityReports } from '@quantum-ip/client'
+import type { SecurityReports } from '@quantum-ip/client'
 import { type DeferredChecks, openDeferredChecks } from '@quantum-ip/point'
 import type { Config } from '@quantum-ip/http'
+import type { Alertness } from '@quantum-ip/point/member'
 import { type ObserverPlace, verifierObserver } from '@quantum-ip/telemetry'
 import type { DeepMode, Verifier } from '@quantum-ip/verifier'
-
-/** What raises the share of deep checks at the moment: the authority's word, and what configuration says about incidents. */
-export class Alertness {
-  readonly #incidentShare: number
-  #raised: RaisedSampling = { percent: 0, untilMs: 0, eventOpen: false }
-
-  constructor({ attestations }: Config) {
-    this.#incidentShare = attestations.incidentSampling
-  }
-
-  take(raised: RaisedSampling): void {
-    this.#raised = raised
-  }
-
-  /** Whether something is going on: an operator raised the share, or a critical security event is open. */
-  get incident(): boolean {
-    return this.#raised.eventOpen || this.#percent() > 0
-  }
-
-  /** The least share, 0 to 1. */
-  get share(): number {
-    return Math.max(this.#percent() / 100, this.#raised.eventOpen ? this.#incidentShare : 0)
-  }
-
-  // What an operator raised ends at its time, also while the authority is away.
-  #percent(): number {
-    const { percent, untilMs } = this.#raised
-    return untilMs === 0 || untilMs > Date.now() ? percent : 0
-  }
-}
 
 /** Which requests for a service get a deep check before they are answered. */
 export function deepModeOf({ attestations }: Config, service: string): DeepMode {

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { JsonObject } from '@quantum-ip/base'
-import { systemClock } from '@quantum-ip/base'
 import {
   openSecurityReports,
   openTrustFollower,
@@ -16,12 +15,19 @@ import {
 } from '@quantum-ip/enforce'
 import { type Config, createListenerTls, type GatewayTlsConfig, type RouteConfig } from '@quantum-ip/http'
 import type { DeferredChecks } from '@quantum-ip/point'
+import {
+  Alertness,
+  type DecisionKeeping,
+  type RolledOutPolicies,
+  verifierGauges,
+  watchPropagation,
+} from '@quantum-ip/point/member'
 import { type CompiledPolicy } from '@quantum-ip/policy'
 import { type DecisionLog, type Metrics, policyObserver, type TelemetryBatch } from '@quantum-ip/telemetry'
 import { type RootPins, TrustStore } from '@quantum-ip/trust'
 import { readText } from '../lib/files.ts'
-import { Alertness, deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
-import { type DecisionPart, openDecisionPart } from './decision-part.ts'
+import { deepModeOf, openDeferredPart, samplingRatio } from './deep-checks.ts'
+import { openDecisionPart } from './decision-part.ts'
 import { type FlowPart, openFlowPart } from './flow-part.ts'
 import { openEnginesPart } from './engines-part.ts'
 import { tellFollower } from './follower-text.ts'
@@ -29,7 +35,7 @@ import { openLoadPart } from './load-part.ts'
 import { openMirrorLinks } from './mirror-links.ts'
 import type { Verifier } from '@quantum-ip/verifier'
 import { openVerifier } from './gateway-verifier.ts'
-import { PolicyPart } from './policy-part.ts'
+import { openPolicyPart } from './policy-part.ts'
 import { probeOptions } from './probe-options.ts'
 import { openPointServer, type PointRole, type PointServer } from './point-role.ts'
 import { openOutboxPart } from './outbox-part.ts'
@@ -68,10 +74,10 @@ export interface GatewayPart {
   readonly verifier: Verifier
   readonly follower: TrustFollower
   readonly decisions: DecisionLog
-  readonly recording: DecisionPart
+  readonly recording: DecisionKeeping
   readonly replay: ReplayPart
   readonly deferred: DeferredChecks
-  readonly policies: PolicyPart
+  readonly policies: RolledOutPolicies
   /** Sets the gauges to what is true now. */
   refresh(): void
   close(): Promise<void>
@@ -97,18 +103,18 @@ async function openWith(
   const store = new TrustStore({ td: config.trustDomain, pins: options.pins })
   const onFailed = (error: unknown): void => onEvent(reportFailure(error))
   const reports = opened.use(openSecurityReports(session, { point, onFailed }))
-  const alertness = new Alertness(config)
+  const alertness = new Alertness(config.attestations.incidentSampling)
   const links = await openMirrorLinks(config.trust.mirrors)
   opened.defer(() => links.close())
   const parts = { trust: store, reports, replay: replay.guard, mirrors: links.mirrors }
-  let policies: PolicyPart | undefined
+  let policies: RolledOutPolicies | undefined
   const verifier = openVerifier({ ...options, alertness }, parts)
   opened.defer(() => verifier.close())
   const held = () => policies?.held() ?? {}
   const follower = opened.use(
     await openTrustFollower(followerOptions(options, { store, verifier, alertness, links, held })),
   )
-  policies = opened.use(await PolicyPart.open({ ...options, store, files: options.policies, follower }))
+  policies = opened.use(await openPolicyPart({ ...options, store, files: options.policies, follower }))
   const outbox = openOutboxPart(options, () => alertness.incident)
   opened.defer(() => outbox.close())
   const recording = opened.use(await openDecisionPart({ ...options, alertness, outbox }))
@@ -130,7 +136,7 @@ async function openWith(
     ...(options.onward !== undefined && { onward: options.onward }),
   }
   const { gateway, flows } = await openEntrances(options, asOpened, { opened, policies })
-  const setGauges = gaugesOf(metrics, { verifier, follower, store })
+  const setGauges = verifierGauges(metrics, { verifier, follower, store })
   return {
     gateway,
     verifier,
@@ -161,22 +167,20 @@ interface Entrances {
 async function openEntrances(
   options: GatewayPartOptions,
   asOpened: GatewayOptions,
-  { opened, policies }: { readonly opened: AsyncDisposableStack; readonly policies: PolicyPart },
+  { opened, policies }: { readonly opened: AsyncDisposableStack; readonly policies: RolledOutPolicies },
 ): Promise<Entrances> {
   const { role, config } = options
   const gateway = await openPointServer(role, config, asOpened)
   opened.defer(() => gateway.close())
   if (role !== 'gateway' || config.gateway.flows.length === 0) {
-    policies.use(gateway)
+    policies.use((active, candidates) => gateway.usePolicies(active, candidates))
     return { gateway }
   }
   const part = await openFlowPart(options, asOpened)
   opened.defer(() => part.flows.close())
-  policies.use({
-    usePolicies(...taken) {
-      gateway.usePolicies(...taken)
-      part.flows.usePolicies(...taken)
-    },
+  policies.use((active, candidates) => {
+    gateway.usePolicies(active, candidates)
+    part.flows.usePolicies(active, candidates)
   })
   return { gateway, flows: part }
 }
@@ -216,7 +220,7 @@ interface GatewayParts {
   readonly store: TrustStore
   readonly verifier: Verifier
   readonly decisions: DecisionLog
-  readonly policies: PolicyPart
+  readonly policies: RolledOutPolicies
 }
 
 async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts): Promise<GatewayOptions> {
@@ -253,17 +257,6 @@ async function gatewayOptions(options: GatewayPartOptions, parts: GatewayParts):
       stopMs: config.gateway.limits.stopDeadlineMs,
     },
   }
-}
-
-/** Measures how long revocations take to get here. Those of the history, which were there before, are no measure. */
-function watchPropagation(metrics: Metrics, store: TrustStore): () => void {
-  const histogram = metrics.histogram('revocation_propagation_seconds')
-  return store.subscribe({
-    onEpoch() {
-      if (store.state !== undefined)
-        histogram.observe(0, Math.max(0, systemClock.now() - store.state.timeMs) / 1_000)
-    },
-  })
 }
 
 function reportFailure(error: unknown): string {
@@ -334,29 +327,5 @@ async function routeOf(route: RouteConfig, config: Config): Promise<GatewayRoute
     deep: deepModeOf(config, route.service),
     tier: service?.tier,
     stage: service?.stage,
-  }
-}
-
-/** Sets the gauges of what a verifier holds; what is only counted in there is added as it grew. */
-function gaugesOf(
-  metrics: Metrics,
-  { verifier, follower, store }: Pick<GatewayPart, 'verifier' | 'follower'> & { readonly store: TrustStore },
-): () => void {
-  const caches = metrics.gauge('cache_entries')
-  const hits = metrics.counter('cache_hits_total')
-  const place = caches.places(0)
-  let headHitsTold = 0
-  return () => {
-    const { ageMs, epoch, clockOffsetMs } = follower.status()
-    const { cacheEntries, attestations, attestationsFresh, headHits } = verifier.stats()
-    if (Number.isFinite(ageMs)) metrics.gauge('trust_snapshot_age_seconds').set(0, ageMs / 1_000)
-    if (clockOffsetMs !== undefined) metrics.gauge('clock_offset_seconds').set(0, clockOffsetMs / 1_000)
-    metrics.gauge('revocation_epoch').set(0, epoch)
-    caches.set(place('token'), cacheEntries)
-    caches.set(place('head'), store.headCount)
-    caches.set(place('attestation'), attestations)
-    if (attestations > 0) metrics.gauge('attestations_fresh_ratio').set(0, attestationsFresh / attestations)
-    hits.add(place('head'), headHits - headHitsTold)
-    headHitsTold = headHits
   }
 }

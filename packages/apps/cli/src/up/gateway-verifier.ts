@@ -11,10 +11,11 @@ import {
 } from '@quantum-ip/client'
 import { parseVkey } from '@quantum-ip/crypto'
 import type { Config } from '@quantum-ip/http'
+import type { Alertness } from '@quantum-ip/point/member'
 import { verifierObserver } from '@quantum-ip/telemetry'
 import type { TrustStore } from '@quantum-ip/trust'
 import { createVerifier, type ReplayGuard, type Verifier, type WitnessPolicy } from '@quantum-ip/verifier'
-import { type Alertness, deepModeOf } from './deep-checks.ts'
+import { deepModeOf } from './deep-checks.ts'
 import type { GatewayPartOptions } from './gateway-part.ts'
 import { threadsOf } from './threads-of.ts'
 

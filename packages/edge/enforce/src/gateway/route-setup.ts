@@ -1,6 +1,7 @@
 import { nearest } from '@quantum-ip/base'
 import { type CompiledPolicy, builtinPolicy } from '@quantum-ip/policy'
 import {
+  lackingPart,
   type LoadCounter,
   type PointPlace,
   type PointRoute,
@@ -95,30 +96,10 @@ function policyOf(
     const reason = `there is no policy \`${name}\`${meant === undefined ? '' : `; there is \`${meant}\``}`
     throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
   }
-  for (const upstream of quarantineNames(policy)) {
-    if (named.hasUpstream(upstream, terms)) continue
-    const reason = `policy \`${name}\` names the quarantine upstream \`${upstream}\`, which is not there`
-    throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
-  }
-  const engine = policy.engine?.name
-  if (engine !== undefined && named.engines?.has(engine) !== true) {
-    const reason = `policy \`${name}\` asks the engine \`${engine}\`, which is not there`
-    throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason })
-  }
-  return policy
-}
-
-function quarantineNames({ exceptions, rules, engine, defaults }: CompiledPolicy): Set<string> {
-  const names = new Set<string>()
-  for (const { quarantine } of [
-    ...exceptions,
-    ...rules,
-    ...(engine === null ? [] : [engine.quarantine]),
-    ...defaults.values(),
-  ]) {
-    if (quarantine?.kind === 'upstream') names.add(quarantine.upstream)
-  }
-  return names
+  const { hasUpstream, engines } = named
+  const lacks = lackingPart(policy, { hasUpstream: (upstream) => hasUpstream(upstream, terms), engines })
+  if (lacks === undefined) return policy
+  throw new EnforceError('QIP_ENFORCE_ROUTE_INVALID', { route, reason: `policy \`${name}\` ${lacks}` })
 }
 
 /** Puts candidates in their place: of each policy the one of its name, or none. */
