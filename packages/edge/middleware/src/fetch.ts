@@ -1,6 +1,7 @@
 import type { ServiceId } from '@quantum-ip/base'
-import type { IssuedToken, TokenPool } from '@quantum-ip/client'
-import { addTracestateHint, headerNames, readChallenge } from '@quantum-ip/token'
+import { type IssuedToken, proofFields, type TokenPool } from '@quantum-ip/client'
+import type { ProofSigner } from '@quantum-ip/crypto'
+import { addTracestateHint, headerNames, proofHeaderName, readChallenge } from '@quantum-ip/token'
 import { isReplayable, nextHop, redirectsMax } from './lib/redirect.ts'
 
 /** How {@link createServiceFetch} calls a service. */
@@ -11,6 +12,8 @@ export interface ServiceFetchOptions {
   readonly origin: string
   /** Tokens for it: `openTokenPool` of `@quantum-ip/client`, many-use or one-time. */
   readonly tokens: Pick<TokenPool, 'take'>
+  /** The key that the tokens are bound to: each request gets a proof of its own that the caller has it. Absent: none. */
+  readonly signer?: ProofSigner
   /** `anywhere` sends tokens over plain HTTP to other machines. Default `loopback`. */
   readonly plainHttp?: 'loopback' | 'anywhere'
   /** Default: the global one, which is undici's. */
@@ -21,6 +24,7 @@ export interface ServiceFetchOptions {
  * A `fetch` that attaches tokens to requests to one service.
  *
  * - Each request to its origin gets a token, and the hint in `tracestate` that one was attached.
+ * - With `signer` each also gets a proof of possession, for its very URL and good once: what is sent again has another.
  * - A 401 that asks for the token's head is answered once, with the same token and its staple, where the body can be sent again.
  * - Redirects are followed here: to another origin without the token, without any field of ours and without credentials.
  * - Requests to other origins go out as they are.
@@ -61,17 +65,27 @@ async function send(call: Call, request: Request): Promise<Response> {
   if (new URL(request.url).origin !== origin) return send(request)
   const issued = await options.tokens.take()
   const again = call.isReplayable && issued.staple !== undefined ? request.clone() : undefined
-  const response = await send(withToken(request, issued, options.audience))
+  const response = await send(await withToken(request, issued, options))
   if (again === undefined || !asksForHead(response)) return response
   await response.body?.cancel()
   // The same token: its head is what was asked for, and a one-time token is used up only by who could verify it.
   again.headers.set(headerNames.head, issued.staple as string)
-  return send(withToken(again, issued, options.audience))
+  return send(await withToken(again, issued, options))
 }
 
-function withToken(request: Request, issued: IssuedToken, audience: ServiceId): Request {
-  const { headers } = request
-  headers.set(headerNames.token, issued.token)
+async function withToken(
+  request: Request,
+  { token }: IssuedToken,
+  { audience, signer }: ServiceFetchOptions,
+): Promise<Request> {
+  const { headers, url } = request
+  headers.set(headerNames.token, token)
+  // A proof of the caller's own making would be for another token.
+  headers.delete(proofHeaderName)
+  if (signer !== undefined) {
+    const fields = await proofFields({ signer, token, url })
+    headers.set(proofHeaderName, fields[proofHeaderName] as string)
+  }
   headers.set('tracestate', addTracestateHint(headers.get('tracestate') ?? '', audience))
   return request
 }

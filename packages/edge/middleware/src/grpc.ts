@@ -9,10 +9,18 @@ import {
   status,
 } from '@grpc/grpc-js'
 import type { ServiceId } from '@quantum-ip/base'
-import type { TokenPool } from '@quantum-ip/client'
-import { addTracestateHint, metadataNames, readChallenge } from '@quantum-ip/token'
+import { proofFields, type TokenPool } from '@quantum-ip/client'
+import type { ProofSigner } from '@quantum-ip/crypto'
+import {
+  addTracestateHint,
+  metadataNames,
+  proofFieldName,
+  proofHeaderName,
+  readChallenge,
+} from '@quantum-ip/token'
 import type { QuantumIpCall } from './call.ts'
 import { isReserved, reservedFields } from './lib/fields.ts'
+import { grpcCertificate } from './lib/grpc-certificate.ts'
 import { coordinates } from './lib/node-request.ts'
 import type { CallToJudge, JudgedCall, PassedCall, QuantumIp, RefusedCall } from './quantum-ip.ts'
 
@@ -34,6 +42,9 @@ export function quantumIpOf(call: { readonly metadata: Metadata }): QuantumIpCal
  * An interceptor for servers of `@grpc/grpc-js`: calls are judged by their metadata, before any message is delivered. Refused ones end with
  * `UNAUTHENTICATED`, `PERMISSION_DENIED` or `UNAVAILABLE`, and the decision's ID. With `cut`, a stream whose token ends or is revoked ends with
  * `UNAUTHENTICATED`, too.
+ *
+ * A server with TLS that asks for no client certificate does not show that it has TLS: there, `scheme: 'https'` says so, or proofs of
+ * possession for `https` addresses do not hold.
  */
 export function grpcServerInterceptor(quantumIp: QuantumIp): ServerInterceptor {
   return (method, call) => {
@@ -73,7 +84,7 @@ function judge(quantumIp: QuantumIp, asked: CallToJudge, act: (judged: JudgedCal
 }
 
 function readCall(
-  { scheme }: QuantumIp,
+  { scheme, certificates }: QuantumIp,
   target: string,
   { call, metadata }: { readonly call: ServerInterceptingCallInterface; readonly metadata: Metadata },
 ): CallToJudge {
@@ -87,7 +98,8 @@ function readCall(
       .flatMap((value) => (name === 'tracestate' ? [String(value)] : String(value).split(',')))
       .flatMap((value) => [name, value.trim()]),
   )
-  return { at, reserved: reservedFields(flat) }
+  const certificate = grpcCertificate(call, metadata, certificates)
+  return { at, reserved: reservedFields(flat), certificate }
 }
 
 function replaceMetadata(metadata: Metadata, { call, fields }: PassedCall): void {
@@ -126,23 +138,31 @@ export interface GrpcClientOptions {
   readonly tokens: Pick<TokenPool, 'take'>
   /** Sends the head with each token. Default: from the first call on that was refused for want of it. */
   readonly staple?: boolean
+  /** The key that the tokens are bound to, and where callers find the service: `https://shop.example.com`. With each call goes a proof. */
+  readonly proof?: { readonly signer: ProofSigner; readonly origin: string }
 }
 
 /**
  * An interceptor for clients of `@grpc/grpc-js`, one for each service that is called: attaches a token to each call, and the hint that one
  * was attached. Without a token the call ends with `UNAVAILABLE` and is not sent.
  */
-export function grpcClientInterceptor({ audience, tokens, staple = false }: GrpcClientOptions): Interceptor {
+export function grpcClientInterceptor(options: GrpcClientOptions): Interceptor {
+  const { audience, tokens, staple = false, proof } = options
   let isStapling = staple
   const asked = (): void => {
     isStapling = true
   }
-  return (options, nextCall) =>
-    new InterceptingCall(nextCall(options), {
+  return (called, nextCall) =>
+    new InterceptingCall(nextCall(called), {
       start(metadata, listener, next) {
         const attach = async (): Promise<void> => {
           const issued = await tokens.take()
           metadata.set(metadataNames.token, issued.token)
+          if (proof !== undefined) {
+            const url = new URL(called.method_definition.path, proof.origin)
+            const made = await proofFields({ signer: proof.signer, token: issued.token, url })
+            metadata.set(proofFieldName, made[proofHeaderName] as string)
+          }
           if (isStapling && issued.staple !== undefined) metadata.set(metadataNames.head, issued.staple)
           const trace = metadata.get('tracestate').join(',')
           metadata.set('tracestate', addTracestateHint(trace, audience))

@@ -80,6 +80,7 @@ const optionNames: Names<OpenQuantumIpOptions> = {
   load: true,
   bodyBytesHeld: true,
   explains: true,
+  clientCertificates: true,
   scheme: true,
   onError: true,
   authority: true,

@@ -5,6 +5,7 @@ import {
   type Admitted,
   allocateLoadMemory,
   type Carried,
+  type CertificateTellers,
   type ClientCertificate,
   type Outcome,
   type PointAnswer,
@@ -20,6 +21,7 @@ import {
   quarantineFullAnswer,
   readCarried,
   SharedLoad,
+  ToldCertificates,
 } from '@quantum-ip/point'
 import { type CompiledPolicy, builtinPolicy, compilePolicy, parsePolicy } from '@quantum-ip/policy'
 import { readToken, TokenRefusal } from '@quantum-ip/token'
@@ -65,6 +67,11 @@ export interface QuantumIpOptions extends PointOptions {
   readonly scheme?: 'https'
   /** Whether an incident is open: what policies may ask. Default: never. */
   readonly incident?: () => boolean
+  /**
+   * Where proxies in front end TLS: how they say which certificate a client showed, and which of them are believed. Absent: it is that of
+   * the connection. The fields are left where they are.
+   */
+  readonly clientCertificates?: CertificateTellers
   /** Hears of what failed inside; the request was refused with 503. */
   readonly onError?: (error: unknown) => void
 }
@@ -104,6 +111,8 @@ export type JudgedCall = PassedCall | RefusedCall
 export interface QuantumIp extends Disposable {
   readonly service: ServiceId
   readonly scheme: 'https' | undefined
+  /** What proxies in front say of certificates, where that was configured. */
+  readonly certificates: ToldCertificates | undefined
   /** Calls whose answer is not over, as far as they are limited or can be cut. */
   readonly openCalls: number
   /** Never throws and never rejects: what fails inside is a refusal with 503. */
@@ -120,6 +129,7 @@ export interface QuantumIp extends Disposable {
  *
  * @throws {BaseError} for a service that is no service ID.
  * @throws {PolicyError} for a policy that is none.
+ * @throws {TypeError} for a peer in `clientCertificates` that is neither an address nor a CIDR block.
  */
 export function createQuantumIp(options: QuantumIpOptions): QuantumIp {
   return new ServicePoint(options)
@@ -128,6 +138,7 @@ export function createQuantumIp(options: QuantumIpOptions): QuantumIp {
 class ServicePoint implements QuantumIp {
   readonly service: ServiceId
   readonly scheme: 'https' | undefined
+  readonly certificates: ToldCertificates | undefined
   readonly #options: QuantumIpOptions
   readonly #point: EnforcementPoint
   readonly #clock: Clock
@@ -140,6 +151,7 @@ class ServicePoint implements QuantumIp {
   constructor(options: QuantumIpOptions) {
     this.service = parseServiceId(options.service)
     this.scheme = options.scheme
+    this.certificates = options.clientCertificates && new ToldCertificates(options.clientCertificates)
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#point = new EnforcementPoint(options)

@@ -1,15 +1,16 @@
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import { type RequestCoordinates, peerCertificate } from '@quantum-ip/point'
+import type { RequestCoordinates } from '@quantum-ip/point'
 import { fieldKind } from '@quantum-ip/token'
 import type { CallToJudge, QuantumIp } from '../quantum-ip.ts'
+import { nodeCertificate } from './client-certificate.ts'
 import { readAheadOf } from './read-ahead.ts'
 import { isReserved, replaceReserved, reservedFields } from './fields.ts'
 
 /** What there is to judge of a request of `node:http` (or of the compatible ones of `node:http2`). */
 export function readNodeRequest(
   request: IncomingMessage,
-  quantumIp: Pick<QuantumIp, 'scheme'>,
+  quantumIp: Pick<QuantumIp, 'scheme' | 'certificates'>,
   target: string = request.url ?? '/',
 ): CallToJudge {
   const { headers, socket } = request
@@ -18,7 +19,7 @@ export function readNodeRequest(
   return {
     at: coordinates({ method: request.method ?? 'GET', authority, scheme, target }),
     reserved: reservedFields(request.rawHeaders),
-    certificate: peerCertificate(socket),
+    certificate: nodeCertificate(request, quantumIp.certificates),
     body: readAheadOf(request),
   }
 }
