@@ -6,81 +6,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseStatus, requestBinding, tracestateHint } from '@quantum-ip/token'
-import { type CheckRoute, type ExtAuthzOptions, openExtAuthz } from '../src/ext-authz.ts'
+import { openExtAuthz } from '../src/ext-authz.ts'
 import { makeCertificate } from './support/certificates.ts'
 import { type TestDomain, createTestDomain } from './support/domain.ts'
-import { type CheckAnswer, type CheckClient, openCheckClient } from './support/ext-authz-client.ts'
+import { type CheckAnswer, openCheckClient } from './support/ext-authz-client.ts'
+import { type About, openExtAuthzScene, questionOf } from './support/ext-authz-scene.ts'
 import { policyOf } from './support/scene.ts'
-
-interface About {
-  readonly token?: string
-  readonly fields?: readonly string[]
-  readonly method?: string
-  readonly path?: string
-  readonly host?: string
-  readonly extensions?: Readonly<Record<string, string>>
-  readonly body?: Buffer
-  readonly certificate?: string
-}
-
-interface Scene extends AsyncDisposable {
-  readonly domain: TestDomain
-  readonly port: number
-  readonly addresses: readonly string[]
-  readonly client: CheckClient
-  /** Asks as Envoy does with `encode_raw_headers`. */
-  ask(about?: About): Promise<CheckAnswer>
-}
-
-async function openScene(
-  options: Partial<ExtAuthzOptions> & { readonly route?: Partial<CheckRoute> } = {},
-): Promise<Scene> {
-  const { route, ...rest } = options
-  const domain = await createTestDomain()
-  const server = await openExtAuthz({
-    point: 'ext-authz-1',
-    listeners: [{}],
-    clock: domain.clock,
-    verifier: domain.verifier(),
-    policies: new Map([['default', policyOf()]]),
-    routes: [{ match: {}, service: domain.shop, policy: 'default', ...route }],
-    timeouts: { stopMs: 100 },
-    ...rest,
-  })
-  const port = server.addresses[0]?.port ?? 0
-  const client = openCheckClient(`127.0.0.1:${port}`)
-  return {
-    domain,
-    port,
-    addresses: server.addresses.map((bound) => `${bound.host}:${bound.port}`),
-    client,
-    ask: (about = {}) => client.check(questionOf(about)),
-    async [Symbol.asyncDispose]() {
-      client[Symbol.dispose]()
-      await server.close()
-    },
-  }
-}
-
-function questionOf(about: About) {
-  const { token, fields = [], method = 'GET', path = '/cart?x=1', host = 'shop.acme.example' } = about
-  const own = [':method', method, ':authority', host, 'x-forwarded-proto', 'https', ...fields]
-  const all = token === undefined ? own : [...own, 'quantum-ip', token]
-  const headers = []
-  for (let i = 0; i < all.length; i += 2)
-    headers.push({ key: all[i], raw_value: Buffer.from(all[i + 1] ?? '', 'latin1') })
-  const { body, extensions, certificate } = about
-  return {
-    http: { method, path, host, header_map: { headers }, ...(body !== undefined && { raw_body: body }) },
-    ...(extensions !== undefined && { context_extensions: extensions }),
-    ...(certificate !== undefined && { source: { certificate, principal: 'ignored' } }),
-  }
-}
 
 const problemOf = ({ body }: CheckAnswer) => JSON.parse(body) as Record<string, unknown>
 
 test('says what Envoy is to set, to take off, and what its routes may read', async () => {
-  await using scene = await openScene({ decisions: { record: () => 'ext-authz-1-x' } })
+  await using scene = await openExtAuthzScene({ decisions: { record: () => 'ext-authz-1-x' } })
   const { domain } = scene
   const bld = new Uint8Array(32).fill(7)
   const token = await domain.issueOne({ bld, bev: 2 })
@@ -106,7 +42,7 @@ test('says what Envoy is to set, to take off, and what its routes may read', asy
 })
 
 test('refuses as the gateway does, with the metadata of the refusal', async () => {
-  await using scene = await openScene()
+  await using scene = await openExtAuthzScene()
   const missing = await scene.ask()
   assert.deepEqual([missing.code, missing.status, problemOf(missing)['code']], [16, 401, 'token_refused'])
   assert.match(missing.headers['www-authenticate'] ?? '', /^Quantum-IP /)
@@ -119,7 +55,7 @@ test('refuses as the gateway does, with the metadata of the refusal', async () =
 })
 
 test('what has no reading, or two, is refused before a verdict', async () => {
-  await using scene = await openScene({ route: { match: { host: 'shop.acme.example' } } })
+  await using scene = await openExtAuthzScene({ route: { match: { host: 'shop.acme.example' } } })
   const { text: token } = await scene.domain.issueOne()
   const problems: Record<string, [About, number, string]> = {
     'two readings': [{ token, path: '/x/../admin' }, 400, 'path_ambiguous'],
@@ -152,7 +88,7 @@ test('what has no reading, or two, is refused before a verdict', async () => {
 })
 
 test('two tokens are two, as raw fields and joined', async () => {
-  await using scene = await openScene()
+  await using scene = await openExtAuthzScene()
   const issue = async (): Promise<string> => (await scene.domain.issueOne()).text
   const [one, two] = [await issue(), await issue()]
   const raw = await scene.ask({ token: one, fields: ['quantum-ip', two] })
@@ -179,7 +115,7 @@ test('two tokens are two, as raw fields and joined', async () => {
 })
 
 test('takes off other spellings of its fields, as they came', async () => {
-  await using scene = await openScene()
+  await using scene = await openExtAuthzScene()
   const { text: token } = await scene.domain.issueOne()
   const { removed } = await scene.ask({
     token,
@@ -191,7 +127,7 @@ test('takes off other spellings of its fields, as they came', async () => {
 test("Envoy's route narrows down which of ours may count, and one that we do not have leaves none", async () => {
   const closed = policyOf({ rules: [{ name: 'all', when: 'true', action: 'reject' }] }, 'closed')
   const domain = await createTestDomain()
-  await using scene = await openScene({
+  await using scene = await openExtAuthzScene({
     clock: domain.clock,
     verifier: domain.verifier(),
     policies: new Map([
@@ -225,7 +161,7 @@ test("Envoy's route narrows down which of ours may count, and one that we do not
 })
 
 test('checks what is bound to the content against the bytes of a body that is whole', async () => {
-  await using scene = await openScene()
+  await using scene = await openExtAuthzScene()
   const body = Buffer.from([0x61, 0x3d, 0xff])
   const request = { method: 'POST', authority: 'shop.acme.example', target: '/cart' }
   const contentDigest = createHash('sha256').update(body).digest()
@@ -252,20 +188,20 @@ test('checks what is bound to the content against the bytes of a body that is wh
 
 test('lets quarantined requests have their share where nobody routes them, and refuses a policy that names an upstream', async () => {
   const rules = [{ name: 'q', reasons: ['token_absent'], action: 'quarantine' }]
-  await using scene = await openScene({ policies: new Map([['default', policyOf({ rules })]]) })
+  await using scene = await openExtAuthzScene({ policies: new Map([['default', policyOf({ rules })]]) })
   const first = await scene.ask()
   assert.deepEqual([first.code, first.metadata['action']], [0, 'quarantine'])
   const second = await scene.ask()
   assert.deepEqual([second.status, problemOf(second)['code']], [503, 'quarantine_full'])
   const named = [{ ...rules[0], quarantine: { upstream: 'jail' } }]
   const policies = new Map([['default', policyOf({ rules: named })]])
-  await assert.rejects(openScene({ policies }), { code: 'QIP_ENFORCE_ROUTE_INVALID' })
-  await using routed = await openScene({ policies, route: { quarantine: 'routed' } })
+  await assert.rejects(openExtAuthzScene({ policies }), { code: 'QIP_ENFORCE_ROUTE_INVALID' })
+  await using routed = await openExtAuthzScene({ policies, route: { quarantine: 'routed' } })
   assert.equal((await routed.ask()).metadata['quarantine'], 'jail')
 })
 
 test('takes no questions from peers that are not listed, and says so instead of failing', async () => {
-  await using scene = await openScene({ peers: ['192.0.2.0/24', 'unix'] })
+  await using scene = await openExtAuthzScene({ peers: ['192.0.2.0/24', 'unix'] })
   const { text: token } = await scene.domain.issueOne()
   const answer = await scene.ask({ token })
   assert.deepEqual([answer.status, problemOf(answer)['code']], [403, 'peer_unknown'])
@@ -274,7 +210,9 @@ test('takes no questions from peers that are not listed, and says so instead of 
 test('answers where the guard fails: an error would open a filter that fails open', async () => {
   for (const verify of [() => assert.fail('a defect'), () => Promise.reject(new Error('a defect'))]) {
     const domain = await createTestDomain()
-    await using scene = await openScene({ verifier: { ...domain.verifier(), ready: () => true, verify } })
+    await using scene = await openExtAuthzScene({
+      verifier: { ...domain.verifier(), ready: () => true, verify },
+    })
     const answer = await scene.ask({ token: 'x' })
     assert.deepEqual([answer.status, problemOf(answer)['code']], [500, 'defect'])
   }
@@ -282,20 +220,23 @@ test('answers where the guard fails: an error would open a filter that fails ope
 
 test('refuses more at once than it may have, and says so', async () => {
   const shed: string[] = []
-  await using scene = await openScene({ limits: { inFlightMax: 0 }, onShed: (cause) => shed.push(cause) })
+  await using scene = await openExtAuthzScene({
+    limits: { inFlightMax: 0 },
+    onShed: (cause) => shed.push(cause),
+  })
   const answer = await scene.ask()
   assert.deepEqual([answer.status, problemOf(answer)['code'], shed], [503, 'overloaded', ['in_flight']])
 })
 
 test('passes what is exempt, and marks it', async () => {
-  await using scene = await openScene({ route: { exempt: [{ path: '/health' }] } })
+  await using scene = await openExtAuthzScene({ route: { exempt: [{ path: '/health' }] } })
   const answer = await scene.ask({ path: '/health' })
   assert.deepEqual([answer.code, answer.metadata['reason']], [0, 'exempt'])
   assert.equal((await scene.ask({ path: '/health/x' })).status, 401)
 })
 
 test('answers questions about its health by name, and does not know others', async () => {
-  await using scene = await openScene()
+  await using scene = await openExtAuthzScene()
   const { client } = scene
   assert.deepEqual(
     [await client.health(), await client.health('envoy.service.auth.v3.Authorization')],
@@ -362,7 +303,7 @@ test('a server that stops says so, answers what it is asked until then, and ends
 test('cuts what is left when its time is over', async () => {
   const domain = await createTestDomain()
   const held = heldVerifier(domain)
-  await using scene = await openScene({ verifier: held.verifier })
+  await using scene = await openExtAuthzScene({ verifier: held.verifier })
   const slow = scene.ask({ token: 'x' })
   slow.catch(() => undefined)
   await held.asked
@@ -374,7 +315,7 @@ test('cuts what is left when its time is over', async () => {
 test('says that it does not serve until it can take one-time tokens, and then whatever happens', async () => {
   const domain = await createTestDomain()
   let ready = false
-  await using scene = await openScene({ verifier: { ...domain.verifier(), ready: () => ready } })
+  await using scene = await openExtAuthzScene({ verifier: { ...domain.verifier(), ready: () => ready } })
   const watch = scene.client.watch()
   assert.deepEqual(await once(watch, 'data'), [2])
   ready = true
@@ -385,39 +326,19 @@ test('says that it does not serve until it can take one-time tokens, and then wh
   watch.cancel()
 })
 
-const caller = makeCertificate('caller', 'spiffe://acme.example/ns/prod/sa/web')
-
-test('reads the certificate of the client where it is told to, and nowhere else', async () => {
-  const pem = encodeURIComponent(caller.cert)
-  const element = ['x-forwarded-client-cert', `Hash=${caller.thumbprint.toString('hex')}`]
-  const verdict = async (from: 'peer' | 'xfcc' | undefined, about: About): Promise<unknown> => {
-    await using scene = await openScene({ clientCertificates: from })
-    const { text: token } = await scene.domain.issueOne({ cnf: { x5tS256: caller.thumbprint } })
-    const answer = await scene.ask({ token, ...about })
-    if (answer.code === 0) assert.equal(answer.removed.includes('x-forwarded-client-cert'), from === 'xfcc')
-    return answer.metadata['reason']
-  }
-  assert.equal(await verdict('peer', { certificate: pem }), 'ok')
-  assert.equal(await verdict('xfcc', { fields: element }), 'ok')
-  assert.equal(await verdict('peer', { fields: element }), 'binding_mismatch')
-  assert.equal(await verdict('xfcc', { certificate: pem }), 'binding_mismatch')
-  assert.equal(await verdict('xfcc', { fields: [...element, ...element] }), 'binding_mismatch')
-  assert.equal(await verdict(undefined, { certificate: pem, fields: element }), 'binding_mismatch')
-})
-
 test('listens over TLS, on Unix sockets, and nowhere that is taken', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'qip-ext-authz-'))
   try {
     const path = join(folder, 'socket')
-    await using scene = await openScene({ listeners: [{ path, detail: 'internal' }, {}] })
+    await using scene = await openExtAuthzScene({ listeners: [{ path, detail: 'internal' }, {}] })
     using client = openCheckClient(`unix:${path}`)
     const refused = await client.check(questionOf({}))
     assert.deepEqual([refused.status, problemOf(refused)['code']], [401, 'token_refused'])
     assert.equal(problemOf(refused)['reason'], 'token_absent')
     const port = Number(new URL(`http://${scene.addresses[1]}`).port)
-    await assert.rejects(openScene({ listeners: [{ port }] }), { code: 'QIP_ENFORCE_LISTEN_FAILED' })
+    await assert.rejects(openExtAuthzScene({ listeners: [{ port }] }), { code: 'QIP_ENFORCE_LISTEN_FAILED' })
     const { key, cert } = makeCertificate('localhost')
-    await using secure = await openScene({ listeners: [{ tls: { key, cert } }] })
+    await using secure = await openExtAuthzScene({ listeners: [{ tls: { key, cert } }] })
     using other = openCheckClient(`localhost:${secure.port}`, cert)
     assert.equal((await other.check(questionOf({}))).status, 401)
   } finally {

@@ -188,7 +188,7 @@ export interface Caller {
 /** A workload of the fleet's domain that draws tokens. */
 export interface Client {
   /** A new token for the service behind the gateways, as header fields. */
-  headers(): Promise<Record<string, string>>
+  headers(order?: { readonly oneTime?: boolean }): Promise<Record<string, string>>
 }
 
 /** Admits a workload under this name. */
@@ -205,8 +205,10 @@ export async function openClient(
   const session = openSession({ transport, admission })
   stack.defer(() => session.close())
   return {
-    async headers() {
-      const [issued] = await unlessBusy(() => requestTokens(session, { audience: `${domain}/shop` }))
+    async headers(order = {}) {
+      const [issued] = await unlessBusy(() =>
+        requestTokens(session, { audience: `${domain}/shop`, ...order }),
+      )
       assert.ok(issued)
       return { 'quantum-ip': issued.token, 'quantum-ip-head': issued.staple ?? '' }
     },

@@ -103,7 +103,9 @@ function patternInDomain(config: Config, path: Path, pattern: string): ConfigFau
   ]
 }
 
-type CheckedRoute = Pick<RouteConfig, 'match' | 'service' | 'exempt'>
+interface CheckedRoute extends Pick<RouteConfig, 'match' | 'service' | 'exempt'> {
+  readonly onlyByName?: boolean
+}
 
 function checkRoutes(config: Config): ConfigFault[] {
   return [
@@ -122,9 +124,10 @@ function checkRoutesOf(config: Config, section: string, routes: readonly Checked
     faults.push(...checkRouteService(config, { route, path, declared }))
     const key = matchKey(route)
     const before = first.get(key)
+    faults.push(...checkExempt(route, path))
+    if (route.onlyByName === true) continue
     if (before === undefined) first.set(key, index)
     else faults.push({ path, reason: `never reached: ${section}.routes[${before}] takes the same requests` })
-    faults.push(...checkExempt(route, path))
   }
   return faults
 }
