@@ -80,7 +80,9 @@ const everything = {
 } as const
 
 // Where requests go is the proxy's business.
-function goesNowhere(route: Config['forwardAuth']['routes'][number]): Config['gateway']['routes'][number] {
+function goesNowhere(
+  route: Config['forwardAuth' | 'extAuthz']['routes'][number],
+): Config['gateway']['routes'][number] {
   return { ...route, upstream: '', upstreamCaFile: undefined, quarantineUpstream: undefined }
 }
 
@@ -105,6 +107,7 @@ export function openPointServer(
     routes: options.routes.map(({ upstream: _upstream, quarantineUpstream: _quarantine, ...route }, at) => ({
       ...route,
       quarantine: routes[at]?.quarantine,
+      bodyBytesHeld: routes[at]?.bodyBytesHeld,
     })),
   })
 }

@@ -1,6 +1,6 @@
-import { isIP } from 'node:net'
 import type { Config, ListenConfig } from './config.ts'
 import type { FlowConfig } from './config-flows.ts'
+import { checkPeers } from './check-peers.ts'
 import type { ConfigFault } from './fault.ts'
 
 /** Whether flows have services, names, addresses and peers of their own. */
@@ -32,12 +32,7 @@ function checkAddresses(flow: FlowConfig, path: ConfigFault['path']): ConfigFaul
   const faults: ConfigFault[] = []
   for (const name of ['upstream', 'quarantineUpstream'] as const)
     if (flow[name]?.port === 0) faults.push({ path: [...path, name], reason: 'a port is at least 1' })
-  for (const [at, peer] of flow.peers.entries()) {
-    const [address = '', bits = '0'] = peer.split('/')
-    const kind = isIP(address)
-    if (kind === 0 || Number(bits) > (kind === 6 ? 128 : 32))
-      faults.push({ path: [...path, 'peers', at], reason: 'not an address or a CIDR block' })
-  }
+  faults.push(...checkPeers(flow.peers, [...path, 'peers']))
   return faults
 }
 

@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { trustDomainOf } from '@quantum-ip/base'
 import type { Path } from '../lib/schema-tree.ts'
+import { checkAsked } from './check-asked.ts'
 import { checkDecisions } from './check-decisions.ts'
 import { checkBeyond } from './check-ledger.ts'
 import type { Config, RouteConfig } from './config.ts'
@@ -204,25 +205,6 @@ function checkListeners({ authority, gateway, store, telemetry }: Config): Confi
     if (own !== undefined && own.port !== 0 && own.port === taken.port && own.host === taken.host) {
       faults.push({ path: ['telemetry', 'listen'], reason: `the same address as \`${name}.listen\`` })
     }
-  }
-  return faults
-}
-
-function checkAsked(config: Config, section: 'forwardAuth' | 'extAuthz'): ConfigFault[] {
-  const { listen, peers, routes, name } = config[section]
-  const faults: ConfigFault[] = []
-  if (peers === undefined && !isLoopback(listen.host)) {
-    faults.push({
-      path: [section, 'listen'],
-      reason: 'only this machine may ask, by default',
-      next: `name the proxies that may, in \`${section}.peers\``,
-    })
-  }
-  const others = (['gateway', 'forwardAuth', 'extAuthz'] as const).slice(0, section === 'extAuthz' ? 2 : 1)
-  for (const other of others) {
-    if (routes.length === 0 || name !== config[other].name) continue
-    const reason = `the same name as \`${other}.name\`: their decision IDs could not be told apart`
-    faults.push({ path: [section, 'name'], reason })
   }
   return faults
 }

@@ -1,5 +1,5 @@
 import type { ListenConfig, TlsConfig } from './config.ts'
-import type { ForwardRouteConfig } from './config-forward-auth.ts'
+import type { AskedRouteConfig } from './config-forward-auth.ts'
 
 /** Envoy's ext_authz over gRPC: the server that Envoy asks. */
 export interface ExtAuthzConfig {
@@ -23,7 +23,7 @@ export interface ExtAuthzConfig {
 }
 
 /** One route of ext_authz. Where its requests go is Envoy's business. */
-export interface ExtAuthzRouteConfig extends ForwardRouteConfig {
+export interface ExtAuthzRouteConfig extends AskedRouteConfig {
   /** What `context_extensions` of Envoy's route may name it by. Absent: host and path. */
   readonly name: string | undefined
   /** Counts only where it is named. */

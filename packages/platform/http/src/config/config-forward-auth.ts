@@ -17,8 +17,14 @@ export interface ForwardAuthConfig {
   readonly routes: readonly ForwardRouteConfig[]
 }
 
-/** One route of forward authentication. Where its requests go is the proxy's business. */
-export interface ForwardRouteConfig extends Omit<
+/** One route of forward authentication. */
+export interface ForwardRouteConfig extends AskedRouteConfig {
+  /** Bodies up to this size are held, where the proxy sends them. */
+  readonly bodyBytesHeld: number
+}
+
+/** One route of a point that proxies ask. Where its requests go is the proxy's business. */
+export interface AskedRouteConfig extends Omit<
   RouteConfig,
   'upstream' | 'upstreamCaFile' | 'quarantineUpstream'
 > {

@@ -1,6 +1,6 @@
 import type { TlsConfig } from './config.ts'
 import type { ExtAuthzConfig, ExtAuthzRouteConfig } from './config-ext-authz.ts'
-import { resolveForwardRoute } from './resolve-forward-auth.ts'
+import { resolveAskedRoute } from './resolve-forward-auth.ts'
 import type { Section } from './section.ts'
 
 /** The typed section `extAuthz`. */
@@ -26,5 +26,5 @@ export function resolveExtAuthz(
 }
 
 function route(at: Section): ExtAuthzRouteConfig {
-  return { ...resolveForwardRoute(at), name: at.optionalText('name'), onlyByName: at.flag('onlyByName') }
+  return { ...resolveAskedRoute(at), name: at.optionalText('name'), onlyByName: at.flag('onlyByName') }
 }

@@ -1,5 +1,5 @@
 import type { ExemptConfig, ForwardedCertificatesConfig, RouteConfig, TlsConfig } from './config.ts'
-import type { ForwardAuthConfig, ForwardRouteConfig } from './config-forward-auth.ts'
+import type { AskedRouteConfig, ForwardAuthConfig, ForwardRouteConfig } from './config-forward-auth.ts'
 import type { Section } from './section.ts'
 
 /** The typed section `forwardAuth`. */
@@ -15,12 +15,16 @@ export function resolveForwardAuth(
     detail: at.word('detail', 'detail'),
     peers: at.optionalTexts('peers'),
     clientCertificates: resolveClientCertificates(at.optionalSection('clientCertificates')),
-    routes: at.sections('routes').map(resolveForwardRoute),
+    routes: at.sections('routes').map(route),
   }
 }
 
+function route(at: Section): ForwardRouteConfig {
+  return { ...resolveAskedRoute(at), bodyBytesHeld: at.bytes('bodyMax') }
+}
+
 /** A route of a point that is asked. */
-export function resolveForwardRoute(at: Section): ForwardRouteConfig {
+export function resolveAskedRoute(at: Section): AskedRouteConfig {
   return { ...resolveRouteTerms(at), quarantine: at.word('quarantine', 'forwardQuarantine') }
 }
 

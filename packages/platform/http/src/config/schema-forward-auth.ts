@@ -1,5 +1,17 @@
 import { Type } from 'typebox'
-import { choice, flag, form, item, kind, label, list, listen, optionalSection, section } from './fields.ts'
+import {
+  choice,
+  flag,
+  form,
+  item,
+  kind,
+  label,
+  list,
+  listen,
+  optionalSection,
+  section,
+  size,
+} from './fields.ts'
 import { tlsFields } from './schema-authority.ts'
 import { exempt, forwardedCertificates, match } from './schema-gateway.ts'
 import { words } from './words.ts'
@@ -49,6 +61,19 @@ export const askedFields = {
   ),
 }
 
+const route = item(
+  { service: askedService },
+  {
+    ...askedRoute,
+    bodyMax: size({
+      description:
+        'of a body that the proxy sends whole with its question (Envoy: `with_request_body`), so that tokens bound to it can be checked; 0B: none is read',
+      default: '0B',
+      max: '16MiB',
+    }),
+  },
+)
+
 /** Forward authentication. */
 export const forwardAuth = section(
   'forward authentication: the endpoint that proxies ask; limits, overload and quarantine are those of gateway',
@@ -57,9 +82,6 @@ export const forwardAuth = section(
     listen: listen({ description: 'address and port', default: '127.0.0.1:8460' }),
     ...askedFields,
     clientCertificates: forwardedCertificates,
-    routes: list(item({ service: askedService }, askedRoute), {
-      description: 'the first that matches counts',
-      maxItems: 10_000,
-    }),
+    routes: list(route, { description: 'the first that matches counts', maxItems: 10_000 }),
   },
 )
