@@ -20,8 +20,8 @@ interface Racing extends AsyncDisposable {
   checkBothDecided(): void
 }
 
-/** Two threads with one replay filter: gateways before `upstream`, or without one what Envoy asks over gRPC. */
-async function openRacing(upstream: string | undefined): Promise<Racing> {
+/** Two threads with one replay filter: gateways before `upstream`, or without one what proxies ask over HTTP, or Envoy over gRPC. */
+async function openRacing(upstream: string | undefined, isForward = false): Promise<Racing> {
   // Threads read the real clock: the domain's stands still where that is now.
   const domain = await createTestDomain({ clock: simulatedClock(systemClock.now()) })
   const replay = allocateReplayMemory({ bytes: 4_194_304, startedMs: systemClock.now() - 1_000 })
@@ -32,7 +32,7 @@ async function openRacing(upstream: string | undefined): Promise<Racing> {
   const threads = await openGatewayThreads({
     entry,
     threads: 2,
-    data: threadData(domain, { upstream, replay }),
+    data: threadData(domain, { upstream, isForward, replay }),
     onMessage: (message, thread) => {
       if (message === 'applied') waiting--
       else decided[thread] = (decided[thread] ?? 0) + 1
@@ -64,6 +64,22 @@ test('accepts each one-time token exactly once over threads that share a port', 
   )
   for (const answers of raced) assert.equal(answers.filter(({ status }) => status === 200).length, 1)
   assert.equal(echo.asked(), tokens.length)
+  racing.checkBothDecided()
+})
+
+test('takes each one-time token exactly once over threads that proxies ask', { skip }, async () => {
+  await using racing = await openRacing(undefined, true)
+  const { port, tokens } = racing
+  const fields = ['X-Original-Method', 'GET', 'X-Original-URI', '/', 'X-Original-Host', 'shop.acme.example']
+  const about = { path: '/original', fields: [...fields, 'X-Original-Proto', 'https'] }
+  const raced = await Promise.all(
+    tokens.map(({ text }) => Promise.all([1, 2, 3, 4].map(() => ask(port, { ...about, token: text })))),
+  )
+  for (const answers of raced) {
+    const refused = answers.filter(({ status }) => status === 401)
+    assert.deepEqual([answers.filter(({ status }) => status === 200).length, refused.length], [1, 3])
+    for (const { headers } of refused) assert.match(headers['quantum-ip-verdict'] as string, /token_replayed/)
+  }
   racing.checkBothDecided()
 })
 

@@ -11,7 +11,8 @@ import { CaseWorld } from './case-world.ts'
 import type { OpenGuideProxy } from './guide-proxies.ts'
 import { ask } from './scene.ts'
 
-interface ForwardProcess extends AsyncDisposable {
+/** Forward authentication as a process, with a token that it takes. */
+export interface ForwardProcess extends AsyncDisposable {
   readonly child: ChildProcess
   readonly port: number
   readonly token: string
@@ -19,7 +20,8 @@ interface ForwardProcess extends AsyncDisposable {
 
 const entry = new URL('./forward-process.ts', import.meta.url)
 
-async function openProcess(): Promise<ForwardProcess> {
+/** Starts one; each of them takes the token of the other. */
+export async function openForwardProcess(): Promise<ForwardProcess> {
   const child = spawn(process.execPath, [fileURLToPath(entry)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -93,7 +95,7 @@ export function runForwardFailures(
 ): void {
   void test(title, { skip: proxy.skip }, async (suite) => {
     await using world = await CaseWorld.open()
-    await using endpoint = await openProcess()
+    await using endpoint = await openForwardProcess()
     await using point = await open(proxy, world, endpoint.port)
     const scene: FailureScene = { world, endpoint, point }
     await suite.test('passes while all is well', () => passes(scene))

@@ -13,3 +13,4 @@ const endpoint = await openForwardAuth({
   policies: casePolicies,
 })
 process.stdout.write(`${JSON.stringify({ port: endpoint.addresses[0]?.port, token })}\n`)
+process.once('SIGTERM', () => void endpoint.close().then(() => process.exit(0)))

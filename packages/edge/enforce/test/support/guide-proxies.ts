@@ -10,8 +10,11 @@ export type OpenGuideProxy = (proxy: Component, world: CaseWorld, endpoint: numb
 
 // Addresses of the guides, and those of a run.
 function places(world: CaseWorld, endpoint: number): Record<string, string> {
+  return { '127.0.0.1:8460': `127.0.0.1:${endpoint}`, ...servicesOf(world) }
+}
+
+function servicesOf(world: CaseWorld): Record<string, string> {
   return {
-    '127.0.0.1:8460': `127.0.0.1:${endpoint}`,
     '127.0.0.1:9000': `127.0.0.1:${world.service.port}`,
     '127.0.0.1:9001': `127.0.0.1:${world.jail.port}`,
     '127.0.0.1:9002': `127.0.0.1:${world.grpc.port}`,
@@ -29,9 +32,22 @@ function pointOf(port: number, grpcPort: number, closing: AsyncDisposable): Case
 }
 
 /** nginx, twice: one that listens for HTTP/1.1, and one for HTTP/2. */
-export const openGuideNginx: OpenGuideProxy = async (nginx, world, endpoint) => {
+export const openGuideNginx: OpenGuideProxy = (nginx, world, endpoint) =>
+  openGuideNginxWith(nginx, world, endpoint)
+
+/** nginx that asks one of several endpoints. */
+export async function openGuideNginxWith(
+  nginx: Component,
+  world: CaseWorld,
+  endpoint: number,
+  others: readonly number[] = [],
+): Promise<CasePoint> {
   await using opened = new AsyncDisposableStack()
-  const http = guideBlock('nginx.md', 'nginx http', places(world, endpoint))
+  const servers = [endpoint, ...others].map((port) => `server 127.0.0.1:${port};`)
+  const http = guideBlock('nginx.md', 'nginx http', {
+    'server 127.0.0.1:8460;': servers.join(' '),
+    ...servicesOf(world),
+  })
   const server = guideBlock('nginx.md', 'nginx server')
   const plain = opened.use(await openNginx(nginx, { http, server }))
   const grpc = opened.use(await openNginx(nginx, { http, server, listen: 'http2' }))

@@ -8,6 +8,8 @@ export interface ThreadData {
   readonly service: string
   /** Where the gateway relays to; `undefined` runs ext_authz over gRPC in its place. */
   readonly upstream: string | undefined
+  /** Forward authentication in its place. */
+  readonly isForward?: boolean
   readonly replay: SharedArrayBuffer
   readonly documents: { readonly root: string; readonly bundle: string; readonly states: readonly string[] }
   readonly fails?: boolean
@@ -16,9 +18,9 @@ export interface ThreadData {
 /** What a thread needs to know of a domain. */
 export function threadData(
   domain: TestDomain,
-  { upstream, replay }: Pick<ThreadData, 'upstream' | 'replay'>,
+  { upstream, isForward = false, replay }: Pick<ThreadData, 'upstream' | 'isForward' | 'replay'>,
 ): ThreadData {
   const { roots, bundles, states } = domain.published
   const documents = { root: roots.at(-1) ?? '', bundle: bundles.at(-1) ?? '', states }
-  return { td: domain.td, pins: domain.pins, service: domain.shop, upstream, replay, documents }
+  return { td: domain.td, pins: domain.pins, service: domain.shop, upstream, isForward, replay, documents }
 }

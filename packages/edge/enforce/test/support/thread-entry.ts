@@ -2,11 +2,11 @@ import { systemClock } from '@quantum-ip/base'
 import { parseEnvelope } from '@quantum-ip/crypto'
 import { TrustStore } from '@quantum-ip/trust'
 import { ReplayFilter, createVerifier } from '@quantum-ip/verifier'
-import { openGateway, serveGatewayThread } from '../../src/index.ts'
+import { openForwardAuth, openGateway, serveGatewayThread } from '../../src/index.ts'
 import type { ThreadData } from './thread-data.ts'
 
 await serveGatewayThread(async (thread) => {
-  const { td, pins, service, upstream, replay, documents, fails } = thread.data as ThreadData
+  const { td, pins, service, upstream, isForward, replay, documents, fails } = thread.data as ThreadData
   if (fails === true && thread.thread === 1) throw new Error('planned')
   const store = new TrustStore({ td, pins })
   await store.applyRoot({ envelope: parseEnvelope(documents.root), timeMs: systemClock.now() })
@@ -45,6 +45,7 @@ await serveGatewayThread(async (thread) => {
       trust: store,
       routes: [{ match: {}, service, upstream: { url: upstream } }],
     })
+  if (isForward === true) return openForwardAuth({ ...options, routes: [{ match: {}, service }] })
   const { openExtAuthz } = await import('../../src/ext-authz.ts')
   return openExtAuthz({ ...options, routes: [{ match: {}, service }] })
 })
