@@ -79,7 +79,10 @@ test('the chart renders what it says, and qip takes each configuration', { skip:
   const configs = manifests.flatMap(({ data = {} }) => Object.entries(data))
   const points = serveRoles.slice(1).flatMap((role) => [`qip-${role}-0.yaml`, `qip-${role}-1.yaml`])
   assert.deepEqual(configs.map(([name]) => name).sort(), ['authority.yaml', ...points].sort())
-  for (const [name, text] of configs) parseConfig(text, name)
+  const [sidecar] = parseAllDocuments(read('deploy/kubernetes/sidecar.yaml'))
+  assert.ok(sidecar)
+  const { data: beside = {} } = sidecar.toJS() as Manifest
+  for (const [name, text] of [...configs, ...Object.entries(beside)]) parseConfig(text, name)
 })
 
 test(
@@ -154,7 +157,8 @@ test(
         t.skip(refused)
         return
       }
-      const manifests = await render()
+      const beside = parseAllDocuments(read('deploy/kubernetes/sidecar.yaml'))
+      const manifests = [...(await render()), ...beside.map((each) => each.toJS() as Manifest)]
       const checked = manifests.filter(({ kind }) => kind !== 'PrometheusRule')
       const faultsIn = async (given: readonly unknown[]): Promise<KubeconformReport> => {
         writeFileSync(join(folder, 'all.yaml'), given.map((each) => stringify(each)).join('---\n'))
@@ -173,7 +177,7 @@ test(
       // A key that is none of Kubernetes' is found, so that the schemas are strict ones.
       const wrong = structuredClone(checked)
       for (const { kind, spec } of wrong) if (kind === 'StatefulSet') Object.assign(spec, { replica: 1 })
-      assert.equal((await faultsIn(wrong)).summary.invalid, serveRoles.length)
+      assert.equal((await faultsIn(wrong)).summary.invalid, serveRoles.length + 1)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
@@ -204,10 +208,10 @@ test('Compose takes the Compose file', { skip: compose.skip }, async (t) => {
 test('systemd takes the units, and calls their exposure small', { skip: analyze.skip }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'qip-units-'))
   try {
-    for (const role of serveRoles) {
+    for (const role of [...serveRoles, 'sidecar']) {
       const [file, name] =
-        role === 'authority'
-          ? ['quantum-ip-authority.service', 'quantum-ip-authority.service']
+        role === 'authority' || role === 'sidecar'
+          ? [`quantum-ip-${role}.service`, `quantum-ip-${role}.service`]
           : ['quantum-ip@.service', `quantum-ip@${role}.service`]
       const unit = join(folder, name)
       // It looks whether the program is there; here it is not installed.

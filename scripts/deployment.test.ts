@@ -6,6 +6,7 @@ import { parseConfig } from '@quantum-ip/http'
 import { validate } from 'dockerfile-utils'
 import { parse } from 'yaml'
 import { serveCommand, serveRoles } from '../packages/apps/cli/src/commands/serve.ts'
+import { sidecarCommand } from '../packages/apps/cli/src/commands/sidecar.ts'
 import { read, root } from './lib-packages.ts'
 
 const containerfile = read('deploy/container/Containerfile')
@@ -20,9 +21,10 @@ const compose = parse(read('deploy/compose/compose.yaml'), { merge: true }) as C
 
 /** Why a command line is none of the program's; empty: it is one. */
 function faultsOf(line: readonly string[]): readonly string[] {
-  const [command, ...rest] = line
-  if (command !== 'serve') return [`no command \`${command}\``]
-  const known = new Map(serveCommand({} as never).options.map(({ long, required }) => [long, required]))
+  const [command = '', ...rest] = line
+  const made = { serve: serveCommand, sidecar: sidecarCommand }[command]
+  if (made === undefined) return [`no command \`${command}\``]
+  const known = new Map(made({} as never).options.map(({ long, required }) => [long, required]))
   const faults: string[] = []
   for (let i = 0; i < rest.length; i += 2) {
     const [name = '', value = ''] = rest.slice(i, i + 2)
@@ -34,6 +36,8 @@ function faultsOf(line: readonly string[]): readonly string[] {
 }
 
 const [, ...points] = serveRoles
+/** What runs for long: roles, and the sidecar, which is a command of its own. */
+const parts = [...serveRoles, 'sidecar']
 
 /** The command lines of the units; that of the template once for each point. */
 function unitLines(): readonly (readonly [string, readonly string[]])[] {
@@ -54,7 +58,9 @@ function chartLines(): readonly (readonly [string, readonly string[]])[] {
   const listed = [
     ...read('deploy/helm/quantum-ip/templates/points.yaml').matchAll(/\(dict "role" "([a-z-]+)"/g),
   ]
+  const beside = /^ +args: \[(.*)\]$/m.exec(read('deploy/kubernetes/sidecar.yaml'))?.[1]?.split(', ') ?? []
   return [
+    ['chart sidecar', beside],
     ['chart authority', chartArgs('authority.yaml')],
     ...listed.map(([, role = '']) => {
       return [
@@ -80,20 +86,20 @@ function commandLines(): ReadonlyMap<string, readonly string[]> {
 
 test('every command line in deploy/ is one of qip', () => {
   const lines = commandLines()
-  assert.equal(lines.size, 1 + 3 * serveRoles.length)
+  assert.equal(lines.size, 1 + 3 * parts.length)
   for (const [where, line] of lines) assert.deepEqual(faultsOf(line), [], where)
 })
 
 function roleOf(line: readonly string[]): string {
-  return line[line.indexOf('--role') + 1] ?? ''
+  return line[0] === 'serve' ? (line[line.indexOf('--role') + 1] ?? '') : (line[0] ?? '')
 }
 
 function rolesOf(kind: RegExp): readonly string[] {
   return [...commandLines()].flatMap(([where, line]) => (kind.test(where) ? [roleOf(line)] : [])).sort()
 }
 
-test('the chart, Compose and systemd run every role that there is', () => {
-  const all = serveRoles.toSorted()
+test('Kubernetes, Compose and systemd run every role that there is, and the sidecar', () => {
+  const all = parts.toSorted()
   for (const kind of [/^chart /, /^compose /, /systemd/]) assert.deepEqual(rolesOf(kind), all, String(kind))
   for (const folder of ['compose/config', 'systemd']) {
     const files = globSync(`deploy/${folder}/*.yaml`, { cwd: root }).map((file) => basename(file, '.yaml'))
@@ -110,7 +116,7 @@ test('a command line that is none is found', () => {
 
 test('every configuration in deploy/ is taken', () => {
   const files = globSync('deploy/{compose/config,systemd}/*.yaml', { cwd: root })
-  assert.equal(files.length, 2 * serveRoles.length)
+  assert.equal(files.length, 2 * parts.length)
   for (const file of files) parseConfig(read(file), file, { directory: join(root, 'deploy') })
 })
 
@@ -118,7 +124,7 @@ test('what Compose mounts is there', () => {
   const mounted = Object.values(compose.services).flatMap(({ volumes }) =>
     volumes.filter((volume) => volume.startsWith('./')).map((volume) => volume.split(':')[0] ?? ''),
   )
-  assert.equal(mounted.length, serveRoles.length)
+  assert.equal(mounted.length, parts.length)
   for (const file of mounted) assert.notEqual(read(join('deploy/compose', file)), '', file)
 })
 
