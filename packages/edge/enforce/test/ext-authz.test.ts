@@ -345,3 +345,9 @@ test('listens over TLS, on Unix sockets, and nowhere that is taken', async () =>
     await rm(folder, { recursive: true, force: true })
   }
 })
+
+test('a question over the limit ends with an error, and the next one is answered', async () => {
+  await using scene = await openExtAuthzScene({ messageBytesMax: 2_000 })
+  await assert.rejects(scene.ask({ body: Buffer.alloc(2_000) }), { code: 8 })
+  assert.equal((await scene.ask()).status, 401)
+})

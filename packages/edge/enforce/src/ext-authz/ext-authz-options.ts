@@ -19,6 +19,6 @@ export interface ExtAuthzOptions extends Omit<QuestionOptions, 'observer'> {
    * have turned away before it closes connections. Not waited for while nobody is connected. Default 0.
    */
   readonly drainMs?: number | undefined
-  /** Bytes of one question, the body that Envoy sends with it included. Default 4 MiB. */
+  /** Bytes of one question, the body that Envoy sends with it included. A longer one ends with `RESOURCE_EXHAUSTED`. Default 4 MiB. */
   readonly messageBytesMax?: number | undefined
 }
