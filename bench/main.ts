@@ -9,6 +9,7 @@ import { feedCost } from './rows/feed.ts'
 import { decisionLog, decisionStore } from './rows/decisions.ts'
 import { verifyFlood } from './rows/flood.ts'
 import { restartCold } from './rows/restart.ts'
+import { envoyExtAuthz } from './rows/envoy-ext-authz.ts'
 import { gatewayPlain, gatewayShare } from './rows/gateway.ts'
 import { attestRegister, issueBulk, issueSingle, pgIssueBulk } from './rows/issuance.ts'
 import { investigateMany } from './rows/investigate.ts'
@@ -67,6 +68,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   attest_register: attestRegister,
   gateway_share: gatewayShare,
   gateway_plain: gatewayPlain,
+  envoy_ext_authz: envoyExtAuthz,
   nginx_inproxy: nginxInproxy,
   node_middleware: nodeMiddleware,
   restart_cold: restartCold,

@@ -58,6 +58,15 @@ const components = {
     version: '-v',
   },
   opa: { module: 'github.com/open-policy-agent/opa@v1.22.2', path: 'opa', version: 'version' },
+  // What Envoy asks over gRPC. Later versions of the plugin are not in the checksum database of Go; this one is built with a later OPA,
+  // the last one found whose modules it still compiles with.
+  'opa-envoy-plugin': {
+    source: 'github.com/open-policy-agent/opa-envoy-plugin@v0.70.0-envoy-1',
+    with: 'github.com/open-policy-agent/opa@v1.13.0',
+    main: './cmd/opa-envoy-plugin',
+    path: 'opa-envoy-plugin',
+    version: 'version',
+  },
   // A Collector of OpenTelemetry with a trace store in memory. Its `go.mod` has a replacement, so that `go install` refuses it.
   jaeger: {
     source: 'github.com/jaegertracing/jaeger@v1.76.0',
@@ -275,11 +284,14 @@ type ModuleRow = { readonly path: string } & (
       readonly main: string
       /** An empty file without which it does not compile. */
       readonly made?: string
+      /** Another version of a module that it requires. */
+      readonly with?: string
     }
 )
 
 function moduleFolder(row: ModuleRow): string {
-  return join(componentsFolder(), ('module' in row ? row.module : row.source).replaceAll(/[/@]/g, '-'))
+  const parts = 'module' in row ? [row.module] : [row.source, ...(row.with === undefined ? [] : [row.with])]
+  return join(componentsFolder(), parts.join('-with-').replaceAll(/[/@]/g, '-'))
 }
 
 function modulePath(row: ModuleRow): string | undefined {
@@ -298,7 +310,8 @@ GOBIN="$made/all" GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go install "$
 mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
 `
 
-// From a copy of the module's source, as its own main module: `go install` refuses modules that replace others.
+// From a copy of the module's source, as its own main module: `go install` refuses modules that replace others, and takes what they
+// require as it is written there. With another version of a module that it requires, where one is given.
 const sourceScript = `
 set -u
 mkdir -p "$(dirname "$2")" && made=$(mktemp -d "$2.XXXXXX") || exit 1
@@ -307,7 +320,12 @@ from=$(cd "$made" && GOFLAGS=-modcacherw timeout ${moduleLimitS} go mod download
 [ -n "$from" ] || { echo "the source of $1 cannot be had" >&2; exit 1; }
 cp -r "$from" "$made/source" && chmod -R u+w "$made/source" && cd "$made/source" || exit 1
 [ -z "$5" ] || { mkdir -p "$(dirname "$5")" && : > "$5"; } || exit 1
-GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go build -trimpath -ldflags '-s -w' -o "$made/all/$3" "$4" || exit 1
+mode=
+if [ -n "$6" ]; then
+  rm -rf vendor && mode=-mod=mod
+  GOFLAGS=-modcacherw timeout ${moduleLimitS} go get "$6" 2> /dev/null || { echo "$6 cannot be had" >&2; exit 1; }
+fi
+GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go build $mode -trimpath -ldflags '-s -w' -o "$made/all/$3" "$4" || exit 1
 cd / && mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
 `
 
@@ -316,7 +334,10 @@ async function installModule(row: ModuleRow): Promise<string | undefined> {
   const args =
     'module' in row
       ? ['-c', moduleScript, 'sh', row.module, moduleFolder(row), row.path]
-      : ['-c', sourceScript, 'sh', row.source, moduleFolder(row), row.path, row.main, row.made ?? '']
+      : [
+          ...['-c', sourceScript, 'sh', row.source, moduleFolder(row), row.path],
+          ...[row.main, row.made ?? '', row.with ?? ''],
+        ]
   const { status, stderr } = await runCommand('sh', args, { timeoutMs: (moduleLimitS + 30) * 1_000 })
   if (status === 0) return undefined
   return stderr.split('\n').findLast((line) => line !== '') ?? `go ended with ${status}`

@@ -63,7 +63,7 @@ function sendAll(socket: Socket, next: () => string | undefined): Promise<void> 
 }
 
 /** How long the answer is, head included; -1 as long as its head is not whole. All answers say how long they are. */
-function lengthOf(text: string): number {
+export function lengthOf(text: string): number {
   const end = text.indexOf('\r\n\r\n')
   if (end < 0) return -1
   const [, digits] = /\r\ncontent-length: (\d+)/i.exec(text) ?? []
