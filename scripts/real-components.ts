@@ -331,13 +331,11 @@ cd / && mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
 
 async function installModule(row: ModuleRow): Promise<string | undefined> {
   if (pathOf('go') === undefined) return 'there is no go to build it with'
+  const place = [moduleFolder(row), row.path]
   const args =
     'module' in row
-      ? ['-c', moduleScript, 'sh', row.module, moduleFolder(row), row.path]
-      : [
-          ...['-c', sourceScript, 'sh', row.source, moduleFolder(row), row.path],
-          ...[row.main, row.made ?? '', row.with ?? ''],
-        ]
+      ? ['-c', moduleScript, 'sh', row.module, ...place]
+      : ['-c', sourceScript, 'sh', row.source, ...place, row.main, row.made ?? '', row.with ?? '']
   const { status, stderr } = await runCommand('sh', args, { timeoutMs: (moduleLimitS + 30) * 1_000 })
   if (status === 0) return undefined
   return stderr.split('\n').findLast((line) => line !== '') ?? `go ended with ${status}`

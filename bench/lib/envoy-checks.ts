@@ -14,7 +14,7 @@ const answer = `direct_response: { status: 200, body: { inline_string: '${body}'
 const filter =
   /( +)- name: envoy\.filters\.http\.ext_authz\n[\s\S]*?(?=\1- name: envoy\.filters\.http\.router)/
 
-/** Envoy as the guide configures it for our endpoint over HTTP. */
+/** Envoy as its guide configures it for our endpoint over HTTP. */
 export function openHttpChecked(envoy: Component, port: number): Promise<BenchEnvoy> {
   return open(envoy, () => guide().replaceAll('port_value: 8460', `port_value: ${port}`))
 }
@@ -24,8 +24,19 @@ export function openPlain(envoy: Component): Promise<BenchEnvoy> {
   return open(envoy, () => guide().replace(filter, ''))
 }
 
-/** The same with the filter asking over gRPC. */
+/** Envoy as its guide configures it for our endpoint over gRPC. */
 export function openGrpcChecked(envoy: Component, port: number): Promise<BenchEnvoy> {
+  return open(envoy, () =>
+    guideBlock('envoy-grpc.md', 'yaml envoy', {
+      'route: { cluster: shop }': answer,
+      'timeout: 1s\n                  - name': 'timeout: 10s\n                  - name',
+      'port_value: 8470': `port_value: ${port}`,
+    }),
+  )
+}
+
+/** Envoy with OPA's plugin asked, as its documentation has it. */
+export function openOpaChecked(envoy: Component, port: number): Promise<BenchEnvoy> {
   return open(envoy, () =>
     guide()
       .replace(filter, (_found, indent: string) => grpcFilter(indent))
@@ -36,11 +47,10 @@ export function openGrpcChecked(envoy: Component, port: number): Promise<BenchEn
 // Envoy answers in place of the service, so that nothing but Envoy and what it asks is measured. It waits longer: what else runs on
 // this machine is no fault of what it asks.
 function guide(): string {
-  const places = {
+  return guideBlock('envoy-http.md', 'yaml envoy', {
     'route: { cluster: shop }': answer,
     'cluster: quantum_ip, timeout: 1s': 'cluster: quantum_ip, timeout: 10s',
-  }
-  return guideBlock('envoy-http.md', 'yaml envoy', places)
+  })
 }
 
 function grpcFilter(indent: string): string {

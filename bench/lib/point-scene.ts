@@ -16,7 +16,7 @@ export interface PointProcess {
 }
 
 /** Where a role's section of the configuration is. */
-const sections = { 'forward-auth': 'forwardAuth' } as const
+const sections = { 'forward-auth': 'forwardAuth', 'ext-authz': 'extAuthz' } as const
 
 const policy = `apiVersion: quantum-ip.dev/v1
 kind: Policy

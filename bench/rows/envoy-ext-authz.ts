@@ -1,7 +1,13 @@
 // envoy_ext_authz: what it costs to have Envoy ask our endpoint, beside asking OPA about a JWT, and beside asking nobody.
 import { needComponent } from '../../scripts/real-components.ts'
 import { leaveServerCore } from '../lib/child.ts'
-import { type BenchEnvoy, openGrpcChecked, openHttpChecked, openPlain } from '../lib/envoy-checks.ts'
+import {
+  type BenchEnvoy,
+  openGrpcChecked,
+  openOpaChecked,
+  openHttpChecked,
+  openPlain,
+} from '../lib/envoy-checks.ts'
 import { percentile, round, type Rows } from '../lib/measure.ts'
 import { openOpaCheck } from '../lib/opa-check.ts'
 import { PointScene } from '../lib/point-scene.ts'
@@ -66,6 +72,7 @@ async function openContenders(stack: AsyncDisposableStack): Promise<readonly Con
   if (skip !== false) return skip
   const scene = stack.use(await PointScene.open())
   const point = await scene.startPoint('forward-auth')
+  const grpc = await scene.startPoint('ext-authz')
   const many = (await scene.tokens(callers)).map((token) => `quantum-ip: ${token}`)
   const once: Contender['requests'] = async (count) =>
     (await scene.tokens(count, { oneTime: true })).map((token) => requestOf(`quantum-ip: ${token}`))
@@ -81,7 +88,7 @@ async function openContenders(stack: AsyncDisposableStack): Promise<readonly Con
   const withOpa = async (name: string, cached: boolean): Promise<Contender> => {
     const check = stack.use(await openOpaCheck(opa, { jwts: callers, cached }))
     const requests = fromFleet(check.jwts.map((jwt) => `authorization: Bearer ${jwt}`))
-    return contender(name, openGrpcChecked(envoy, check.port), { asked: check.pid, requests })
+    return contender(name, openOpaChecked(envoy, check.port), { asked: check.pid, requests })
   }
   return [
     await contender('plain', openPlain(envoy), { requests: fromFleet(many) }),
@@ -90,6 +97,10 @@ async function openContenders(stack: AsyncDisposableStack): Promise<readonly Con
       requests: fromFleet(many),
     }),
     await contender('http once', openHttpChecked(envoy, point.port), { asked: point.pid, requests: once }),
+    await contender('grpc', openGrpcChecked(envoy, grpc.port), {
+      asked: grpc.pid,
+      requests: fromFleet(many),
+    }),
     await withOpa('opa', false),
     await withOpa('opa cached', true),
   ]
@@ -159,6 +170,15 @@ export async function envoyExtAuthz(): Promise<Rows> {
         .join(' '),
     ])
   return {
+    envoy_grpc: {
+      value: round(median('grpc', 'perS')),
+      unit: 'requests/s, Envoy and our gRPC endpoint on one core',
+      against: 'Envoy and OPA verifying an ES256 JWT',
+      ratio: round(times('grpc')),
+      bar: '>= 1.5 x',
+      reached: times('grpc') >= 1.5,
+      detail: { 'x by CPU of both processes': round(cpu('opa') / cpu('grpc')) },
+    },
     envoy_ext_authz: {
       value: round(median('http', 'perS')),
       unit: 'requests/s, Envoy and our HTTP endpoint on one core',
