@@ -17,6 +17,7 @@ import { ledgerAppend } from './rows/ledger.ts'
 import { nginxInproxy } from './rows/nginx.ts'
 import { nodeMiddleware } from './rows/node-middleware.ts'
 import { policyDecide } from './rows/policy.ts'
+import { possession } from './rows/possession.ts'
 import { redisReplay } from './rows/replay.ts'
 import { revocation } from './rows/revocation.ts'
 import { rotation } from './rows/rotation.ts'
@@ -71,6 +72,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   envoy_ext_authz: envoyExtAuthz,
   nginx_inproxy: nginxInproxy,
   node_middleware: nodeMiddleware,
+  possession,
   restart_cold: restartCold,
   feed_cost: feedCost,
   rotation,

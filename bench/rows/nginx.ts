@@ -1,36 +1,35 @@
-// nginx_inproxy: what the check inside nginx costs, beside auth_request to a verifier, and beside nothing.
+// nginx_inproxy: what the check inside nginx costs, beside auth_request to a verifier, beside forward authentication, and beside nothing.
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { edgeScript, openEdgeStateWriter } from '@quantum-ip/inproxy'
 import { createTestDomain } from '../../packages/core/verifier/test/fixture.ts'
 import { openNginx } from '../../packages/edge/enforce/test/support/real-proxies.ts'
-import { needComponent } from '../../scripts/real-components.ts'
+import { type Component, needComponent } from '../../scripts/real-components.ts'
 import { leaveServerCore, startServer } from '../lib/child.ts'
 import { HttpLoad } from '../lib/http-load.ts'
 import { percentile, round, type Rows } from '../lib/measure.ts'
+import { PointScene } from '../lib/point-scene.ts'
+import { cpuUsOf } from '../lib/process-cpu.ts'
 import { caller, domainName, service } from '../lib/tokens.ts'
+import { guideBlock } from '../../packages/edge/enforce/test/support/guides.ts'
 
 const upstreamFile = fileURLToPath(new URL('../servers/upstream.ts', import.meta.url))
 const endpointFile = fileURLToPath(new URL('../servers/verify-endpoint.ts', import.meta.url))
 const requestsPerRound = 3_000
 const warmRounds = 2
 const rounds = 9
-// The kernel counts processor time in these.
-const tickUs = 10_000
-
-/** Processor time that a process has used, microseconds. */
-function cpuUsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    .replace(/^.*\) /s, '')
-    .split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * tickUs
-}
-
-function workerOf(master: number): number {
-  return Number(readFileSync(`/proc/${master}/task/${master}/children`, 'latin1').trim().split(' ')[0])
+// It listens before it has its worker.
+async function workerOf(master: number): Promise<number> {
+  for (let tries = 0; tries < 500; tries++) {
+    const [worker = ''] = readFileSync(`/proc/${master}/task/${master}/children`, 'latin1').trim().split(' ')
+    if (worker !== '') return Number(worker)
+    await sleep(20)
+  }
+  throw new Error('nginx has no worker')
 }
 
 const proxied = `proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Quantum-IP "";`
@@ -63,8 +62,38 @@ function askedLocation(name: string): string {
     }`
 }
 
-const kinds = ['plain', 'inproxy', 'verifier'] as const
+const kinds = ['plain', 'inproxy', 'verifier', 'forward-auth'] as const
 type Kind = (typeof kinds)[number]
+
+/** nginx as its guide configures it, asking `qip serve --role forward-auth`. */
+interface Guided {
+  readonly worker: number
+  /** The process that nginx asks. */
+  readonly asked: number
+  readonly load: HttpLoad
+  readonly request: (at: number) => string
+}
+
+async function openGuided(stack: AsyncDisposableStack, nginx: Component, upstream: number): Promise<Guided> {
+  const scene = stack.use(await PointScene.open())
+  const point = await scene.startPoint('forward-auth')
+  const places = { '127.0.0.1:8460': `127.0.0.1:${point.port}`, '127.0.0.1:9000': `127.0.0.1:${upstream}` }
+  const proxy = stack.use(
+    await openNginx(nginx, {
+      http: `keepalive_requests 100000000;\n${guideBlock('nginx.md', 'nginx http', places)}`,
+      server: guideBlock('nginx.md', 'nginx server'),
+    }),
+  )
+  const load = stack.use(await HttpLoad.open(proxy.port, 32))
+  const tokens = await scene.tokens(1_000)
+  return {
+    worker: await workerOf(proxy.running.pid),
+    asked: point.pid,
+    load,
+    request: (at) =>
+      `GET /v1/orders HTTP/1.1\r\nhost: shop.acme.example\r\nquantum-ip: ${tokens[at % tokens.length]}\r\n\r\n`,
+  }
+}
 
 /** Compares them in one nginx, with tokens out of a full batch. */
 export async function nginxInproxy(): Promise<Rows> {
@@ -91,23 +120,29 @@ export async function nginxInproxy(): Promise<Rows> {
   const proxy = stack.use(
     await openNginx(nginx, { main: `load_module ${module.command};`, http, server, files }),
   )
-  const worker = workerOf(proxy.running.pid)
+  const worker = await workerOf(proxy.running.pid)
   const load = stack.use(await HttpLoad.open(proxy.port, 32))
+  const guided = await openGuided(stack, nginx, upstream.info.port)
   const figures: Record<Kind, { cpuUs: number[]; perS: number[] }> = {
     plain: { cpuUs: [], perS: [] },
     inproxy: { cpuUs: [], perS: [] },
     verifier: { cpuUs: [], perS: [] },
+    'forward-auth': { cpuUs: [], perS: [] },
   }
-  const usedUs = async (): Promise<number> => cpuUsOf(worker) + (await verifier.cpuUs())
+  const usedUs = async (): Promise<number> =>
+    cpuUsOf(worker) + (await verifier.cpuUs()) + cpuUsOf(guided.worker) + cpuUsOf(guided.asked)
   const requestOf = (kind: Kind, at: number): string =>
     `GET /${kind} HTTP/1.1\r\nhost: shop.acme.example\r\nquantum-ip: ${tokens[at % tokens.length]}\r\n\r\n`
   for (let turn = -warmRounds; turn < rounds; turn++) {
     const first = Math.abs(turn) % kinds.length
     for (const kind of [...kinds.slice(first), ...kinds.slice(0, first)]) {
-      const requests = Array.from({ length: requestsPerRound }, (_, at) => requestOf(kind, at))
+      const isGuided = kind === 'forward-auth'
+      const requests = Array.from({ length: requestsPerRound }, (_, at) =>
+        isGuided ? guided.request(at) : requestOf(kind, at),
+      )
       const before = await usedUs()
       const started = performance.now()
-      await load.send(requests)
+      await (isGuided ? guided.load : load).send(requests)
       const seconds = (performance.now() - started) / 1_000
       const cpuUs = (await usedUs()) - before
       if (turn < 0) continue
@@ -125,6 +160,8 @@ export async function nginxInproxy(): Promise<Rows> {
       ratio: round(cpu('verifier') / cpu('inproxy')),
       detail: {
         'auth_request us': round(cpu('verifier')),
+        'forward-auth of the guide us': round(cpu('forward-auth')),
+        'x forward-auth of the guide': round(cpu('forward-auth') / cpu('inproxy')),
         'plain nginx us': round(cpu('plain')),
         'in-proxy / plain': round(cpu('inproxy') / cpu('plain')),
         'auth_request / plain': round(cpu('verifier') / cpu('plain')),
