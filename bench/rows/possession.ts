@@ -123,12 +123,12 @@ async function measure(make: Maker): Promise<{ readonly us: number; readonly cpu
 
 /** Compares them, in turns. Every proof is used once, as it must be. */
 export async function possession(): Promise<Rows> {
-  const makers = {
+  const makers: Readonly<Record<string, Maker>> = {
     ...(await ours()),
     'jose DPoP ES256': await dpop('ES256'),
     'jose DPoP Ed25519': await dpop('Ed25519'),
   }
-  const names = Object.keys(makers) as (keyof typeof makers)[]
+  const names = Object.keys(makers)
   const figures = new Map(names.map((name) => [name, { us: [] as number[], cpuUs: [] as number[] }]))
   for (let turn = -warmRounds; turn < rounds; turn++) {
     const first = Math.abs(turn) % names.length
