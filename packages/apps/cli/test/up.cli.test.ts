@@ -127,3 +127,28 @@ gateway:
   }
   upstream.close()
 })
+
+test('qip up says where a configured forward authentication is to be started', async () => {
+  await using place = await folder()
+  const config = `services: [{ id: spiffe://trust.internal/ns/prod/sa/shop }]
+authority: { listen: 127.0.0.1:0, socket: authority.sock }
+forwardAuth: { routes: [{ service: spiffe://trust.internal/ns/prod/sa/shop }] }
+`
+  await writeFile(path.join(place.path, 'quantum-ip.yaml'), config)
+  const child = spawn(process.execPath, [launcher, 'up'], {
+    cwd: place.path,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const ended = once(child, 'exit')
+  try {
+    let told = ''
+    for await (const line of createInterface({ input: child.stdout })) {
+      told += `${line}\n`
+      if (line.includes('next:')) break
+    }
+    assert.match(told, /forward-auth +not started here: `qip serve --role forward-auth` runs it/)
+  } finally {
+    child.kill('SIGTERM')
+    await ended
+  }
+})

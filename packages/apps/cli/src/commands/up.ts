@@ -69,11 +69,23 @@ function showWhereabouts(output: Output, node: QuantumIpNode): void {
     ['authority', authority ?? ''],
     ['operators', socket === null || socket === undefined ? 'no socket' : `unix:${socket}`],
     ['gateway', gateway ?? 'no routes configured'],
+    ...notStarted(node.config),
     firstAdminCredential === null || firstAdminCredential === undefined
       ? undefined
       : ['first admin', `credential in ${firstAdminCredential}; keep it, and remove the file`],
   ])
   showFirstRequests(output, node)
+}
+
+/** Points that are configured and are processes of their own: nothing that is configured is left out in silence. */
+function notStarted({ forwardAuth, extAuthz }: Config): readonly (readonly [string, string])[] {
+  const points = [
+    ['forward-auth', forwardAuth.routes.length],
+    ['ext-authz', extAuthz.routes.length],
+  ] as const
+  return points
+    .filter(([, routes]) => routes > 0)
+    .map(([role]) => [role, `not started here: \`qip serve --role ${role}\` runs it`])
 }
 
 /** What to type next, so that a new user sees a request come through or be refused. */
