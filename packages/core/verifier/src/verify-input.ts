@@ -34,7 +34,10 @@ export interface VerifyInput {
   readonly proof?: string | undefined
   /** How many such fields the request has, counted before the runtime joins them. Two prove nothing. Default 1. */
   readonly proofCount?: number | undefined
-  /** Authorities that proofs may be for: lower case, without default port. Default: that of `request`. */
+  /**
+   * Authorities that proofs may be for: lower case, without default port; with `https://` before it where that is what callers write, whatever
+   * `request.scheme` is. Default: that of `request`.
+   */
   readonly proofAuthorities?: readonly string[] | undefined
   readonly request?: RequestFacts | undefined
   /** The request's ID, the same on a retry. */

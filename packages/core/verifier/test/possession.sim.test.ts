@@ -122,6 +122,16 @@ test('authorities that are configured count instead of the one in the request', 
   assert.equal((await ask(bench, await proof(), other)).reason, 'binding_mismatch')
 })
 
+test('a configured authority with a scheme counts instead of the scheme of the request, too', async () => {
+  const bench = await open()
+  const plain = { request: { ...request, scheme: 'http' } as const }
+  const reasonFor = async (proofAuthorities: readonly string[]): Promise<string> =>
+    (await ask(bench, [await proofFor(bench.scene)], { ...plain, proofAuthorities })).reason
+  assert.equal(await reasonFor(['https://shop.acme.example']), 'ok')
+  const refused = [['shop.acme.example'], ['http://shop.acme.example'], ['https://other.acme.example'], []]
+  for (const names of refused) assert.equal(await reasonFor(names), 'binding_mismatch')
+})
+
 test('a proof says nothing for a token that is bound to a certificate', async () => {
   const bench = await open()
   const { text } = await bench.domain.issueOne({ cnf: { x5tS256: boundTo(bench.scene.keys.own).jkt } })

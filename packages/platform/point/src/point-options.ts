@@ -21,8 +21,8 @@ export interface WatchedRequest {
 export interface PointOptions {
   readonly verifier: Pick<Verifier, 'verify'>
   /**
-   * Authorities that proofs of possession may be for, lower case and without default port: the names by which callers know what is
-   * behind this point. Default: the one in the request, which is the caller's own word.
+   * Authorities that proofs of possession may be for, lower case and without default port, with their scheme where whoever is in front
+   * ends TLS: the names by which callers know what is behind this point. Default: the one in the request, which is the caller's own word.
    */
   readonly proofAuthorities?: readonly string[] | undefined
   /** Engines beside CEL that policies may ask, by name. The caller closes them. */

@@ -44,12 +44,16 @@ export function isTimely({ proof, nowMs }: Pick<Check, 'proof' | 'nowMs'>, toler
   return iat <= nowS + toleranceS && exp > iat && exp - iat <= limits.proofTtlMaxS
 }
 
-// The authority is compared with configured names where there are any: a `Host` field is anybody's word.
-function isFor(target: ProofTarget, { request, proofAuthorities }: VerifyInput): boolean {
-  if (request === undefined) return false
-  if (request.scheme !== undefined && request.scheme !== target.scheme) return false
+// The authority is compared with configured names where there are any: a `Host` field is anybody's word. A name with a scheme says which
+// one callers write, whatever the connection is behind whoever ended TLS.
+function isFor(
+  { scheme, authority, path }: ProofTarget,
+  { request, proofAuthorities }: VerifyInput,
+): boolean {
+  if (request === undefined || pathOf(request) !== path) return false
   const names = proofAuthorities ?? [request.authority]
-  return names.includes(target.authority) && pathOf(request) === target.path
+  if (proofAuthorities?.includes(`${scheme}://${authority}`) === true) return true
+  return (request.scheme === undefined || request.scheme === scheme) && names.includes(authority)
 }
 
 function pathOf({ target }: RequestFacts): string | undefined {

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import {
+  boundTo,
+  type PossessionCase,
+  possessionCases,
+  possessionKeys,
+} from '../../../../core/verifier/test/possession-cases.ts'
 import { CaseWorld } from './case-world.ts'
 import { type TestCertificate, makeCertificate } from './certificates.ts'
 import { type Asked, ask } from './scene.ts'
@@ -170,6 +176,30 @@ const cases: readonly CertificateCase[] = [
   },
 ]
 
+/** Holds a case of proofs by key, which need nothing of the proxy but that it passes them on and tells the scheme. */
+async function runProofs(
+  scene: CertificateScene,
+  front: CertificateFront,
+  { passes, proofs, again }: PossessionCase,
+): Promise<void> {
+  const { world, ask } = scene
+  const keys = possessionKeys('ES256')
+  const cnf = boundTo(keys.own)
+  const [one, two] = await world.domain.issue([{ cnf }, { cnf }])
+  const [token, otherToken] = [one?.text ?? '', two?.text ?? '']
+  await front.settle?.()
+  // What was made in the second in which the verifier began, or before, may have been used before: it is not taken.
+  const nowS = world.domain.clock.now() / 1_000 + 2
+  const values = await proofs({ keys, token, otherToken, uri: 'https://shop.acme.example/cart', nowS })
+  const fields = values.flatMap((value) => ['Workload-Proof-Token', value])
+  if (again === true) assert.equal((await ask(token, undefined, fields)).status, 200)
+  const before = world.asked
+  const asked = await ask(token, undefined, fields)
+  assert.equal(asked.status === 200, passes, asked.body)
+  assert.equal(world.asked - before, passes ? 1 : 0)
+  assert.equal(asked.field('workload-proof-token'), undefined)
+}
+
 /** Runs what must hold behind each proxy that ends mutual TLS, with tokens that are bound to a certificate. */
 export function runCertificateCases(
   title: string,
@@ -183,5 +213,9 @@ export function runCertificateCases(
     await using front = await open(world, party)
     const scene = await openScene(world, party, front)
     for (const { name, run } of cases) await suite.test(name, () => run(scene))
+    for (const proved of possessionCases) {
+      const name = `${proved.passes ? 'passes' : 'refuses'} a token that is bound to a key with ${proved.name}`
+      await suite.test(name, () => runProofs(scene, front, proved))
+    }
   })
 }

@@ -17,6 +17,8 @@ export async function openCertificateGateway(
     verifier: world.verifier,
     policies: casePolicies,
     decisions: world.decisions,
+    // TLS ends before it: nothing else says that callers write `https`.
+    proofAuthorities: ['https://shop.acme.example'],
     routes: [
       { match: {}, service: world.domain.shop, policy: 'enforced', upstream: { url: world.service.url } },
     ],

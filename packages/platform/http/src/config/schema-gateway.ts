@@ -37,7 +37,7 @@ export const match = Type.Object(
     host: Type.Optional(
       form({
         description: 'the Host of the request; absent: any',
-        pattern: '^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$',
+        pattern: '^(?:https?://)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$',
         form: 'a host name in lower case, without a port',
       }),
     ),
@@ -116,7 +116,7 @@ const proofs = section(
       form({
         description: 'a name',
         pattern: '^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?$',
-        form: 'a host name in lower case, and its port unless it is that of the scheme',
+        form: 'a host name in lower case, its port unless it is that of the scheme, and `https://` before it where a proxy ends TLS',
       }),
       {
         description: 'what callers call the services here; absent: what the Host field says',
