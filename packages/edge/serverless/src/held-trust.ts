@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import { type Clock, isQipError, systemClock } from '@quantum-ip/base'
 import {
   bearer,
+  createLeanRequester,
   createTrustPuller,
   type FollowerEvent,
   headSource,
+  type LeanRequesterOptions,
   loadSnapshotFile,
   type Mirror,
   mirroredHeadSource,
-  openTransport,
-  type TransportOptions,
   type TrustPuller,
   writeSnapshotFile,
 } from '@quantum-ip/client'
@@ -18,8 +18,7 @@ import { TrustStore } from '@quantum-ip/trust'
 import type { HeadSource } from '@quantum-ip/verifier'
 
 /** Where trust documents are had. */
-export interface TrustPlaceOptions extends Omit<TransportOptions, 'url'> {
-  readonly url: string
+export interface TrustPlaceOptions extends LeanRequesterOptions {
   /** The bearer token that a mirror wants from its readers. */
   readonly token?: string | undefined
 }
@@ -135,7 +134,7 @@ export class HeldTrust {
 
   async #pull(): Promise<void> {
     try {
-      // A connection that was kept open over a freeze fails the first time it is used.
+      // One that was under way when the process was frozen fails when it goes on.
       await this.#puller.pull().catch(() => this.#puller.pull())
       this.#notBeforeMs = 0
       void this.#cache()
@@ -170,8 +169,8 @@ export class HeldTrust {
 }
 
 function mirrorOf({ url, token, ...options }: TrustPlaceOptions): Mirror {
-  const transport = openTransport({ url, attemptsMax: 1, ...options })
-  return { url, requester: token === undefined ? transport : bearer(transport, token) }
+  const requester = createLeanRequester({ url, ...options })
+  return { url, requester: token === undefined ? requester : bearer(requester, token) }
 }
 
 async function within(work: Promise<void> | undefined, ms: number): Promise<void> {

@@ -73,6 +73,7 @@ export {
 } from './session-proof.ts'
 export { openSecurityReports, type SecurityReports, type SecurityReportsOptions } from './security-reports.ts'
 export { openSession, type Session, type SessionOptions } from './session.ts'
+export { createLeanRequester, type LeanRequesterOptions } from './lean-requester.ts'
 export { loadSnapshotFile, writeSnapshotFile } from './lib/snapshot-file.ts'
 export { attestationSource, headSource, referenceSource } from './sources.ts'
 export { type TokenKind, type TokenOrder, type TokenOrderForm } from './token-order.ts'
