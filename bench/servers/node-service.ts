@@ -67,6 +67,8 @@ async function quantumIp(cacheMax: number): Promise<Guarded> {
     verifier,
     decisions,
     policyObserver: policyObserver(place),
+    // As `openQuantumIp` has it: each call is held until its answer is over, for revocations to find it.
+    cut: { trust: kit.trust, verifier },
   })
   const build = 'ab'.repeat(32)
   const fields: string[] = []

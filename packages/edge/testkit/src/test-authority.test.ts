@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemClock } from '@quantum-ip/base'
 import type { Reason } from '@quantum-ip/verifier'
+import type { TestReason } from './headers-for.ts'
 import { createTestAuthority, type TestAuthority } from './test-authority.ts'
 
 const build = 'ab'.repeat(32)
@@ -78,4 +79,49 @@ test('refuses to be a trust root: another trust domain than one of tests, and pr
   })
   process.env['NODE_ENV'] = 'production'
   await assert.rejects(createTestAuthority(), TypeError)
+})
+
+const reasons: readonly TestReason[] = [
+  'ok',
+  'token_absent',
+  'token_stripped',
+  'token_truncated',
+  'token_malformed',
+  'key_unknown',
+  'signature_invalid',
+  'head_unavailable',
+  'token_expired',
+  'token_not_yet_valid',
+  'audience_mismatch',
+  'binding_mismatch',
+  'token_revoked',
+  'identity_revoked',
+  'build_revoked',
+]
+
+for (const reason of reasons) {
+  test(`fields for ${reason} get that verdict, also from a verifier that was there before, for another service and caller`, async () => {
+    const kit = await createTestAuthority()
+    const [audience, identity] = [kit.service('shop'), kit.service('web')]
+    const verifier = kit.verifier()
+    const fields = await kit.headers(reason, { audience, identity })
+    const { 'quantum-ip': token, tracestate } = fields
+    const verdict = await verifier.verify({
+      token,
+      tokenCount: token === undefined ? 0 : 1,
+      tracestate,
+      audience,
+    })
+    assert.equal(verdict.reason, reason)
+  })
+}
+
+test('test authorities side by side know nothing of each other, and none looks at a network', async (t) => {
+  t.mock.method(globalThis, 'fetch', () => assert.fail('the network'))
+  const kits = await Promise.all(Array.from({ length: 8 }, () => createTestAuthority()))
+  const tokens = await Promise.all(kits.map((kit) => kit.token()))
+  for (const [at, kit] of kits.entries()) {
+    assert.equal(await reasonOf(kit, tokens[at] as string), 'ok')
+    assert.notEqual(await reasonOf(kit, tokens[(at + 1) % kits.length] as string), 'ok')
+  }
 })

@@ -1,4 +1,11 @@
-import { type Clock, parseTrustDomain, type Random, type ServiceId, systemRandom } from '@quantum-ip/base'
+import {
+  type Clock,
+  hex,
+  parseTrustDomain,
+  type Random,
+  type ServiceId,
+  systemRandom,
+} from '@quantum-ip/base'
 import { IssuedToken } from '@quantum-ip/client'
 import { generatePrivateKey, type PrivateKey } from '@quantum-ip/crypto'
 import { leafHash, signSubtree, type Subtree, subtreeVerifierKey } from '@quantum-ip/log'
@@ -7,6 +14,7 @@ import {
   formatMerkleToken,
   formatStaple,
   nullEntry,
+  parseMerkleToken,
   type StapledHead,
   tokenDigest,
   tokenLeafHash,
@@ -20,6 +28,7 @@ import {
   type VerifierOptions,
 } from '@quantum-ip/verifier'
 import { fixedClock, type FixedClock } from './fixed-clock.ts'
+import { headersFor, type TestReason } from './headers-for.ts'
 import { TestTree } from './lib/test-tree.ts'
 import { TestTrust } from './lib/test-trust.ts'
 import { claimsOf, type TestTokenOrder } from './token-claims.ts'
@@ -128,6 +137,22 @@ export class TestAuthority<C extends Clock = FixedClock> {
     return token
   }
 
+  /** A token that was issued ten minutes from now, as somebody with another clock gets one: `token_not_yet_valid`. */
+  async notYetValid(order: TestTokenOrder = {}): Promise<string> {
+    const { token } = await this.#issue(order, this.#nowS() + 600)
+    return token
+  }
+
+  /**
+   * The fields of a request that gets this verdict; the `order` says who calls whom. For a revocation it revokes, from then on.
+   *
+   * @example
+   * await kit.headers('token_stripped', { audience: kit.service('shop') }) // => { tracestate: 'qip=…' }
+   */
+  headers(reason: TestReason = 'ok', order: TestTokenOrder = {}): Promise<Record<string, string>> {
+    return headersFor(this, reason, order)
+  }
+
   /** A token that names a real head of the log, and that the authority never issued: `signature_invalid`. */
   async forged(order: TestTokenOrder = {}): Promise<string> {
     const { token } = await this.#issue(order, this.#nowS(), 'forged')
@@ -161,6 +186,11 @@ export class TestAuthority<C extends Clock = FixedClock> {
   async revoke(kind: RevocationKind, value: string): Promise<void> {
     this.#trust.revoke({ kind, value, reason: 'a test' })
     await this.publish()
+  }
+
+  /** Revokes one token, and publishes the state that says so. */
+  async revokeToken(token: string): Promise<void> {
+    await this.revoke('token', hex(tokenDigest(parseMerkleToken(token).claimsBytes)))
   }
 
   /** Signs a state of this moment. After the clock was moved by more than five minutes without it, trust is stale: `trust_stale`. */
