@@ -21,7 +21,7 @@ export function openHttpChecked(envoy: Component, port: number): Promise<BenchEn
 
 /** The same without the filter that asks. */
 export function openPlain(envoy: Component): Promise<BenchEnvoy> {
-  return open(envoy, () => guide().replace(filter, ''))
+  return open(envoy, () => unasked().replace(filter, ''))
 }
 
 /** Envoy as its guide configures it for our endpoint over gRPC. */
@@ -38,7 +38,7 @@ export function openGrpcChecked(envoy: Component, port: number): Promise<BenchEn
 /** Envoy with OPA's plugin asked, as its documentation has it. */
 export function openOpaChecked(envoy: Component, port: number): Promise<BenchEnvoy> {
   return open(envoy, () =>
-    guide()
+    unasked()
       .replace(filter, (_found, indent: string) => grpcFilter(indent))
       .replace('  clusters:\n', () => `  clusters:\n${grpcCluster(port)}`),
   )
@@ -51,6 +51,11 @@ function guide(): string {
     'route: { cluster: shop }': answer,
     'cluster: quantum_ip, timeout: 1s': 'cluster: quantum_ip, timeout: 10s',
   })
+}
+
+// The last route of the guide lets nothing through that our endpoint did not answer.
+function unasked(): string {
+  return guide().replace('direct_response: { status: 403 }', answer)
 }
 
 function grpcFilter(indent: string): string {
