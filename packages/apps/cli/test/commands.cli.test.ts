@@ -155,6 +155,19 @@ test('says which exceptions of a policy have ended, or soon will, and refuses on
   assert.match(refused.stdout, /spec.exceptions\[0\].expires.*expected an end at most 30 days ahead/)
 })
 
+test('`qip serve` says what is wrong with a role before it reads a configuration', async () => {
+  for (const [role, next] of [
+    ['gatewy', /use one of authority, gateway, /],
+    ['toString', /use one of authority/],
+    ['sidecar', /`qip sidecar`/],
+  ] as const) {
+    const told = await run(['serve', '--role', role, '--config', at('none.yaml'), '--json'])
+    assert.equal(told.code, 2, role)
+    assert.match(told.stdout, new RegExp(`\`${role}\` is no role`))
+    assert.match(told.stdout, next)
+  }
+})
+
 test('checks a configuration, with the policies that it names', async () => {
   const file = at('quantum-ip.yaml')
   await writeFile(file, 'trustDomain: spiffe://acme.example\npolicies: { files: [p.yaml] }\n')

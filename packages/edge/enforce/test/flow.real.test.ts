@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { type Component, needComponent, openComponent } from '../../../../scripts/real-components.ts'
 import { guideBlock } from './support/guides.ts'
@@ -13,6 +13,7 @@ import { type FlowScene, openFlowClient, openFlowScene, openFlowUpstream } from 
 
 const envoy = await needComponent('envoy')
 const haproxy = await needComponent('haproxy')
+const nginx = await needComponent('nginx')
 
 const ends = {
   source: { address: '192.0.2.7', port: 40_000 },
@@ -190,4 +191,30 @@ test('an HAProxy refuses a header of ours whose CRC is wrong', { skip: haproxy.s
   using bad = await openFlowClient(front.port, Uint8Array.from(sound).fill(0, -4), 'x')
   assert.equal(await bad.closed(), '')
   assert.equal(upstream.arrived.length, before)
+})
+
+/** An nginx that takes connections with a header only, and answers whom they are from. */
+async function openNginxFlow(): Promise<Proxy> {
+  const port = await freePort()
+  const config = `daemon off; pid nginx.pid; error_log stderr error;
+events {}
+http {
+  access_log off;
+  server {
+    listen 127.0.0.1:${port} proxy_protocol;
+    return 200 "from $proxy_protocol_addr:$proxy_protocol_port to $proxy_protocol_server_addr:$proxy_protocol_server_port\n";
+  }
+}
+`
+  return openProxy(nginx, port, { config, args: (file) => ['-p', dirname(file), '-c', file] })
+}
+
+test('an nginx of Debian reads the addresses of the gateway’s header', { skip: nginx.skip }, async (t) => {
+  t.diagnostic(nginx.version)
+  await using behind = await openNginxFlow()
+  await using scene = await openFlowScene({ flow: { upstream: { host: '127.0.0.1', port: behind.port } } })
+  const request = 'GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n'
+  using client = await openFlowClient(scene.port, headerOf(scene), request)
+  const told = 'from 192.0.2.7:40000 to 192.0.2.8:5432'
+  assert.ok((await client.closed()).includes(told), client.text)
 })

@@ -38,14 +38,25 @@ export function serveCommand(run: Run): Command {
 }
 
 async function serve(output: Output, options: ServeOptions): Promise<void> {
+  // What is wrong with the command line is said before what is wrong with a file.
+  const role = roleNamed(options.role)
   const config = await readConfigFile(options.config)
   const tell = (text: string): void => output.note(text)
-  const opened = await openRole(config, options, tell)
+  const opened = await openRole(config, { ...options, role }, tell)
   output.show({ role: options.role, url: opened.url }, () =>
     output.line(`${options.role} listens on ${opened.url}`),
   )
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
   await opened.close()
+}
+
+type Role = (typeof serveRoles)[number]
+
+function roleNamed(text: string): Role {
+  const role = serveRoles.find((each) => each === text)
+  if (role !== undefined) return role
+  const next = text === 'sidecar' ? 'it is a command: `qip sidecar`' : `use one of ${serveRoles.join(', ')}`
+  throw new CliError('QIP_CLI_USAGE', { reason: `\`${text}\` is no role`, next })
 }
 
 interface OpenedRole {
@@ -55,22 +66,15 @@ interface OpenedRole {
 
 async function openRole(
   whole: Config,
-  options: ServeOptions,
+  options: ServeOptions & { readonly role: Role },
   tell: (text: string) => void,
 ): Promise<OpenedRole> {
-  const open = openers[options.role as keyof typeof openers]
-  if (open === undefined) {
-    throw new CliError('QIP_CLI_USAGE', {
-      reason: `\`${options.role}\` is no role`,
-      next: `use one of ${serveRoles.join(', ')}`,
-    })
-  }
   const config = isServedRole(options.role) ? configOf(whole, options.role) : whole
   await using opened = new AsyncDisposableStack()
-  const telemetry = await ProcessTelemetry.open(config, `quantum-ip-${options.role as keyof typeof openers}`)
+  const telemetry = await ProcessTelemetry.open(config, `quantum-ip-${options.role}`)
   // Closed last: it sends what the others tell while they stop.
   opened.defer(() => telemetry.close())
-  const role = await open(config, options, { telemetry, onEvent: telemetry.lines(tell) })
+  const role = await openers[options.role](config, options, { telemetry, onEvent: telemetry.lines(tell) })
   opened.defer(() => role.close())
   // Counts are read a last time while the part still runs.
   const point = options.role === 'authority' ? 'authority' : config.gateway.name
