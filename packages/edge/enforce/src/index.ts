@@ -27,6 +27,7 @@ export {
   type TraceFields,
 } from './sidecar/call-memory.ts'
 export { HeldTokens, type HeldTokensOptions, type TokenWish } from './sidecar/held-tokens.ts'
+export { type Destination, openOutbound, type OutboundOptions } from './sidecar/outbound.ts'
 export { InboundCall } from './sidecar/inbound-call.ts'
 export {
   openWorkloadApi,

@@ -42,11 +42,18 @@ async function sidecar(output: Output, options: SidecarOptions): Promise<void> {
   opened.defer(() => part.close())
   const levels = await ProcessLevels.open(telemetry, config, config.gateway.name)
   opened.defer(() => levels.close())
-  const { url, workloadSocket } = part
-  output.show({ url: url === '' ? null : url, workloadSocket }, () => {
-    output.line(`the sidecar of ${config.sidecar.service} runs`)
-    output.facts([url === '' ? undefined : ['callers', url], ['workload API', `unix:${workloadSocket}`]])
-  })
+  const { url, outbound, workloadSocket } = part
+  output.show(
+    { url: url === '' ? null : url, outbound: outbound === '' ? null : outbound, workloadSocket },
+    () => {
+      output.line(`the sidecar of ${config.sidecar.service} runs`)
+      output.facts([
+        url === '' ? undefined : ['callers', url],
+        outbound === '' ? undefined : ['calls to others', outbound],
+        ['workload API', `unix:${workloadSocket}`],
+      ])
+    },
+  )
   await untilStopped()
 }
 

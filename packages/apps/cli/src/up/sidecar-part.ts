@@ -1,8 +1,18 @@
 import type { Session } from '@quantum-ip/client'
 import { generateProofJwk, parseProofSigner, type ProofSigner } from '@quantum-ip/crypto'
-import { CallMemory, HeldTokens, openWorkloadApi, type TokenWish } from '@quantum-ip/enforce'
-import type { Config, HealthCheck, SidecarConfig } from '@quantum-ip/http'
+import {
+  CallMemory,
+  type Destination,
+  HeldTokens,
+  openOutbound,
+  openWorkloadApi,
+  type OutboundOptions,
+  type Relay,
+  type TokenWish,
+} from '@quantum-ip/enforce'
+import type { Config, DestinationConfig, HealthCheck, SidecarConfig } from '@quantum-ip/http'
 import { type SidecarObserver, sidecarObserver } from '@quantum-ip/telemetry'
+import { readText } from '../lib/files.ts'
 import { CliError } from '../cli-errors.ts'
 import type { SharedParts } from './authority-part.ts'
 import { type GatewayRole, openGatewayRole } from './gateway-role.ts'
@@ -23,6 +33,8 @@ export interface SidecarTokens {
 export interface SidecarPart {
   /** Where callers reach it; empty where nobody calls the service. */
   readonly url: string
+  /** Where the service calls others; empty where it calls none. */
+  readonly outbound: string
   /** The workload API. */
   readonly workloadSocket: string
   close(): Promise<void>
@@ -58,6 +70,10 @@ export async function openSidecarPart(
   const signer = parseProofSigner(generateProofJwk(sidecar.outbound.proofKey))
   const tokens = opened.use(heldTokens(sidecar, { session: own.session, signer, observer, ...shared }))
   const calls = new CallMemory(sidecar.calls)
+  const outbound = await outboundOf(config, { name: sidecar.name, tokens, calls, signer, observer })
+  opened.defer(async () => {
+    await outbound?.close()
+  })
   const gateway = await openGatewayRole({
     role: 'sidecar',
     config,
@@ -99,6 +115,7 @@ export async function openSidecarPart(
   const closing = opened.move()
   return {
     url: gateway.url,
+    outbound: outbound === undefined ? '' : `http://127.0.0.1:${outbound.addresses[0]?.port ?? 0}`,
     workloadSocket: sidecar.workload.socket,
     async close() {
       // Calls that are still being answered may need others: callers first, then what they need.
@@ -125,6 +142,40 @@ function heldTokens(sidecar: SidecarConfig, { session, signer, observer, onEvent
     onToken: (...told) => observer.token(...told),
     onRefreshFailed: (error) => onEvent(`sidecar: tokens were not refreshed: ${reasonOf(error)}`),
   })
+}
+
+/** The outbound listener, where there is anybody to be called. */
+async function outboundOf(
+  { sidecar, gateway }: Config,
+  parts: Pick<OutboundOptions, 'name' | 'tokens' | 'calls' | 'signer' | 'observer'>,
+): Promise<Relay | undefined> {
+  const { listen, destinations } = sidecar.outbound
+  if (destinations.length === 0) return undefined
+  const { headerBytesMax, connectionsMax, inFlightMax, connectTimeoutMs, upstreamTimeoutMs } = gateway.limits
+  return openOutbound({
+    ...parts,
+    listen,
+    limits: { headBytesMax: headerBytesMax, connectionsMax, inFlightMax },
+    timeouts: {
+      connectMs: connectTimeoutMs,
+      responseMs: upstreamTimeoutMs,
+      idleMs: gateway.limits.idleTimeoutMs,
+      stopMs: gateway.limits.stopDeadlineMs,
+    },
+    destinations: await Promise.all(destinations.map(destinationOf)),
+  })
+}
+
+async function destinationOf(given: DestinationConfig): Promise<Destination> {
+  const { host, service, upstream: url, upstreamCaFile, oneTime, proof, chain } = given
+  const ca =
+    upstreamCaFile === undefined ? undefined : await readText({ path: upstreamCaFile, what: 'certificate' })
+  return {
+    host: host.replace(/:80$/, ''),
+    wish: { audience: service, oneTime, isBound: proof },
+    chain,
+    upstream: { url, ...(ca !== undefined && { tls: { ca } }) },
+  }
 }
 
 function apiPlace({ workload }: SidecarConfig) {

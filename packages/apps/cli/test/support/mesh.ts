@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type IncomingMessage, request } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request,
+} from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -27,8 +34,8 @@ export interface Mesh extends AsyncDisposable {
 
 /** What a sidecar has besides its service. */
 export interface SidecarSettings {
-  /** Further members of `sidecar`, in flow style. */
-  readonly yaml?: string
+  /** Further members of `sidecar`, each in flow style. */
+  readonly yaml?: string | readonly string[]
   /** Artifacts of which the service was admitted. */
   readonly build?: string
 }
@@ -37,6 +44,8 @@ export interface SidecarSettings {
 export interface TestSidecar {
   /** Where callers reach it. */
   readonly url: string
+  /** Where its service calls others; empty where it calls none. */
+  readonly outbound: string
   readonly socket: string
   /** Runs a command beside it. */
   qip(...args: readonly string[]): ReturnType<typeof qip>
@@ -123,7 +132,8 @@ async function openSidecar(stack: AsyncDisposableStack, given: SidecarStart): Pr
   const workload: TestSidecar['workload'] = (method, target, body, more) =>
     ask(socket, { method, target, body, ...more })
   return {
-    url: said['url'] as string,
+    url: (said['url'] ?? '') as string,
+    outbound: (said['outbound'] ?? '') as string,
     socket,
     qip: (...args) => qip(args, { cwd: home }),
     workload,
@@ -189,4 +199,55 @@ async function start(stack: AsyncDisposableStack, cwd: string, args: readonly st
   const lines = createInterface({ input: child.stdout })
   const [line] = (await Promise.race([once(lines, 'line'), ended])) as [string]
   return { child, said: JSON.parse(line) as Record<string, unknown> }
+}
+
+/** A service as applications are: answers by what it is given. */
+export interface TestApplication {
+  readonly url: string
+  /** The fields of each request that it got. */
+  readonly got: IncomingHttpHeaders[]
+}
+
+/** Opens one; everything that it does is `act`. */
+export async function openApplication(
+  stack: AsyncDisposableStack,
+  act: (got: IncomingHttpHeaders) => Promise<string> | string,
+): Promise<TestApplication> {
+  const got: IncomingHttpHeaders[] = []
+  const server = createServer((request, response) => {
+    got.push(request.headers)
+    request.resume()
+    Promise.resolve(act(request.headers)).then(
+      (text) => response.end(text),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    )
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  stack.defer(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got }
+}
+
+/** Calls `host` through the outbound listener of a sidecar, as an application without a line of code for it does. */
+export async function callThrough(
+  outbound: string,
+  host: string,
+  fields: OutgoingHttpHeaders = {},
+): Promise<{ readonly status: number; readonly text: string }> {
+  const { port } = new URL(outbound)
+  const sent = request({
+    host: '127.0.0.1',
+    port,
+    path: '/hello',
+    headers: { host, ...fields },
+    agent: false,
+  })
+  sent.end()
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  let text = ''
+  for await (const part of response.setEncoding('utf8')) text += part
+  return { status: response.statusCode ?? 0, text }
 }
