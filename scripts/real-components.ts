@@ -31,6 +31,8 @@ const components = {
   curl: { package: 'curl', version: '--version' },
   openssl: { package: 'openssl', version: 'version' },
   go: { package: 'golang-go', version: 'version' },
+  python3: { package: 'python3', version: '--version' },
+  java: { package: 'default-jdk-headless', version: '--version' },
   // Debian keeps its programs where no path leads.
   postgres: { package: 'postgresql', version: '--version', folders: '/usr/lib/postgresql/*/bin' },
   chromium: { package: 'chromium', version: '--version' },

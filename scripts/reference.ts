@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { configJsonSchema } from '@quantum-ip/http'
+import { workloadApiDocument } from '@quantum-ip/enforce'
 import { factsReference } from '@quantum-ip/policy'
 import { metricPrefix, metricTable } from '@quantum-ip/telemetry'
 import { verdictTable } from '@quantum-ip/verifier'
@@ -58,18 +59,19 @@ function metricsPage(): string {
 }
 
 /** The pages, by their path in the repository. */
-export function referencePages(): ReadonlyMap<string, string> {
+export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['docs/reference/errors.md', errorsPage()],
     ['docs/reference/verdicts.md', verdictsPage()],
     ['docs/reference/metrics.md', metricsPage()],
     ['docs/reference/facts.md', `# Facts of policies\n\n${generated}${factsReference()}`],
+    ['docs/reference/workload-api.json', `${JSON.stringify(await workloadApiDocument(), undefined, 2)}\n`],
     ['docs/reference/quantum-ip.schema.json', `${JSON.stringify(configJsonSchema(), undefined, 2)}\n`],
   ])
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  for (const [file, text] of referencePages()) {
+  for (const [file, text] of await referencePages()) {
     mkdirSync(join(root, file, '..'), { recursive: true })
     writeFileSync(join(root, file), text)
     process.stdout.write(`${file}\n`)

@@ -107,8 +107,8 @@ test('an index is the only list of re-exports, by name', () => {
   }
 })
 
-test('the reference pages say what the tables in code say', () => {
-  for (const [file, text] of referencePages()) {
+test('the reference pages say what the tables in code say', async () => {
+  for (const [file, text] of await referencePages()) {
     assert.ok(existsSync(join(root, file)), `${file} is missing: node scripts/reference.ts`)
     assert.ok(read(file) === text, `${file} differs: node scripts/reference.ts`)
   }

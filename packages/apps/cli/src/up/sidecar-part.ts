@@ -17,7 +17,7 @@ import { CliError } from '../cli-errors.ts'
 import type { SharedParts } from './authority-part.ts'
 import { type GatewayRole, openGatewayRole } from './gateway-role.ts'
 import type { GatewayPart } from './gateway-part.ts'
-import { openMemberLink } from './member-link.ts'
+import { type MemberLink, openMemberLink } from './member-link.ts'
 import { readyChecks } from './ready-checks.ts'
 import { warmUp } from './warm-up.ts'
 
@@ -54,17 +54,11 @@ export async function openSidecarPart(
   shared: SharedParts,
 ): Promise<SidecarPart> {
   const { sidecar } = config
-  const { service } = sidecar
-  if (service === undefined)
-    throw usage('`sidecar.service` is not configured', 'write which service this is the sidecar of')
+  const service = serviceOf(sidecar)
   await using opened = new AsyncDisposableStack()
   const own = await openServiceLink(config, service, joinTokens.service)
   opened.defer(() => own.close())
-  const link = await openMemberLink(config, joinTokens.verifier, {
-    name: sidecar.name,
-    next: 'make one with `qip join-token --role verifier`, and pass it with --verifier-token-file',
-    standing: false,
-  })
+  const link = await openPointLink(config, joinTokens.verifier)
   opened.defer(() => link.close())
   const observer = sidecarObserver(shared.telemetry.metrics)
   const signer = parseProofSigner(generateProofJwk(sidecar.outbound.proofKey))
@@ -181,6 +175,19 @@ async function destinationOf(given: DestinationConfig): Promise<Destination> {
 function apiPlace({ workload }: SidecarConfig) {
   const { socket: path, socketMode: mode, socketGroup: group, connectionsMax, inFlightMax } = workload
   return { path, mode, group, connectionsMax, inFlightMax }
+}
+
+function serviceOf({ service }: SidecarConfig): string {
+  if (service !== undefined) return service
+  throw usage('`sidecar.service` is not configured', 'write which service this is the sidecar of')
+}
+
+function openPointLink(config: Config, joinToken: string | undefined): Promise<MemberLink> {
+  return openMemberLink(config, joinToken, {
+    name: config.sidecar.name,
+    next: 'make one with `qip join-token --role verifier`, and pass it with --verifier-token-file',
+    standing: false,
+  })
 }
 
 async function openServiceLink(config: Config, service: string, joinToken: string | undefined) {

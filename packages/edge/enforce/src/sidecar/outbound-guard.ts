@@ -58,6 +58,8 @@ export class OutboundGuard {
     if (found.kind === 'unknown' && place.chain === 'required')
       return this.#refuse('call_unknown', callUnknown)
     const call = found.kind === 'known' ? found.call : undefined
+    // Held, so that it can be sent again with the head. A stream of unknown length may wait for an answer before it goes on.
+    if (lengthOf(head) <= bodyBytesHeld) await head.body(bodyBytesHeld)
     return this.#send(head, place, { call, traceparent, tracestate })
   }
 
@@ -105,6 +107,13 @@ interface OutboundProblem {
   readonly title: string
   readonly code: string
   readonly next?: string | undefined
+}
+
+const bodyBytesHeld = 65_536
+
+function lengthOf({ raw }: RequestHead): number {
+  const at = raw.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-length')
+  return at < 0 ? Number.POSITIVE_INFINITY : Number(raw[at + 1])
 }
 
 const browserForm = /^(?:origin|sec-fetch-.*)$/i

@@ -66,7 +66,7 @@ export async function openWorkloadApi(options: WorkloadApiOptions): Promise<Serv
     ...(onReply !== undefined && { observer: { onReply: ({ route, status }) => onReply(route, status) } }),
   })
   const stopWatching = addWorkloadRoutes(server.app, options)
-  server.app.get('/openapi.json', { config: { access: 'open' } }, () => openApiDocument(server))
+  server.app.get('/openapi.json', { config: { access: 'open' } }, () => documentOf(server))
   server.onStop(stopWatching)
   await server.listen([{ path, mode, ...(group !== undefined && { group }) }])
   return server
@@ -85,13 +85,21 @@ export function addWorkloadRoutes(app: App, parts: WorkloadParts): () => void {
   return addWatchRoute(app, parts)
 }
 
+// Its routes are open to whoever gets there; and that is said by the socket.
+function documentOf(server: Server): unknown {
+  const access =
+    'Access: whoever may open the socket, with the field `Quantum-IP-Workload: true`; `/healthz` and `/readyz` without it.'
+  const told = JSON.stringify(openApiDocument(server)).replaceAll('Access: open to all.', access)
+  return JSON.parse(told) as unknown
+}
+
 /** The OpenAPI document of the workload API. */
 export async function workloadApiDocument(): Promise<unknown> {
   const server = await openServer({ title: 'Quantum IP workload API', version: '1' })
   // Routes are described without being called.
   addWorkloadRoutes(server.app, {} as WorkloadParts)()
   await server.app.ready()
-  const document = openApiDocument(server)
+  const document = documentOf(server)
   await server.close()
   return document
 }
