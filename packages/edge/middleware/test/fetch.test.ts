@@ -171,3 +171,22 @@ test('refuses plain HTTP to other machines unless it is asked for by name', asyn
   assert.throws(() => createServiceFetch({ audience, tokens, origin }), TypeError)
   createServiceFetch({ audience, tokens, origin, plainHttp: 'anywhere' })
 })
+
+test('a call that is given up ends at once, also while it follows a redirect, and nothing is sent again', async () => {
+  const { audience, tokens } = await openKit()
+  let asked = 0
+  const reached = Promise.withResolvers<undefined>()
+  await using server = await listen((request, response) => {
+    asked++
+    if (request.url === '/first') response.writeHead(307, { location: '/second' }).end()
+    else reached.resolve(undefined)
+  })
+  const call = createServiceFetch({ audience, tokens, origin: server.url })
+  const giving = new AbortController()
+  const answer = call(`${server.url}/first`, { method: 'POST', body: 'an order', signal: giving.signal })
+  const refused = assert.rejects(answer, { name: 'AbortError' })
+  await reached.promise
+  giving.abort()
+  await refused
+  assert.equal(asked, 2)
+})
