@@ -37,7 +37,7 @@ export const match = Type.Object(
     host: Type.Optional(
       form({
         description: 'the Host of the request; absent: any',
-        pattern: '^(?:https?://)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$',
+        pattern: '^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$',
         form: 'a host name in lower case, without a port',
       }),
     ),
@@ -115,7 +115,7 @@ const proofs = section(
     authorities: list(
       form({
         description: 'a name',
-        pattern: '^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?$',
+        pattern: '^(?:https?://)?[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?$',
         form: 'a host name in lower case, its port unless it is that of the scheme, and `https://` before it where a proxy ends TLS',
       }),
       {
