@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -34,6 +34,24 @@ test('a program that cannot be had is named, with the reason, and nothing throws
   const skip = 'chromium is not here: there is no apt-get to install it with'
   assert.deepEqual(JSON.parse(stdout), { name: 'chromium', command: '', version: '', skip })
   assert.match(stderr, new RegExp(`real-components: ${skip}`))
+})
+
+test('a program that would have to be built after the time for builds is skipped and says so', () => {
+  const code = `
+    const { needComponent } = await import(${JSON.stringify(new URL('real-components.ts', import.meta.url).href)})
+    console.log((await needComponent('helm')).skip)`
+  const folder = mkdtempSync(join(tmpdir(), 'qip-components-'))
+  // Node stands for the compiler, which is not called.
+  symlinkSync(process.execPath, join(folder, 'go'))
+  const asked = (until: string) =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+      env: { PATH: folder, XDG_CACHE_HOME: folder, QIP_COMPONENTS_UNTIL: until },
+      encoding: 'utf8',
+    })
+  const past = asked(String(Math.floor(Date.now() / 1_000) - 1))
+  assert.equal(past.stdout.trim(), 'helm is not here: the time for builds is over (QIP_COMPONENTS_UNTIL)')
+  assert.match(asked('soon').stderr, /QIP_COMPONENTS_UNTIL is no number/)
+  rmSync(folder, { recursive: true })
 })
 
 test('runs a program to its end and collects what it writes', async () => {

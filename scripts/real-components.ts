@@ -355,12 +355,21 @@ function modulePath(row: ModuleRow): string | undefined {
 
 const moduleLimitS = 1_200
 
+// Builds share one end where `QIP_COMPONENTS_UNTIL` (Unix seconds) gives it, so that continuous integration on a machine without
+// caches ends in its time: what is not built by then is skipped, and says so.
+function buildSecondsLeft(): number {
+  const until = Number(process.env['QIP_COMPONENTS_UNTIL'] ?? Infinity)
+  if (Number.isNaN(until)) throw new Error('QIP_COMPONENTS_UNTIL is no number of Unix seconds')
+  return Math.min(moduleLimitS, Math.floor(until - Date.now() / 1_000))
+}
+
 // As with wheels: there whole or not at all.
 const moduleScript = `
 set -u
+limit=$4
 mkdir -p "$(dirname "$2")" && made=$(mktemp -d "$2.XXXXXX") || exit 1
 trap 'rm -rf "$made"' EXIT
-GOBIN="$made/all" GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go install "$1" || exit 1
+GOBIN="$made/all" GOFLAGS=-modcacherw timeout "$limit" nice go install "$1" || exit 1
 mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
 `
 
@@ -368,30 +377,35 @@ mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
 // require as it is written there. With another version of a module that it requires, where one is given.
 const sourceScript = `
 set -u
+limit=$4
 mkdir -p "$(dirname "$2")" && made=$(mktemp -d "$2.XXXXXX") || exit 1
 trap 'chmod -R u+w "$made"; rm -rf "$made"' EXIT
-from=$(cd "$made" && GOFLAGS=-modcacherw timeout ${moduleLimitS} go mod download -json "$1" | sed -n 's/^.*"Dir": "\\(.*\\)",*$/\\1/p')
+from=$(cd "$made" && GOFLAGS=-modcacherw timeout "$limit" go mod download -json "$1" | sed -n 's/^.*"Dir": "\\(.*\\)",*$/\\1/p')
 [ -n "$from" ] || { echo "the source of $1 cannot be had" >&2; exit 1; }
 cp -r "$from" "$made/source" && chmod -R u+w "$made/source" && cd "$made/source" || exit 1
-[ -z "$5" ] || { mkdir -p "$(dirname "$5")" && : > "$5"; } || exit 1
+[ -z "$6" ] || { mkdir -p "$(dirname "$6")" && : > "$6"; } || exit 1
 mode=
-if [ -n "$6" ]; then
+if [ -n "$7" ]; then
   rm -rf vendor && mode=-mod=mod
-  GOFLAGS=-modcacherw timeout ${moduleLimitS} go get "$6" 2> /dev/null || { echo "$6 cannot be had" >&2; exit 1; }
+  GOFLAGS=-modcacherw timeout "$limit" go get "$7" 2> /dev/null || { echo "$7 cannot be had" >&2; exit 1; }
 fi
-GOFLAGS=-modcacherw timeout ${moduleLimitS} nice go build $mode -trimpath -ldflags '-s -w' -o "$made/all/$3" "$4" || exit 1
+GOFLAGS=-modcacherw timeout "$limit" nice go build $mode -trimpath -ldflags '-s -w' -o "$made/all/$3" "$5" || exit 1
 cd / && mv -T "$made/all" "$2" 2> /dev/null || [ -e "$2/$3" ]
 `
 
 async function installModule(row: ModuleRow): Promise<string | undefined> {
   if (pathOf('go') === undefined) return 'there is no go to build it with'
-  const place = [moduleFolder(row), row.path]
+  const limitS = buildSecondsLeft()
+  if (limitS < 1) return 'the time for builds is over (QIP_COMPONENTS_UNTIL)'
+  const place = [moduleFolder(row), row.path, String(limitS)]
   const args =
     'module' in row
       ? ['-c', moduleScript, 'sh', row.module, ...place]
       : ['-c', sourceScript, 'sh', row.source, ...place, row.main, row.made ?? '', row.with ?? '']
-  const { status, stderr } = await runCommand('sh', args, { timeoutMs: (moduleLimitS + 30) * 1_000 })
+  const { status, stderr } = await runCommand('sh', args, { timeoutMs: (limitS + 30) * 1_000 })
   if (status === 0) return undefined
+  if (buildSecondsLeft() < 1)
+    return 'its build was cut short: the time for builds is over (QIP_COMPONENTS_UNTIL)'
   return stderr.split('\n').findLast((line) => line !== '') ?? `go ended with ${status}`
 }
 
