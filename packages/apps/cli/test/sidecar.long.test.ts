@@ -56,6 +56,8 @@ test('services call each other through their sidecars: verified with the build, 
   const orders = await mesh.openSidecar('orders', {
     yaml: [`upstream: '${ordersApp.url}'`, to('stock.internal', 'stock', spy.url, ', chain: required')],
   })
+  // A one-time token that is older than its receiver is refused: the receiver first, then who draws for it.
+  await orders.untilReady()
   const shopApp = await relayed(() => shop.outbound, 'orders.internal')
   const shop = await mesh.openSidecar('shop', {
     build: `sha256:${build}`,
