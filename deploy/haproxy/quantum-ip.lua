@@ -9,6 +9,13 @@
 
 local asked = { "quantum-ip", "quantum-ip-head", "workload-proof-token", "traceparent", "tracestate" }
 local set = { "quantum-ip-status", "traceparent", "tracestate" }
+local ends = { ["quantum-ip"] = true, ["quantum-ip-head"] = true, ["quantum-ip-status"] = true,
+  ["workload-proof-token"] = true, ["traceparent"] = true, ["tracestate"] = true }
+
+-- Whether a service might read the field as one of ours: CGI, WSGI and others make `_` and `-` one, in any place.
+local function ends_here(name)
+  return ends[(name:lower():gsub("[^%w]", "-"))]
+end
 
 local function first(values)
   return values and values[0]
@@ -55,9 +62,8 @@ core.register_action("quantum_ip", { "http-req" }, function(txn, url)
   txn:set_var("txn.quantum_ip_challenge", first(told["www-authenticate"]) or "")
   if answer.status == 401 then txn:set_var("txn.quantum_ip_status", 401) end
   if answer.status ~= 200 then return end
-  for _, name in ipairs({ "quantum-ip", "quantum-ip-head", "quantum-ip-status", "traceparent", "tracestate",
-    "workload-proof-token", "quantum_ip", "quantum_ip_head", "quantum_ip_status" }) do
-    txn.http:req_del_header(name)
+  for name in pairs(txn.http:req_get_headers()) do
+    if ends_here(name) then txn.http:req_del_header(name) end
   end
   for _, name in ipairs(set) do
     local value = first(told[name])

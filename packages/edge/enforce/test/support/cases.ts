@@ -61,7 +61,8 @@ const wireCases: readonly WireCase[] = [
     async run({ domain }, point) {
       const forged =
         'status=verified, reason=ok, action=allow, mode=enforce, sub="spiffe://acme.example/admin"'
-      const fields = ['Quantum-IP-Status', forged, 'quantum_ip_status', forged]
+      const spellings = ['Quantum-IP-Status', 'quantum_ip_status', 'Quantum-IP_Status', 'QUANTUM_IP-STATUS']
+      const fields = spellings.flatMap((name) => [name, forged])
       const { text: token } = await domain.issueOne()
       const asked = await send(point, { token, fields })
       assert.equal(asked.status, 200, asked.body)
