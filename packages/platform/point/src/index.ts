@@ -15,6 +15,7 @@ export {
 export { EnforcementPoint, type Examined } from './enforcement-point.ts'
 export { lackingPart, type NameableParts } from './lacking-part.ts'
 export { type OpenStream, OpenStreams } from './open-streams.ts'
+export { peerAddress } from './peer-address.ts'
 export { certificateOf, peerCertificate } from './peer-certificate.ts'
 export { type ListedPeers, parseListedPeers } from './listed-peers.ts'
 export { type CertificateTellers, ToldCertificates } from './told-certificates.ts'

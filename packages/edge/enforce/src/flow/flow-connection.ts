@@ -1,6 +1,13 @@
 import { Buffer } from 'node:buffer'
 import { type Socket, connect as netConnect } from 'node:net'
-import { type OpenStream, type Outcome, readCarried, type StreamTerms, streamTerms } from '@quantum-ip/point'
+import {
+  type OpenStream,
+  type Outcome,
+  peerAddress,
+  readCarried,
+  type StreamTerms,
+  streamTerms,
+} from '@quantum-ip/point'
 import { quantumIpIdentifier } from '@quantum-ip/token'
 import type { Verdict } from '@quantum-ip/verifier'
 import { plainAddress } from '../gateway/peers.ts'
@@ -45,7 +52,7 @@ class FlowConnection implements OpenStream {
 
   begin(): void {
     const { socket, flow } = { socket: this.#socket, flow: this.#flow }
-    if (!flow.peers.includes(plainAddress(socket.remoteAddress))) {
+    if (!flow.peers.includes(plainAddress(peerAddress(socket)))) {
       this.#refuse('peer_unlisted')
       return
     }

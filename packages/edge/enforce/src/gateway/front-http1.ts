@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, ServerResponse, createServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { type ClientCertificate, peerCertificate } from '@quantum-ip/point'
+import { type ClientCertificate, peerAddress, peerCertificate } from '@quantum-ip/point'
 import { type ClientSide, Exchange } from './exchange.ts'
 import type { RelayProblem } from './problem.ts'
 import type { RelayCore } from './relay-core.ts'
@@ -71,7 +71,7 @@ function arrivedOf(request: IncomingMessage, listener: ListenerOptions): Arrived
     rawFields: request.rawHeaders,
     version: request.httpVersionMinor === 0 ? '1.0' : '1.1',
     scheme: socket instanceof TLSSocket ? 'https' : 'http',
-    peer: socket.remoteAddress,
+    peer: peerAddress(socket),
     listener,
   }
 }

@@ -7,7 +7,7 @@ import {
   createServer,
 } from 'node:http2'
 import type { Socket } from 'node:net'
-import { type ClientCertificate, peerCertificate } from '@quantum-ip/point'
+import { type ClientCertificate, peerAddress, peerCertificate } from '@quantum-ip/point'
 import { type ClientSide, Exchange } from './exchange.ts'
 import type { RelayCore } from './relay-core.ts'
 import type { ListenerOptions } from './relay-options.ts'
@@ -145,7 +145,7 @@ function arrivedOf(
     authority: headers[':authority'],
     hasBody: !stream.endAfterHeaders,
     scheme: listener.tls === undefined ? 'http' : 'https',
-    peer: socket.remoteAddress,
+    peer: peerAddress(socket),
     listener,
   }
 }

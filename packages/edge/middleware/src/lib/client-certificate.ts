@@ -1,5 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import { type ClientCertificate, peerCertificate, type ToldCertificates } from '@quantum-ip/point'
+import {
+  type ClientCertificate,
+  peerAddress,
+  peerCertificate,
+  type ToldCertificates,
+} from '@quantum-ip/point'
 
 /**
  * The certificate of whoever sent a request: that of the connection or, where proxies tell of it, what a listed one says. Then the
@@ -10,10 +15,7 @@ export function nodeCertificate(
   told: ToldCertificates | undefined,
 ): ClientCertificate | undefined {
   if (told === undefined) return peerCertificate(socket)
-  // A socket that was closed has no address any more, as one in the file system never has.
-  return socket.destroyed
-    ? undefined
-    : told.read(socket.remoteAddress ?? '', namedFields(rawHeaders, told.fields))
+  return told.read(peerAddress(socket), namedFields(rawHeaders, told.fields))
 }
 
 /** The fields of these names out of a flat list: names in lower case, each as often as it is there. */
