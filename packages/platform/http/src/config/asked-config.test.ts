@@ -46,7 +46,7 @@ test('reads the section of ext_authz', () => {
   })
 })
 
-test('refuses points that are asked with the faults of their own', () => {
+test('refuses points with the faults of their own', () => {
   const own = `service: ${shop}`
   const cases: [string, RegExp][] = [
     ['extAuthz: { listen: 0.0.0.0:8470 }', /only this machine may ask.*extAuthz\.peers/],
@@ -65,6 +65,16 @@ test('refuses points that are asked with the faults of their own', () => {
     ['extAuthz: { messageMax: 1KiB }', /less than 64KiB/],
     ['extAuthz: { tls: { certificateFile: a } }', /keyFile/],
     [`extAuthz: { routes: [{ service: ${shop}-2 }] }`, /not listed under/],
+    ["extAuthz: { peers: ['::1', '10.0.0.0/33'] }", /extAuthz\.peers\[1\].*not an address/],
+    ["extAuthz: { peers: ['::1/129'] }", /extAuthz\.peers\[0\].*not an address/],
+    [
+      "forwardAuth: { clientCertificates: { from: nginx, peers: ['10.0.0.0/33'] } }",
+      /forwardAuth\.clientCertificates\.peers\[0\].*not an address/,
+    ],
+    [
+      "gateway: { clientCertificates: { from: nginx, peers: ['10.0.0.0/33'] } }",
+      /gateway\.clientCertificates\.peers\[0\].*not an address/,
+    ],
   ]
   for (const [section, expected] of cases) {
     const faults = checkConfig(`${base}${section}\n`, source)

@@ -7,7 +7,7 @@ const points = ['gateway', 'forwardAuth', 'extAuthz'] as const
 
 /** Whether points that proxies ask have peers, a name and an address of their own. One that has no route is not checked against others. */
 export function checkAsked(config: Config, section: 'forwardAuth' | 'extAuthz'): ConfigFault[] {
-  const { listen, peers, routes, name, clientCertificates } = config[section]
+  const { listen, peers, routes, name } = config[section]
   const faults: ConfigFault[] = []
   if (peers === undefined && !isLoopback(listen.host)) {
     faults.push({
@@ -17,8 +17,6 @@ export function checkAsked(config: Config, section: 'forwardAuth' | 'extAuthz'):
     })
   }
   faults.push(...checkPeers(peers ?? [], [section, 'peers']))
-  if (typeof clientCertificates === 'object')
-    faults.push(...checkPeers(clientCertificates.peers, [section, 'clientCertificates', 'peers']))
   if (routes.length === 0) return faults
   const others = points.slice(0, points.indexOf(section))
   for (const other of others) {

@@ -8,6 +8,7 @@ import type { Config, RouteConfig } from './config.ts'
 import { checkEngines } from './check-policies.ts'
 import { checkOtlp } from './check-otlp.ts'
 import { checkFlows } from './check-flows.ts'
+import { checkTellers } from './check-peers.ts'
 import { checkSidecar } from './check-sidecar.ts'
 import { checkReplay } from './check-replay.ts'
 import type { ConfigFault } from './fault.ts'
@@ -24,6 +25,7 @@ export function checkRelations(config: Config): readonly ConfigFault[] {
     ...checkListeners(config),
     ...checkAsked(config, 'forwardAuth'),
     ...checkAsked(config, 'extAuthz'),
+    ...checkTellers(config),
     ...checkSidecar(config),
     ...checkRouteNames(config),
     ...checkTimes(config),
