@@ -85,8 +85,8 @@ async function openContenders(stack: AsyncDisposableStack): Promise<readonly Con
     const load = stack.use(await TimedLoad.open(running.port, connections))
     return { name, envoy: running, load, requests, ...(asked !== undefined && { asked }) }
   }
-  const withOpa = async (name: string, cached: boolean): Promise<Contender> => {
-    const check = stack.use(await openOpaCheck(opa, { jwts: callers, cached }))
+  const withOpa = async (name: string): Promise<Contender> => {
+    const check = stack.use(await openOpaCheck(opa, callers))
     const requests = fromFleet(check.jwts.map((jwt) => `authorization: Bearer ${jwt}`))
     return contender(name, openOpaChecked(envoy, check.port), { asked: check.pid, requests })
   }
@@ -101,8 +101,7 @@ async function openContenders(stack: AsyncDisposableStack): Promise<readonly Con
       asked: grpc.pid,
       requests: fromFleet(many),
     }),
-    await withOpa('opa', false),
-    await withOpa('opa cached', true),
+    await withOpa('opa'),
   ]
 }
 
@@ -192,7 +191,6 @@ export async function envoyExtAuthz(): Promise<Rows> {
         'x by CPU of both processes': round(cpu('opa') / cpu('http')),
         'one-time x': round(times('http once')),
         'one-time x by CPU': round(cpu('opa') / cpu('http once')),
-        'x OPA that remembers JWTs': round(median('http', 'perS') / median('opa cached', 'perS')),
         [`requests/s ${names.join(', ')}`]: names.map((name) => round(median(name, 'perS'))).join(' '),
         'spread %': names.map((name) => round(spread(of(name).perS) * 100)).join(' '),
         'saturated p99 ms': names.map((name) => round(median(name, 'p99'))).join(' '),
