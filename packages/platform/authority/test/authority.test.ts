@@ -12,7 +12,7 @@ import {
   type JsonObject,
   utf8,
 } from '@quantum-ip/base'
-import { formatSessionProof } from '@quantum-ip/client'
+import { doctorService, formatSessionProof } from '@quantum-ip/client'
 import { generateKemKey, kemJwk, openField } from '@quantum-ip/crypto'
 import { evaluateSubtreeInclusion, verifySubtreeSignature, subtreeVerifierKey } from '@quantum-ip/log'
 import { parseMerkleToken, parseStaple } from '@quantum-ip/token'
@@ -224,6 +224,39 @@ test('verifies as a service, and says why not', async () => {
   )
   assert.equal((await post('/v1/verify', { tokens: [{ token, audience: shop }] }, session)).status, 403)
 })
+
+test('gives tokens to workloads alone: an enforcement point has none of the service that it says it is', async () => {
+  const asked = { audience: shop }
+  for (const sid of [checkout, `${td}/quantum-ip/doctor/x`]) {
+    const point = await admit(sid, 'verifier')
+    const refused = await post('/v1/tokens', asked, point)
+    assert.deepEqual([refused.status, refused.body['code']], [403, 'QIP_AUTHORITY_SESSION_REFUSED'])
+  }
+  const { body } = await post('/v1/tokens', { audience: checkout }, await admit(checkout))
+  const form = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: (body['tokens'] as string[])[0] as string,
+    subject_token_type: 'urn:quantum-ip:token-type:token',
+    audience: shop,
+  }
+  const exchange = (session: TestSession) => postForm('/oauth/token', form, session)
+  assert.equal((await exchange(await admit(checkout, 'verifier'))).status, 403)
+  assert.equal((await exchange(await admit(checkout))).status, 200)
+})
+
+test('gives tokens to the doctor, which only an operator has admitted and which runs no service', async () => {
+  const doctor = await admit(doctorService(td), 'verifier')
+  assert.equal((await post('/v1/tokens', { audience: shop }, doctor)).status, 200)
+})
+
+async function postForm(
+  target: string,
+  form: Record<string, string>,
+  session: TestSession,
+): Promise<Response> {
+  const authorization = formatSessionProof(session, Date.now(), { method: 'POST', target })
+  return fetch(url + target, { method: 'POST', headers: { authorization }, body: new URLSearchParams(form) })
+}
 
 test('takes decisions from verifiers alone', async () => {
   const record = { kind: 'decision', id: 'edge-1/1', reason: 'ok' }

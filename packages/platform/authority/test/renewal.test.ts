@@ -74,3 +74,28 @@ test('nobody renews a session without its key', async () => {
     isQipError(error, 'QIP_CLIENT_AUTHORITY_REFUSED'),
   )
 })
+
+test('where an attestation is asked for, a workload that names no build is refused, and one that leaves its builds out', async (t) => {
+  const strictFolder = await mkdtemp(join(tmpdir(), 'qip-strict-'))
+  const strict = await openIn(strictFolder, { requireAttestation: [{ service: shop, demand: 'off' }] })
+  const server = await serveAuthority({ authority: strict, listeners: [{ host: '127.0.0.1', port: 0 }] })
+  const to = openTransport({ url: server.bound[0]?.url ?? '' })
+  t.after(async () => {
+    await to.close()
+    await server.close()
+    await strict.close()
+    await rm(strictFolder, { recursive: true })
+  })
+  const enter = async (sid: string, builds: readonly string[], chosen?: readonly string[]) => {
+    const { token } = await createJoinToken(
+      { sql: strict.store.sql, clock: systemClock, random: systemRandom, td },
+      { sid, builds, role: 'workload', ttlS: 60 },
+    )
+    const wanted = chosen === undefined ? {} : { builds: chosen }
+    return admit(to, { method: 'join-token', evidence: { token }, ...wanted })
+  }
+  await assert.rejects(enter(checkout, []), /names no build/)
+  await assert.rejects(enter(checkout, [build], []), /names no build/)
+  await assert.rejects(enter(checkout, [build]), /no attestation|not attested|is not admitted/)
+  assert.deepEqual((await enter(shop, [])).warnings, [])
+})

@@ -21,6 +21,7 @@ export {
   type SealKeyReport,
   openDecisionUpload,
 } from './decision-upload.ts'
+export { doctorService } from './doctor-service.ts'
 export { type FollowerEvent, type FollowerMode } from './follower-events.ts'
 export type {
   FollowerStatus,

@@ -1,7 +1,13 @@
 import { isQipError, type ServiceId, type TrustDomain } from '@quantum-ip/base'
-import { admit, openSession, requestObject, requestTokens, type Session } from '@quantum-ip/client'
+import {
+  admit,
+  doctorService,
+  openSession,
+  requestObject,
+  requestTokens,
+  type Session,
+} from '@quantum-ip/client'
 import type { AskedAuthority } from '../lib/authority.ts'
-import { doctorService } from './doctor-service.ts'
 import type { ProbeTokens } from './probe-kinds.ts'
 
 /** The doctor, admitted: draws what probes need. */

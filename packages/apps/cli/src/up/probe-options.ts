@@ -1,8 +1,7 @@
-import type { TrustFollower } from '@quantum-ip/client'
+import { doctorService, type TrustFollower } from '@quantum-ip/client'
 import type { ProbeOptions } from '@quantum-ip/enforce'
 import type { Config } from '@quantum-ip/http'
 import type { Verifier } from '@quantum-ip/verifier'
-import { doctorService } from '../doctor/doctor-service.ts'
 
 /** What this point says about itself to whoever probes it with an operator's ticket. */
 export function probeOptions(

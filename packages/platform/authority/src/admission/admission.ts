@@ -105,7 +105,10 @@ export class AdmissionDesk {
     this.#checkRevocation(admitted.sid, builds)
     const warnings: string[] = []
     const checked: SessionBuild[] = []
-    if (admitted.role === 'workload') this.#checkRule(admitted.sid)
+    if (admitted.role === 'workload') {
+      this.#checkRule(admitted.sid)
+      if (builds.length === 0) this.#checkNoBuild(admitted.sid, warnings)
+    }
     for (const digest of builds) checked.push(await this.#checkBuild(admitted, digest, warnings))
     const expiresS = Math.floor(clock.now() / 1_000) + sessionTtlS
     const { session, sealedKey } = await sessions.create(
@@ -143,6 +146,16 @@ export class AdmissionDesk {
       `no admission rule is for \`${sid}\``,
       `add one to the authority's configuration and restart: \`admission: { rules: [{ service: ${sid}, builder: … }] }\``,
     )
+  }
+
+  // Who could leave its builds out would need no attestation of any.
+  #checkNoBuild(sid: string, warnings: string[]): void {
+    const demand = this.#demandFor(sid)
+    if (demand === 'off') return
+    const reason = `\`${sid}\` names no build, and an attestation of one is asked for`
+    if (demand === 'on')
+      throw refused(reason, 'name the build that runs: `qip join-token … --build <artifact>`')
+    warnings.push(reason)
   }
 
   async #checkBuild(

@@ -1,7 +1,9 @@
 import { parseBase64url } from '@quantum-ip/base'
+import { doctorService } from '@quantum-ip/client'
 import type { App } from '@quantum-ip/http'
 import type { Confirmation } from '@quantum-ip/token'
 import { Type } from 'typebox'
+import type { Session } from '../admission/sessions.ts'
 import { AuthorityError } from '../authority-errors.ts'
 import { verifySubjectToken } from '../issuance/exchange.ts'
 import { parseTokenOrder } from '../issuance/token-order.ts'
@@ -65,10 +67,13 @@ export function addTokenRoutes(app: App, { authority }: { readonly authority: Is
     },
     async (request) => {
       const { confirmation, requestBinding, ...input } = request.body
+      const session = sessionOf(request)
+      // The doctor runs no service: what it draws goes through the path that it looks at.
+      if (session.sid !== doctorService(rules.td)) checkWorkload(session)
       const order = parseTokenOrder(
         input,
         {
-          session: sessionOf(request),
+          session,
           ...(confirmation !== undefined && { confirmation: parseConfirmation(confirmation) }),
           ...(requestBinding !== undefined && { requestBinding: parseBase64url(requestBinding) }),
         },
@@ -89,6 +94,7 @@ export function addTokenRoutes(app: App, { authority }: { readonly authority: Is
     },
     async (request) => {
       const session = sessionOf(request)
+      checkWorkload(session)
       const { subject_token: subject, audience, one_time, request_binding, cnf_jkt } = request.body
       const exchanged = await verifySubjectToken(authority.exchange, subject, session.sid)
       const context = {
@@ -119,6 +125,18 @@ export function addTokenRoutes(app: App, { authority }: { readonly authority: Is
       return { token }
     },
   )
+}
+
+/**
+ * Tokens are for what was admitted as a workload. For an enforcement point no admission rule was asked and no attestation: with tokens
+ * of its session it could call as a service whose builds nobody looked at.
+ */
+function checkWorkload({ role }: Session): void {
+  if (role === 'workload') return
+  throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', {
+    reason: `one of role \`${role}\` draws no tokens`,
+    next: 'have the service admitted with role `workload`, beside its enforcement point',
+  })
 }
 
 function parseConfirmation(input: { jkt: string } | { x5tS256: string }): Confirmation {
