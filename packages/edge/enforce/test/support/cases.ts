@@ -74,6 +74,17 @@ const wireCases: readonly WireCase[] = [
     },
   },
   {
+    name: 'a caller has nothing of what was found taken off by naming it as a field of its connection',
+    async run({ domain }, point) {
+      const { text: token } = await domain.issueOne()
+      const fields = ['Connection', 'keep-alive, Quantum-IP-Status, Quantum-IP-Action']
+      const asked = await send(point, { token, fields })
+      if (asked.status !== 200) return
+      const [status = ''] = seen(asked, statusName)
+      assert.equal(parseStatus(status).sub, domain.web)
+    },
+  },
+  {
     name: 'two tokens are refused, also two equal ones',
     async run(world, point) {
       const { text: token } = await world.domain.issueOne()
