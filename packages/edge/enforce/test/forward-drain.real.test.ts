@@ -17,7 +17,7 @@ test(
     await using world = await CaseWorld.open()
     await using first = await openForwardProcess()
     await using second = await openForwardProcess()
-    await using point = await openGuideNginxWith(nginx, world, first.port, [second.port])
+    await using point = await openGuideNginxWith(nginx, world, first.port, { others: [second.port] })
     const statuses: number[] = []
     const stopping = new AbortController()
     const call = async (): Promise<void> => {

@@ -35,12 +35,12 @@ function pointOf(port: number, grpcPort: number, closing: AsyncDisposable): Case
 export const openGuideNginx: OpenGuideProxy = (nginx, world, endpoint) =>
   openGuideNginxWith(nginx, world, endpoint)
 
-/** nginx that asks one of several endpoints. */
+/** nginx that asks one of several endpoints, or has `more` in its `server` block. */
 export async function openGuideNginxWith(
   nginx: Component,
   world: CaseWorld,
   endpoint: number,
-  others: readonly number[] = [],
+  { others = [], more = '' }: { readonly others?: readonly number[]; readonly more?: string } = {},
 ): Promise<CasePoint> {
   await using opened = new AsyncDisposableStack()
   const servers = [endpoint, ...others].map((port) => `server 127.0.0.1:${port};`)
@@ -48,7 +48,7 @@ export async function openGuideNginxWith(
     'server 127.0.0.1:8460;': servers.join(' '),
     ...servicesOf(world),
   })
-  const server = guideBlock('nginx.md', 'nginx server')
+  const server = guideBlock('nginx.md', 'nginx server') + more
   const plain = opened.use(await openNginx(nginx, { http, server }))
   const grpc = opened.use(await openNginx(nginx, { http, server, listen: 'http2' }))
   return pointOf(plain.port, grpc.port, opened.move())
