@@ -1,3 +1,4 @@
+export { asksForAnother } from './asks-for-another.ts'
 export { type Challenge, formatChallenge, readChallenge } from './challenge.ts'
 export { decodeClaims, encodeClaims } from './claims-cbor.ts'
 export { claimsToJson, parseClaimsJson } from './claims-json.ts'

@@ -109,7 +109,7 @@ test('begins a trace where the caller has none, so that there is something to ha
 })
 
 /** An outbound listener before a receiver that takes a token with its head only. Tokens come from a stand-in for the authority. */
-async function openScene(stack: AsyncDisposableStack) {
+async function openScene(stack: AsyncDisposableStack, scene: { refusal?: string; isLimited?: boolean } = {}) {
   const seen: { head: string | undefined; body: string; host: string | undefined; tracestate: unknown }[] = []
   const receiver = createServer((request, response) => {
     let body = ''
@@ -117,6 +117,12 @@ async function openScene(stack: AsyncDisposableStack) {
     request.on('end', () => {
       const { 'quantum-ip-head': head, tracestate, host } = request.headers
       seen.push({ head: head as string | undefined, body, host, tracestate })
+      const worn = request.headers['quantum-ip'] === 'qip1.token 1' ? scene.refusal : undefined
+      if (worn !== undefined) {
+        const fields = { 'www-authenticate': `Quantum-IP error="${worn}"` }
+        response.writeHead(worn === 'replay_unavailable' ? 503 : 401, fields).end('refused')
+        return
+      }
       if (head === undefined)
         response.writeHead(401, { 'www-authenticate': 'Quantum-IP error="head_unknown", head="required"' })
       response.end(head === undefined ? 'challenged' : 'welcome')
@@ -128,7 +134,16 @@ async function openScene(stack: AsyncDisposableStack) {
     receiver.closeAllConnections()
     receiver.close()
   })
-  const issued = { token: 'qip1.token', staple: 'staple', expiresS: 2_000_000_000 } as unknown as IssuedToken
+  let draws = 1
+  const take = () => {
+    if (draws === 0) return Promise.reject(new Error('the authority is away'))
+    const issued = { token: `qip1.token ${draws}`, staple: 'staple', expiresS: 2_000_000_000 }
+    return Promise.resolve(issued as unknown as IssuedToken)
+  }
+  const discard = () => {
+    draws = scene.isLimited === true ? 0 : draws + 1
+    return true
+  }
   const told: string[] = []
   const outbound = await openOutbound({
     name: 'shop-sidecar',
@@ -141,7 +156,7 @@ async function openScene(stack: AsyncDisposableStack) {
         upstream: { url: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}` },
       },
     ],
-    tokens: { take: () => Promise.resolve(issued) } as unknown as HeldTokens,
+    tokens: { take, discard } as unknown as HeldTokens,
     calls: memory().calls,
     signer: parseProofSigner(generateProofJwk('Ed25519')),
     observer: { outbound: (outcome) => told.push(outcome) },
@@ -194,4 +209,34 @@ test('reaches what is configured only, by name or as a proxy, and neither for br
   assert.equal((await send(port, { fields: { origin: 'https://evil.example' } })).status, 403)
   assert.deepEqual(told.slice(2), ['no_destination', 'browser', 'browser'])
   assert.equal(seen.length, 2)
+})
+
+test('sends a call again with another token where the first one does not hold, or is older than its receiver', async () => {
+  for (const refusal of ['token_refused', 'replay_unavailable']) {
+    await using stack = new AsyncDisposableStack()
+    const { seen, port } = await openScene(stack, { refusal })
+    assert.deepEqual(await send(port, { body: 'hello' }), { status: 200, text: 'welcome' })
+    assert.deepEqual(
+      seen.map(({ head, body }) => [head, body]),
+      [
+        [undefined, 'hello'],
+        [undefined, 'hello'],
+        ['staple', 'hello'],
+      ],
+    )
+  }
+})
+
+test('hands the refusal on where no other token can be had, the token was used, or the body is gone', async () => {
+  for (const [refusal, isLimited, body] of [
+    ['token_refused', true, 'hello'],
+    ['token_replayed', false, 'hello'],
+    ['token_refused', false, ['a', 'b']],
+  ] as const) {
+    await using stack = new AsyncDisposableStack()
+    const { seen, port } = await openScene(stack, { refusal, isLimited })
+    const sent = typeof body === 'string' ? body : [...body]
+    assert.deepEqual(await send(port, { body: sent }), { status: 401, text: 'refused' })
+    assert.equal(seen.length, 1)
+  }
 })

@@ -1,7 +1,13 @@
 import type { ServiceId } from '@quantum-ip/base'
 import { type IssuedToken, proofFields, type TokenPool } from '@quantum-ip/client'
 import type { ProofSigner } from '@quantum-ip/crypto'
-import { addTracestateHint, headerNames, proofHeaderName, readChallenge } from '@quantum-ip/token'
+import {
+  addTracestateHint,
+  asksForAnother,
+  headerNames,
+  proofHeaderName,
+  readChallenge,
+} from '@quantum-ip/token'
 import { isReplayable, nextHop, redirectsMax } from './lib/redirect.ts'
 
 /** How {@link createServiceFetch} calls a service. */
@@ -11,7 +17,7 @@ export interface ServiceFetchOptions {
   /** Where it is: `https://shop.example.com`. Tokens go there and to no other origin. */
   readonly origin: string
   /** Tokens for it: `openTokenPool` of `@quantum-ip/client`, many-use or one-time. */
-  readonly tokens: Pick<TokenPool, 'take'>
+  readonly tokens: Pick<TokenPool, 'take'> & Partial<Pick<TokenPool, 'discard'>>
   /** The key that the tokens are bound to: each request gets a proof of its own that the caller has it. Absent: none. */
   readonly signer?: ProofSigner
   /** `anywhere` sends tokens over plain HTTP to other machines. Default `loopback`. */
@@ -26,6 +32,8 @@ export interface ServiceFetchOptions {
  * - Each request to its origin gets a token, and the hint in `tracestate` that one was attached.
  * - With `signer` each also gets a proof of possession, for its very URL and good once: what is sent again has another.
  * - A 401 that asks for the token's head is answered once, with the same token and its staple, where the body can be sent again.
+ * - An answer that says that the token does not hold, or is older than the memory of its receiver, is answered once with another, where the
+ *   body can be sent again.
  * - Redirects are followed here: to another origin without the token, without any field of ours and without credentials.
  * - Requests to other origins go out as they are.
  *
@@ -64,12 +72,33 @@ async function send(call: Call, request: Request): Promise<Response> {
   const send = options.fetch ?? fetch
   if (new URL(request.url).origin !== origin) return send(request)
   const issued = await options.tokens.take()
-  const again = call.isReplayable && issued.staple !== undefined ? request.clone() : undefined
+  const again = call.isReplayable ? request.clone() : undefined
+  const last = call.isReplayable ? request.clone() : undefined
   const response = await send(await withToken(request, issued, options))
-  if (again === undefined || !asksForHead(response)) return response
+  const answer = await withHead(response, { issued, again, options })
+  if (last === undefined || !isTokenRefused(answer)) return answer
+  if (options.tokens.discard?.(issued) !== true) return answer
+  const other = await options.tokens.take().catch(() => issued)
+  if (other === issued) return answer
+  await answer.body?.cancel()
+  // The last attempt: what a receiver might ask for is there from the start.
+  if (other.staple !== undefined) last.headers.set(headerNames.head, other.staple)
+  return send(await withToken(last, other, options))
+}
+
+interface Refused {
+  readonly issued: IssuedToken
+  /** The request once more; `undefined` where it cannot be sent again. */
+  readonly again: Request | undefined
+  readonly options: ServiceFetchOptions
+}
+
+async function withHead(response: Response, { issued, again, options }: Refused): Promise<Response> {
+  if (again === undefined || issued.staple === undefined || !asksForHead(response)) return response
+  const send = options.fetch ?? fetch
   await response.body?.cancel()
   // The same token: its head is what was asked for, and a one-time token is used up only by who could verify it.
-  again.headers.set(headerNames.head, issued.staple as string)
+  again.headers.set(headerNames.head, issued.staple)
   return send(await withToken(again, issued, options))
 }
 
@@ -88,6 +117,10 @@ async function withToken(
   }
   headers.set('tracestate', addTracestateHint(headers.get('tracestate') ?? '', audience))
   return request
+}
+
+function isTokenRefused({ status, headers }: Response): boolean {
+  return asksForAnother(status, headers.get('www-authenticate') ?? '')
 }
 
 function asksForHead(response: Response): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { tracestateHint } from '@quantum-ip/token'
@@ -188,5 +188,54 @@ test('a call that is given up ends at once, also while it follows a redirect, an
   await reached.promise
   giving.abort()
   await refused
+  assert.equal(asked, 2)
+})
+
+test('a token that is refused is let go, and another goes with the same body, once', async () => {
+  const { audience, tokens } = await openKit()
+  for (const [status, error, times] of [
+    [401, 'token_refused', 2],
+    [503, 'replay_unavailable', 2],
+    // It may have been served.
+    [401, 'token_replayed', 1],
+    [401, 'audience_mismatch', 1],
+    [403, 'token_refused', 1],
+  ] as const) {
+    const got: unknown[] = []
+    const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      got.push(request.headers['quantum-ip'], await text(request))
+      if (got.length === 2) response.writeHead(status, { 'www-authenticate': `Quantum-IP error="${error}"` })
+      response.end()
+    }
+    await using server = await listen((request, response) => void receive(request, response))
+    const call = createServiceFetch({
+      audience,
+      tokens: { ...tokens, discard: () => true },
+      origin: server.url,
+    })
+    const answer = await call(server.url, { method: 'POST', body: 'an order' })
+    assert.equal(answer.status, times === 2 ? 200 : status, error)
+    assert.equal(got.length, times * 2)
+    if (times === 2) assert.deepEqual([got[3], got[2] === got[0]], ['an order', false])
+  }
+})
+
+test('a refused token stays where the pool has let another go just now, or a stream cannot be sent again', async () => {
+  const { audience, tokens } = await openKit()
+  let asked = 0
+  await using server = await listen((_request, response) => {
+    asked++
+    response.writeHead(401, { 'www-authenticate': 'Quantum-IP error="token_refused"' }).end('why')
+  })
+  const kept = { ...tokens, discard: () => false }
+  const refused = await createServiceFetch({ audience, tokens: kept, origin: server.url })(server.url)
+  assert.deepEqual([refused.status, await refused.text()], [401, 'why'])
+  const call = createServiceFetch({
+    audience,
+    tokens: { ...tokens, discard: () => true },
+    origin: server.url,
+  })
+  const body = new Blob(['an order']).stream()
+  assert.equal((await call(server.url, { method: 'POST', body, duplex: 'half' })).status, 401)
   assert.equal(asked, 2)
 })

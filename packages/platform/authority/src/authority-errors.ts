@@ -31,7 +31,7 @@ export interface AuthorityErrorDetails {
   /** A request asks for something that the rules of tokens do not allow. */
   QIP_AUTHORITY_TOKEN_REFUSED: { readonly reason: string; readonly next?: string }
   /** No session, an ended one, or a proof that does not hold. */
-  QIP_AUTHORITY_SESSION_REFUSED: { readonly reason: string; readonly next?: string }
+  QIP_AUTHORITY_SESSION_REFUSED: { readonly reason: string }
   /** Admission evidence that does not admit. */
   QIP_AUTHORITY_ADMISSION_REFUSED: { readonly reason: string; readonly next?: string }
   /** An attestation that is not accepted. */
@@ -137,7 +137,7 @@ const authorityErrors: ErrorTable<AuthorityErrorDetails> = {
   QIP_AUTHORITY_SESSION_REFUSED: {
     fault: 'denied',
     message: ({ reason }) => `session refused: ${reason}`,
-    next: ({ next }) => next ?? 'admit the workload again with `POST /v1/workloads`',
+    next: () => 'admit the workload again with `POST /v1/workloads`',
   },
   QIP_AUTHORITY_ADMISSION_REFUSED: {
     fault: 'denied',

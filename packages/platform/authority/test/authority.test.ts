@@ -230,7 +230,7 @@ test('gives tokens to workloads alone: an enforcement point has none of the serv
   for (const sid of [checkout, `${td}/quantum-ip/doctor/x`]) {
     const point = await admit(sid, 'verifier')
     const refused = await post('/v1/tokens', asked, point)
-    assert.deepEqual([refused.status, refused.body['code']], [403, 'QIP_AUTHORITY_SESSION_REFUSED'])
+    assert.deepEqual([refused.status, refused.body['code']], [403, 'QIP_AUTHORITY_ADMISSION_REFUSED'])
   }
   const { body } = await post('/v1/tokens', { audience: checkout }, await admit(checkout))
   const form = {

@@ -43,8 +43,11 @@ export interface TokenPool extends Disposable {
   prepare(): Promise<void>
   /** Tokens that could be handed out now. */
   readonly held: number
-  /** Lets a many-use token go before its end, because somebody refused it: the next {@link take} orders another. */
-  discard(token: IssuedToken): void
+  /**
+   * Lets a token go before its end, because somebody refused it, and what was drawn with it or before: the next {@link take} orders
+   * another. `false` where that was done within the last 10 seconds, so that whoever refuses everything costs the authority little.
+   */
+  discard(token: IssuedToken): boolean
   /** Orders nothing more. Callers that wait are refused. */
   close(): void
 }

@@ -259,3 +259,36 @@ for (const oneTime of [false, true]) {
     })
   })
 }
+
+test('lets a many-use token go that was refused, once in ten seconds, and another is ordered', async (t) => {
+  const { domain, pool, orders } = await open(t)
+  const first = await pool.take()
+  assert.equal(pool.discard(first), true)
+  const second = await pool.take()
+  assert.notEqual(second, first)
+  // Others were refused with the first one, too: the second is there for them.
+  assert.equal(pool.discard(first), true)
+  assert.equal(await pool.take(), second)
+  assert.equal(pool.discard(second), false)
+  assert.equal(orders().length, 2)
+  domain.clock.advance(10_001)
+  assert.equal(pool.discard(second), true)
+  assert.notEqual(await pool.take(), second)
+})
+
+test('lets one-time tokens go that were drawn with one that was refused, and keeps those drawn after it', async (t) => {
+  const { pool, orders } = await open(t, { oneTime: true, drawMin: 8, lowWater: 0 })
+  const [first, other] = [await pool.take(), await pool.take()]
+  assert.equal(pool.held, 6)
+  assert.equal(pool.discard(first), true)
+  assert.equal(pool.held, 0)
+  const newer = await pool.take()
+  assert.equal(orders().length, 2)
+  const { held } = pool
+  assert.ok(held > 0)
+  assert.equal(pool.discard(other), true)
+  assert.equal(pool.held, held)
+  // Who refuses everything has no draw after draw.
+  assert.equal(pool.discard(newer), false)
+  assert.equal(pool.held, held)
+})

@@ -36,11 +36,10 @@ export function refusalAnswer(input: RefusalInput): PointAnswer {
         ...named(input, 'policy_refused'),
       })
     case 'unverifiable':
-      return problemAnswer({
-        status: 503,
-        title: 'the caller cannot be verified now',
-        ...named(input, 'unverifiable'),
-      })
+      return problemAnswer(
+        { status: 503, title: 'the caller cannot be verified now', ...named(input, 'unverifiable') },
+        tooOld(input),
+      )
   }
 }
 
@@ -54,6 +53,12 @@ function unauthorized(input: RefusalInput, head?: 'required'): PointAnswer {
     ...named(input, 'token_refused'),
   }
   return problemAnswer(problem, ['www-authenticate', challenge])
+}
+
+// Other credentials may be taken (RFC 9110, section 11.6.1): a token that was drawn after this point began to remember.
+function tooOld({ verdict: { reason }, explains }: RefusalInput): readonly string[] {
+  if (reason !== 'replay_unavailable' || !explains) return []
+  return ['www-authenticate', formatChallenge({ error: reason })]
 }
 
 interface NamedParts {

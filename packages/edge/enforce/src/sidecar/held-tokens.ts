@@ -135,11 +135,12 @@ export class HeldTokens implements Disposable {
     return this.#told('ordered', ordered)
   }
 
-  /** Lets a many-use token go, because somebody refused it. */
-  discard(wish: TokenWish, token: IssuedToken, call: InboundCall | undefined): void {
+  /** Lets a token go that somebody refused, and those before it; `false` where another would be no better, or was drawn just now. */
+  discard(wish: TokenWish, token: IssuedToken, call: InboundCall | undefined): boolean {
     const key = keyOf(wish)
-    if (call === undefined) (this.#named.get(key) ?? this.#others.get(key))?.discard(token)
-    else this.#extended.get(call)?.delete(key)
+    if (call === undefined) return (this.#named.get(key) ?? this.#others.get(key))?.discard(token) ?? false
+    // One that is exchanged for one request is as new as any.
+    return this.#extended.get(call)?.delete(key) ?? false
   }
 
   [Symbol.dispose](): void {

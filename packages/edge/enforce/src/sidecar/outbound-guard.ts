@@ -7,6 +7,7 @@ import { addTracestateHint, metadataNames, proofFieldName, signProofToken } from
 import type { Decision } from '../gateway/decision.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
 import type { Upstream } from '../gateway/upstream.ts'
+import { answerRefusals } from './answer-refusal.ts'
 import { removeCallHandle } from './call-handle.ts'
 import type { CallMemory } from './call-memory.ts'
 import type { HeldTokens, TokenWish } from './held-tokens.ts'
@@ -68,26 +69,45 @@ export class OutboundGuard {
     { wish, origin, upstream }: OutboundPlace,
     { call, traceparent, tracestate = '' }: SentTrace,
   ): Promise<Decision> {
-    const { tokens, signer, observer } = this.#parts
+    const { tokens, observer } = this.#parts
+    const take = (): Promise<IssuedToken> =>
+      call === undefined ? tokens.take(wish) : tokens.takeFor(call, wish)
     let issued: IssuedToken
     try {
-      issued = await (call === undefined ? tokens.take(wish) : tokens.takeFor(call, wish))
+      issued = await take()
     } catch (error) {
       return this.#refuse('no_token', noToken(error))
     }
+    const place = { wish, origin, target: head.target }
+    const fields = await this.#tokenFields(issued, place)
+    if (traceparent !== undefined) fields.push('traceparent', traceparent)
+    fields.push('tracestate', addTracestateHint(removeCallHandle(tracestate), wish.audience))
+    observer?.outbound(call === undefined ? 'sent' : 'sent_in_chain')
+    const another = answerRefusals({
+      discard: () => tokens.discard(wish, issued, call),
+      fields: async () => this.#tokenFields(await take(), place),
+    })
+    const dispatcher = upstream.dispatcher.compose(another)
+    const again = Object.create(upstream, { dispatcher: { value: dispatcher } }) as typeof upstream
+    return { action: 'pass', upstream: again, fields }
+  }
+
+  /** The token, its head, and the proof for this very request. */
+  async #tokenFields(
+    issued: IssuedToken,
+    { wish, origin, target }: Pick<OutboundPlace, 'wish' | 'origin'> & { readonly target: string },
+  ): Promise<string[]> {
     const fields = [metadataNames.token, issued.token]
     // Kept back by the dispatcher of the upstream, until somebody asks for it.
     if (issued.staple !== undefined) fields.push(metadataNames.head, issued.staple)
     if (wish.isBound) {
       const nonce = systemRandom.bytes(16)
-      const uri = origin + head.target.replace(/^https?:\/\/[^/]*/, '')
+      const uri = origin + target.replace(/^https?:\/\/[^/]*/, '')
       const nowS = this.#clock.now() / 1_000
+      const { signer } = this.#parts
       fields.push(proofFieldName, await signProofToken({ signer, token: issued.token, uri, nowS, nonce }))
     }
-    if (traceparent !== undefined) fields.push('traceparent', traceparent)
-    fields.push('tracestate', addTracestateHint(removeCallHandle(tracestate), wish.audience))
-    observer?.outbound(call === undefined ? 'sent' : 'sent_in_chain')
-    return { action: 'pass', upstream, fields }
+    return fields
   }
 
   #refuse(outcome: Parameters<SidecarObserver['outbound']>[0], problem: OutboundProblem): PointAnswer {

@@ -133,8 +133,9 @@ export function addTokenRoutes(app: App, { authority }: { readonly authority: Is
  */
 function checkWorkload({ role }: Session): void {
   if (role === 'workload') return
-  throw new AuthorityError('QIP_AUTHORITY_SESSION_REFUSED', {
-    reason: `one of role \`${role}\` draws no tokens`,
+  // Not `SESSION_REFUSED`: clients would renew the session at each try.
+  throw new AuthorityError('QIP_AUTHORITY_ADMISSION_REFUSED', {
+    reason: `a session of role \`${role}\` draws no tokens`,
     next: 'have the service admitted with role `workload`, beside its enforcement point',
   })
 }

@@ -3,7 +3,7 @@ import type { IssuedToken } from '../issued-token.ts'
 import type { TokenPool } from '../token-pool.ts'
 import { backoffMs, jittered } from './backoff.ts'
 import { FailFast } from './fail-fast.ts'
-import type { Ordering } from './refreshed-token.ts'
+import { discardEveryMs, type Ordering } from './refreshed-token.ts'
 
 /** How a stock of one-time tokens is kept. */
 export interface StockOptions extends Ordering {
@@ -47,6 +47,10 @@ export class OneTimeStock implements TokenPool {
   #wasted = 0
   #failures = 0
   #notBeforeMs = 0
+  #discardedMs = Number.NEGATIVE_INFINITY
+  #draws = 0
+  /** With which draw each came. */
+  readonly #drawn = new WeakMap<IssuedToken, number>()
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -96,8 +100,20 @@ export class OneTimeStock implements TokenPool {
     return this.#stock.length - first
   }
 
-  /** A one-time token is let go by not using it. */
-  discard(): void {}
+  discard(token: IssuedToken): boolean {
+    const draw = this.#drawn.get(token)
+    if (draw === undefined) return false
+    const left = this.#stock.slice(this.#front)
+    const newer = left.filter((each) => (this.#drawn.get(each.token) ?? 0) > draw)
+    // Somebody else was refused with one of that draw.
+    if (newer.length === left.length && newer.length > 0) return true
+    const now = this.#options.clock.now()
+    if (now - this.#discardedMs < discardEveryMs) return false
+    this.#discardedMs = now
+    this.#stock = newer
+    this.#front = 0
+    return true
+  }
 
   close(): void {
     this.#closed = true
@@ -170,10 +186,12 @@ export class OneTimeStock implements TokenPool {
     this.#dropEnded(now)
     this.#stock = this.#stock.slice(this.#front)
     this.#front = 0
+    this.#draws++
     for (const token of tokens) {
       const expiresMs = token.expiresS * 1_000
       const endsMs = expiresMs - Math.min(marginMs, Math.max(0, expiresMs - now) / 10)
       this.#stock.push({ token, endsMs })
+      this.#drawn.set(token, this.#draws)
     }
     this.#serve()
     const last = this.#stock.at(-1)

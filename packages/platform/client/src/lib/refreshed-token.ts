@@ -15,6 +15,8 @@ export interface Ordering {
   readonly onRefreshFailed: (error: unknown) => void
 }
 
+/** Tokens that somebody refused are let go so often at most. */
+export const discardEveryMs = 10_000
 const failureBackoff = { firstMs: 1_000, maxMs: 30_000 }
 /** A token is refreshed when this share of its life is over, or earlier by up to the spread. */
 const refreshAt = 0.8
@@ -38,6 +40,7 @@ export class RefreshedToken implements TokenPool {
   #isUsed = false
   #failures = 0
   #notBeforeMs = 0
+  #discardedMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -68,8 +71,14 @@ export class RefreshedToken implements TokenPool {
     return this.#held !== undefined && this.#ordering.clock.now() < this.#held.endsMs ? 1 : 0
   }
 
-  discard(token: IssuedToken): void {
-    if (this.#held?.token === token) this.#held = undefined
+  discard(token: IssuedToken): boolean {
+    // Another is there already: somebody else was refused with this one.
+    if (this.#held?.token !== token) return true
+    const now = this.#ordering.clock.now()
+    if (now - this.#discardedMs < discardEveryMs) return false
+    this.#discardedMs = now
+    this.#held = undefined
+    return true
   }
 
   close(): void {
