@@ -1,6 +1,4 @@
-import type { ServiceId } from '@quantum-ip/base'
-import { type IssuedToken, proofFields, type TokenPool } from '@quantum-ip/client'
-import type { ProofSigner } from '@quantum-ip/crypto'
+import { type IssuedToken, proofFields } from '@quantum-ip/client'
 import {
   addTracestateHint,
   asksForAnother,
@@ -8,28 +6,33 @@ import {
   proofHeaderName,
   readChallenge,
 } from '@quantum-ip/token'
+import type { CalledService, CalledServices, PlainHttp } from './called-service.ts'
+import { serviceOrigins } from './lib/service-origins.ts'
 import { isReplayable, nextHop, redirectsMax } from './lib/redirect.ts'
 
-/** How {@link createServiceFetch} calls a service. */
-export interface ServiceFetchOptions {
-  /** The service that is called: what the tokens are for. */
-  readonly audience: ServiceId
-  /** Where it is: `https://shop.example.com`. Tokens go there and to no other origin. */
-  readonly origin: string
-  /** Tokens for it: `openTokenPool` of `@quantum-ip/client`, many-use or one-time. */
-  readonly tokens: Pick<TokenPool, 'take'> & Partial<Pick<TokenPool, 'discard'>>
-  /** The key that the tokens are bound to: each request gets a proof of its own that the caller has it. Absent: none. */
-  readonly signer?: ProofSigner
+interface SendingOptions {
   /** `anywhere` sends tokens over plain HTTP to other machines. Default `loopback`. */
-  readonly plainHttp?: 'loopback' | 'anywhere'
+  readonly plainHttp?: PlainHttp
   /** Default: the global one, which is undici's. */
   readonly fetch?: typeof fetch
 }
 
+/** How {@link createServiceFetch} calls one service. */
+export interface ServiceFetchOptions extends CalledService, SendingOptions {
+  /** Where it is: `https://shop.example.com`. Tokens go there and to no other origin. */
+  readonly origin: string
+}
+
+/** How {@link createServiceFetch} calls several. */
+export interface ServicesFetchOptions extends SendingOptions {
+  /** Which service is at which origin: the tokens of each go to its own origin only. */
+  readonly services: CalledServices
+}
+
 /**
- * A `fetch` that attaches tokens to requests to one service.
+ * A `fetch` that attaches tokens to requests to one service, or to several by their origins.
  *
- * - Each request to its origin gets a token, and the hint in `tracestate` that one was attached.
+ * - Each request to such an origin gets a token for the service there, and the hint in `tracestate` that one was attached.
  * - With `signer` each also gets a proof of possession, for its very URL and good once: what is sent again has another.
  * - A 401 that asks for the token's head is answered once, with the same token and its staple, where the body can be sent again.
  * - An answer that says that the token does not hold, or is older than the memory of its receiver, is answered once with another, where the
@@ -39,12 +42,13 @@ export interface ServiceFetchOptions {
  *
  * @throws {TypeError} for an origin that is none, or that is plain HTTP on another machine. The `fetch` rejects with what the pool throws.
  */
-export function createServiceFetch(options: ServiceFetchOptions): typeof fetch {
-  const origin = checkedOrigin(options)
+export function createServiceFetch(options: ServiceFetchOptions | ServicesFetchOptions): typeof fetch {
+  const called = 'services' in options ? options.services : { [options.origin]: options }
+  const services = serviceOrigins(called, options.plainHttp)
   return async (input, init) => {
     const first = new Request(input, init)
     const body = input instanceof Request && init?.body === undefined ? input.body : init?.body
-    const call: Call = { options, origin, isReplayable: isReplayable(body), first }
+    const call: Call = { fetch: options.fetch, services, isReplayable: isReplayable(body) }
     if (first.redirect !== 'follow') return send(call, first)
     let request = first
     for (let hops = 0; ; hops++) {
@@ -61,51 +65,51 @@ export function createServiceFetch(options: ServiceFetchOptions): typeof fetch {
 }
 
 interface Call {
-  readonly options: ServiceFetchOptions
-  readonly origin: string
+  readonly fetch: typeof fetch | undefined
+  readonly services: ReadonlyMap<string, CalledService>
   readonly isReplayable: boolean
-  readonly first: Request
 }
 
 async function send(call: Call, request: Request): Promise<Response> {
-  const { options, origin } = call
-  const send = options.fetch ?? fetch
-  if (new URL(request.url).origin !== origin) return send(request)
-  const issued = await options.tokens.take()
+  const send = call.fetch ?? fetch
+  const service = call.services.get(new URL(request.url).origin)
+  if (service === undefined) return send(request)
+  const { tokens } = service
+  const issued = await orAborted(tokens.take(), request.signal)
   const again = call.isReplayable ? request.clone() : undefined
   const last = call.isReplayable ? request.clone() : undefined
-  const response = await send(await withToken(request, issued, options))
-  const answer = await withHead(response, { issued, again, options })
+  const response = await send(await withToken(request, issued, service))
+  const answer = await withHead(response, { issued, again, service, send })
   if (last === undefined || !isTokenRefused(answer)) return answer
-  if (options.tokens.discard?.(issued) !== true) return answer
-  const other = await options.tokens.take().catch(() => issued)
+  if (tokens.discard?.(issued) !== true) return answer
+  const other = await orAborted(tokens.take(), request.signal).catch(() => issued)
   if (other === issued) return answer
   await answer.body?.cancel()
   // The last attempt: what a receiver might ask for is there from the start.
   if (other.staple !== undefined) last.headers.set(headerNames.head, other.staple)
-  return send(await withToken(last, other, options))
+  return send(await withToken(last, other, service))
 }
 
 interface Refused {
   readonly issued: IssuedToken
   /** The request once more; `undefined` where it cannot be sent again. */
   readonly again: Request | undefined
-  readonly options: ServiceFetchOptions
+  readonly service: CalledService
+  readonly send: typeof fetch
 }
 
-async function withHead(response: Response, { issued, again, options }: Refused): Promise<Response> {
+async function withHead(response: Response, { issued, again, service, send }: Refused): Promise<Response> {
   if (again === undefined || issued.staple === undefined || !asksForHead(response)) return response
-  const send = options.fetch ?? fetch
   await response.body?.cancel()
   // The same token: its head is what was asked for, and a one-time token is used up only by who could verify it.
   again.headers.set(headerNames.head, issued.staple)
-  return send(await withToken(again, issued, options))
+  return send(await withToken(again, issued, service))
 }
 
 async function withToken(
   request: Request,
   { token }: IssuedToken,
-  { audience, signer }: ServiceFetchOptions,
+  { audience, signer }: CalledService,
 ): Promise<Request> {
   const { headers, url } = request
   headers.set(headerNames.token, token)
@@ -128,11 +132,15 @@ function asksForHead(response: Response): boolean {
   return readChallenge(response.headers.get('www-authenticate') ?? '')?.head === 'required'
 }
 
-function checkedOrigin({ origin: text, plainHttp = 'loopback' }: ServiceFetchOptions): string {
-  const { protocol, hostname, origin } = new URL(text)
-  if (protocol === 'https:' || (protocol === 'http:' && plainHttp === 'anywhere')) return origin
-  if (protocol === 'http:' && /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)) return origin
-  throw new TypeError(
-    `tokens are bearer secrets: \`${origin}\` is not https; \`plainHttp: 'anywhere'\` sends them all the same`,
-  )
+// A pool may wait for an authority for long; who gives up does not.
+function orAborted<Value>(taken: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  if (signal.aborted) {
+    taken.catch(() => undefined)
+    return Promise.reject(signal.reason)
+  }
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason)
+    signal.addEventListener('abort', giveUp, { once: true })
+    void taken.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+  })
 }

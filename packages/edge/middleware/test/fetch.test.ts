@@ -1,45 +1,11 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { tracestateHint } from '@quantum-ip/token'
-import { createTestAuthority } from '@quantum-ip/testkit'
 import { createServiceFetch } from '../src/fetch.ts'
-import { createQuantumIp } from '../src/index.ts'
 import { verified } from '../src/node-http.ts'
-import { portOf } from './support/scene.ts'
-
-async function listen(listener: RequestListener): Promise<{ url: string } & AsyncDisposable> {
-  const server = createServer(listener)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `http://127.0.0.1:${portOf(server)}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-}
-
-/** A pool over the test authority: each token once, as one-time tokens are. */
-async function openKit(kind: 'issue' | 'unlisted' = 'issue') {
-  const kit = await createTestAuthority()
-  const audience = kit.service('shop')
-  const verifier = kit.verifier()
-  await kit.publish()
-  let taken = 0
-  const tokens = {
-    take: () => {
-      taken++
-      return kit[kind]({ audience, oneTime: true })
-    },
-  }
-  const quantumIp = createQuantumIp({ service: audience, verifier, clock: kit.clock })
-  return { kit, audience, tokens, quantumIp, taken: () => taken }
-}
+import { listen, openKit } from './support/calling.ts'
 
 test('attaches a token that the service takes, each time another, and the hint', async () => {
   const { audience, tokens, quantumIp } = await openKit()
@@ -238,4 +204,53 @@ test('a refused token stays where the pool has let another go just now, or a str
   const body = new Blob(['an order']).stream()
   assert.equal((await call(server.url, { method: 'POST', body, duplex: 'half' })).status, 401)
   assert.equal(asked, 2)
+})
+
+test('who gives up does not wait for a token that does not come, and nothing is sent', async () => {
+  const { audience } = await openKit()
+  let asked = 0
+  await using server = await listen((_request, response) => {
+    asked++
+    response.end()
+  })
+  const tokens = { take: () => new Promise<never>(() => undefined) }
+  const call = createServiceFetch({ audience, tokens, origin: server.url })
+  const giving = new AbortController()
+  const refused = assert.rejects(call(server.url, { signal: giving.signal }), { name: 'AbortError' })
+  giving.abort()
+  await refused
+  await assert.rejects(call(server.url, { signal: giving.signal }), { name: 'AbortError' })
+  assert.equal(asked, 0)
+})
+
+test('one `fetch` calls several services: each gets tokens for itself, also by a redirect, and other origins get nothing', async () => {
+  const [shop, stock] = [await openKit('issue', 'shop'), await openKit('issue', 'stock')]
+  await using atStock = await listen((request, response) => {
+    verified(stock.quantumIp, (_request, response) => response.end('stock'))(request, response)
+  })
+  await using atShop = await listen((request, response) => {
+    verified(shop.quantumIp, (request, response) => {
+      if (request.url === '/stock') response.writeHead(307, { location: atStock.url }).end()
+      else response.end('shop')
+    })(request, response)
+  })
+  await using other = await listen((request, response) => response.end(JSON.stringify(request.headers)))
+  const services = { [atShop.url]: shop, [atStock.url]: stock }
+  const call = createServiceFetch({ services })
+  assert.equal(await (await call(atShop.url)).text(), 'shop')
+  assert.equal(await (await call(atStock.url)).text(), 'stock')
+  assert.equal(await (await call(`${atShop.url}/stock`)).text(), 'stock')
+  assert.doesNotMatch(await (await call(other.url)).text(), /quantum-ip|qip=/)
+  assert.deepEqual([shop.taken(), stock.taken()], [2, 2])
+})
+
+test('an origin is nothing more, and there once', async () => {
+  const { audience, tokens } = await openKit()
+  const [there, again] = ['https://shop.example.test', 'https://shop.example.test:443/']
+  assert.throws(
+    () => createServiceFetch({ services: { [`${there}/cart`]: { audience, tokens } } }),
+    /more than an origin/,
+  )
+  const twice = { [there]: { audience, tokens }, [again]: { audience, tokens } }
+  assert.throws(() => createServiceFetch({ services: twice }), /there twice/)
 })

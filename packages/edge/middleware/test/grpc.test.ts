@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import {
   type Client,
@@ -13,10 +14,11 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js'
+import { systemClock } from '@quantum-ip/base'
 import type { IssuedToken } from '@quantum-ip/client'
 import { createTestAuthority, type TestAuthority } from '@quantum-ip/testkit'
 import { grpcClientInterceptor, grpcServerInterceptor, quantumIpOf } from '../src/grpc.ts'
-import { createQuantumIp, type QuantumIpOptions } from '../src/index.ts'
+import { createQuantumIp, type QuantumIp, type QuantumIpOptions } from '../src/index.ts'
 import { policyOf } from './support/scene.ts'
 
 const method = {
@@ -36,18 +38,13 @@ interface Scene extends AsyncDisposable {
   client(interceptors?: readonly Interceptor[]): Client
 }
 
-async function openScene(options: Partial<QuantumIpOptions> = {}): Promise<Scene> {
+async function openScene(options: Partial<QuantumIpOptions> = {}, opened?: QuantumIp): Promise<Scene> {
   const kit = await createTestAuthority()
   const verifier = kit.verifier()
   await kit.publish()
   const decisions = { record: () => 'shop-1-id' }
-  const quantumIp = createQuantumIp({
-    service: kit.service('service'),
-    verifier,
-    clock: kit.clock,
-    decisions,
-    ...options,
-  })
+  const made = { service: kit.service('service'), verifier, clock: kit.clock, decisions, ...options }
+  const quantumIp = opened ?? createQuantumIp(made)
   const server = new Server({ interceptors: [grpcServerInterceptor(quantumIp)] })
   let handled = 0
   server.addService(service, {
@@ -86,6 +83,14 @@ async function openScene(options: Partial<QuantumIpOptions> = {}): Promise<Scene
       server.forceShutdown()
     },
   }
+}
+
+function talk(client: Client, token: string): ServerDuplexStream<string, string> {
+  const metadata = new Metadata()
+  metadata.set('quantum-ip', token)
+  return (client as unknown as { talk(metadata: Metadata): ServerDuplexStream<string, string> }).talk(
+    metadata,
+  )
 }
 
 type Ask = (
@@ -230,4 +235,46 @@ test('gRPC: quarantined calls beyond their share are UNAVAILABLE', async () => {
   const client = scene.client()
   assert.match(await ask(client, [['quantum-ip', token]]), /quarantine/)
   await assert.rejects(ask(client, [['quantum-ip', token]]), { code: status.UNAVAILABLE })
+})
+
+test('gRPC: a stream ends with UNAUTHENTICATED when its caller is revoked, and no other one', async () => {
+  const kit = await createTestAuthority({ clock: systemClock })
+  const verifier = kit.verifier()
+  const cut = { trust: kit.trust, verifier, clockToleranceS: 0 }
+  const audience = kit.service('service')
+  using quantumIp = createQuantumIp({ service: audience, verifier, cut })
+  await using scene = await openScene({}, quantumIp)
+  const client = scene.client()
+  const [bad, good] = [
+    talk(client, await kit.token()),
+    talk(client, await kit.token({ identity: kit.service('other') })),
+  ]
+  for (const stream of [bad, good]) stream.write('one')
+  await Promise.all([once(bad, 'data'), once(good, 'data')])
+  assert.equal(quantumIp.openCalls, 2)
+  const ended = once(bad, 'error')
+  await kit.revoke('identity', kit.service('caller'))
+  const [error] = await ended
+  assert.equal(error.code, status.UNAUTHENTICATED)
+  assert.match(error.details, /holds no longer/)
+  assert.equal(quantumIp.openCalls, 1)
+  good.write('two')
+  assert.match(String(await once(good, 'data')), /other says two/)
+  good.end()
+  await once(good.resume(), 'end')
+  assert.equal(quantumIp.openCalls, 0)
+})
+
+test('gRPC: a stream ends with UNAUTHENTICATED when its token ends', async () => {
+  const kit = await createTestAuthority({ clock: systemClock })
+  const verifier = kit.verifier()
+  const cut = { trust: kit.trust, verifier, clockToleranceS: 0 }
+  using quantumIp = createQuantumIp({ service: kit.service('service'), verifier, cut })
+  await using scene = await openScene({}, quantumIp)
+  const stream = talk(scene.client(), await kit.token({ ttlS: 2 }))
+  stream.write('one')
+  await once(stream, 'data')
+  const [error] = await once(stream, 'error')
+  assert.equal(error.code, status.UNAUTHENTICATED)
+  assert.equal(quantumIp.openCalls, 0)
 })

@@ -126,16 +126,17 @@ test("the guide's grpc.ts says hello to a caller with a token, and refuses one w
   child.kill('SIGKILL')
 })
 
-test("the guide's call.ts is greeted by the guide's node-http.ts", async () => {
-  const port = await freePort()
-  const child = await start('node-http.ts', { PORT: String(port) })
-  const origin = `http://127.0.0.1:${port}`
-  await answered(() => fetch(origin))
-  const env = { SHOP: origin, QIP_JOIN_TOKEN: await joinToken(caller, 'workload') }
-  const calling = await start('call.ts', env)
-  assert.equal(await text(calling.stdout as Readable), `hello, ${caller}`)
-  child.kill('SIGKILL')
-})
+for (const name of ['call', 'call-undici'])
+  test(`the guide's ${name}.ts is greeted by the guide's node-http.ts`, async () => {
+    const port = await freePort()
+    const child = await start('node-http.ts', { PORT: String(port) })
+    const origin = `http://127.0.0.1:${port}`
+    await answered(() => fetch(origin))
+    const env = { SHOP: origin, QIP_JOIN_TOKEN: await joinToken(caller, 'workload') }
+    const calling = await start(`${name}.ts`, env)
+    assert.equal(await text(calling.stdout as Readable), `hello, ${caller}`)
+    child.kill('SIGKILL')
+  })
 
 test("the guide's unit-test.ts passes", async () => {
   const [code] = await once(await start('unit-test.ts'), 'exit')
