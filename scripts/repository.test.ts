@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { brokenLinks } from './document-links.ts'
 import { filesOf, importsOf, read, root, workspacePackages } from './lib-packages.ts'
 import { referencePages } from './reference.ts'
 
@@ -127,10 +128,17 @@ test('every error code that is thrown stands in a table', () => {
   }
 })
 
-test('relative links in the documents lead somewhere', () => {
-  for (const file of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md']) {
-    for (const [, link = ''] of read(file).matchAll(/\]\((?!https?:|mailto:|#)([^)#]+)[^)]*\)/g)) {
-      assert.ok(existsSync(join(root, link)), `${file} links to ${link}`)
-    }
+test('relative links and their anchors lead somewhere in every document', () => {
+  const documents = globSync(['*.md', '{bench,deploy,docs}/**/*.md', 'packages/{*/*,testing}/*.md'], {
+    cwd: root,
+  })
+  for (const file of documents.filter((path) => !path.includes('node_modules'))) {
+    assert.deepEqual(brokenLinks(file, read(file)), [], file)
   }
+})
+
+test('a link to a missing file and one to a missing heading are found', () => {
+  const text =
+    '# Here\n[a](#here) [b](gone.md) [c](README.md#nowhere) [d](https://example.com) [e](README.md)'
+  assert.deepEqual(brokenLinks('README.md', text), ['gone.md', 'README.md#nowhere'])
 })
