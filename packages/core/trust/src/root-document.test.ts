@@ -179,3 +179,14 @@ test('refuses a predecessor', async () => {
     details: { document: 'root', what: 'sequence', held: 2, offered: 1 },
   })
 })
+
+test('says how many root keys are pinned where some are, and that they are others where none is', async () => {
+  const envelope = await signed.root()
+  const pinned = pinsOf(rootDocument())
+  const verifyPinned = (thumbprints: readonly string[]) =>
+    verifyRootDocument({ envelope, trusted: { ...pinned, thumbprints }, timeS: nowS })
+  const code = 'QIP_TRUST_ROOT_NOT_PINNED'
+  const some = /: 1 of its 2 keys are pinned, of 1 pins: all of its keys are to be pinned, and no others$/
+  await assert.rejects(verifyPinned(pinned.thumbprints.slice(0, 1)), { code, message: some })
+  await assert.rejects(verifyPinned([key.root3.publicKey.kid]), { code, message: /: its keys are others$/ })
+})

@@ -165,8 +165,15 @@ function required(signers: string, { roots, threshold }: RootDocument) {
 
 function checkPinned({ roots, threshold }: RootDocument, pins: RootPins): void {
   const pinned = new Set(pins.thumbprints)
-  const isSame = roots.length === pinned.size && roots.every(({ kid }) => pinned.has(kid))
-  if (!isSame) throw new TrustError('QIP_TRUST_ROOT_NOT_PINNED', { reason: 'its keys are others' })
+  const met = roots.filter(({ kid }) => pinned.has(kid)).length
+  const isSame = roots.length === pinned.size && met === roots.length
+  if (!isSame) {
+    // With some of them met it is a forgotten thumbprint far more often than another trust domain.
+    const counts = `${met} of its ${roots.length} keys are pinned, of ${pinned.size} pins`
+    const reason =
+      met === 0 ? 'its keys are others' : `${counts}: all of its keys are to be pinned, and no others`
+    throw new TrustError('QIP_TRUST_ROOT_NOT_PINNED', { reason })
+  }
   if (threshold < pins.threshold) {
     const reason = `its threshold ${threshold} is below the pinned ${pins.threshold}`
     throw new TrustError('QIP_TRUST_ROOT_NOT_PINNED', { reason })
