@@ -10,10 +10,14 @@ interface LoadedFunction {
 const [, , file = '', eventFile = '', cache] = process.argv
 const event: unknown = JSON.parse(readFileSync(eventFile, 'utf8'))
 if (cache !== undefined) enableCompileCache(cache)
+const atStart = process.cpuUsage()
 const startMs = performance.now()
 const { handler } = (await import(pathToFileURL(file).href)) as LoadedFunction
 const loadedMs = performance.now()
 const { statusCode } = await handler(event, {})
 const doneMs = performance.now()
-process.stdout.write(JSON.stringify({ loadMs: loadedMs - startMs, totalMs: doneMs - startMs, statusCode }))
+const { user, system } = process.cpuUsage(atStart)
+const cpuMs = (user + system) / 1_000
+const [loadMs, totalMs] = [loadedMs - startMs, doneMs - startMs]
+process.stdout.write(JSON.stringify({ loadMs, totalMs, cpuMs, statusCode }))
 process.exit(0)

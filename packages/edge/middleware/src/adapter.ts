@@ -1,12 +1,13 @@
-// For adapters of further frameworks. Without `openQuantumIp`, so that what starts often loads no client.
+// For adapters of further frameworks. Without `openQuantumIp` and `createQuantumIp`, so that what starts often loads no client and no
+// compiler of policies.
 export { type QuantumIpCall } from './call.ts'
 export { isReserved, reservedFields } from './lib/fields.ts'
 export { guardNode, type NodeExchange } from './lib/node-guard.ts'
 export { coordinates } from './lib/node-request.ts'
 export {
+  assembleQuantumIp,
   type CallToJudge,
-  createQuantumIp,
   type JudgedCall,
   type QuantumIp,
-  type QuantumIpOptions,
+  type QuantumIpParts,
 } from './quantum-ip.ts'

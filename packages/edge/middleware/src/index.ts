@@ -1,11 +1,11 @@
 export { type QuantumIpCall } from './call.ts'
+export { createQuantumIp, type QuantumIpOptions } from './create-quantum-ip.ts'
 export {
   type CallToJudge,
-  createQuantumIp,
   type JudgedCall,
   type PassedCall,
   type QuantumIp,
-  type QuantumIpOptions,
+  type QuantumIpParts,
   type RefusedCall,
 } from './quantum-ip.ts'
 export { type AuthorityPlace, type OpenQuantumIpOptions, type RecordOptions } from './open-options.ts'

@@ -3,7 +3,7 @@ import type { FollowerEvent, TransportOptions } from '@quantum-ip/client'
 import type { DecisionKeepingOptions } from '@quantum-ip/point/member'
 import type { DecisionSink } from '@quantum-ip/telemetry'
 import type { VerifierOptions } from '@quantum-ip/verifier'
-import type { QuantumIpOptions } from './quantum-ip.ts'
+import type { QuantumIpOptions } from './create-quantum-ip.ts'
 
 /** The authority of a trust domain, and what it is believed by. */
 export interface AuthorityPlace extends TransportOptions {

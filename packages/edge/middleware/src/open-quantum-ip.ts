@@ -31,7 +31,8 @@ import {
 import { type MemberParts, openDecisions, openDeferred, openPolicies } from './lib/member-parts.ts'
 import { openMemberSession } from './lib/member-session.ts'
 import { checkOpenOptions, type OpenQuantumIpOptions } from './open-options.ts'
-import { compiledPolicy, createQuantumIp, type QuantumIp } from './quantum-ip.ts'
+import { compiledPolicy } from './create-quantum-ip.ts'
+import { assembleQuantumIp, type QuantumIp } from './quantum-ip.ts'
 
 /** {@link QuantumIp} with everything that it opened. */
 export interface OpenedQuantumIp extends QuantumIp, AsyncDisposable {
@@ -84,7 +85,7 @@ export async function openQuantumIp(options: OpenQuantumIpOptions): Promise<Open
   const deferred = opened.use(openDeferred(parts, { verifier, reports }))
   const { clockToleranceS } = options
   const watching = policies
-  const quantumIp = createQuantumIp({
+  const quantumIp = assembleQuantumIp({
     policyObserver: policyObserver({ metrics, point }),
     ...options,
     policy,

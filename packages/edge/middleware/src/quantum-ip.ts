@@ -23,22 +23,23 @@ import {
   SharedLoad,
   ToldCertificates,
 } from '@quantum-ip/point'
-import { type CompiledPolicy, builtinPolicy, compilePolicy, parsePolicy } from '@quantum-ip/policy'
+import type { CompiledPolicy } from '@quantum-ip/policy'
+import { builtinPolicy } from '@quantum-ip/policy/deciding'
 import { readToken, TokenRefusal } from '@quantum-ip/token'
 import type { DeepMode } from '@quantum-ip/verifier'
 import type { QuantumIpCall } from './call.ts'
 import { type CutOptions, type Hold, OpenCalls } from './lib/open-calls.ts'
 import type { ReadAhead } from './lib/read-ahead.ts'
 
-/** What {@link createQuantumIp} is made of: nothing of it is opened here. */
-export interface QuantumIpOptions extends PointOptions {
+/** What {@link assembleQuantumIp} is given: nothing of it is opened or compiled here. */
+export interface QuantumIpParts extends PointOptions {
   /** This service: what tokens must be for. */
   readonly service: ServiceId
   /** The name of this enforcement point, in records. Default `node`. */
   readonly point?: string
   readonly region?: string
-  /** A compiled policy, or a document as YAML would give it. Default: verified callers pass, everybody else is refused. */
-  readonly policy?: CompiledPolicy | object
+  /** A compiled policy. Default: verified callers pass, everybody else is refused. */
+  readonly policy?: CompiledPolicy | undefined
   /** Decides beside it, without effect or for a share of callers. */
   readonly candidate?: CompiledPolicy
   /** Forms of tokens besides the compact one. Default: none. */
@@ -124,22 +125,27 @@ export interface QuantumIp extends Disposable {
 }
 
 /**
- * Verification inside a service, out of parts that are there already: a verifier, a policy, a decision log. `openQuantumIp`
- * opens these parts, too.
+ * Verification inside a service, out of parts that are there already, with a policy that is compiled: loads no CEL, which is most of
+ * what `createQuantumIp` loads.
  *
  * @throws {BaseError} for a service that is no service ID.
- * @throws {PolicyError} for a policy that is none.
- * @throws {TypeError} for a peer in `clientCertificates` that is neither an address nor a CIDR block.
+ * @throws {TypeError} for a policy that is not compiled, and for a peer in `clientCertificates` that is neither an address nor a CIDR block.
  */
-export function createQuantumIp(options: QuantumIpOptions): QuantumIp {
-  return new ServicePoint(options)
+export function assembleQuantumIp(parts: QuantumIpParts): QuantumIp {
+  const { policy } = parts
+  if (policy !== undefined && !isCompiled(policy)) {
+    throw new TypeError(
+      '`policy` is not compiled: pass `compilePolicy(parsePolicy(policy))`, both of @quantum-ip/policy',
+    )
+  }
+  return new ServicePoint(parts)
 }
 
 class ServicePoint implements QuantumIp {
   readonly service: ServiceId
   readonly scheme: 'https' | undefined
   readonly certificates: ToldCertificates | undefined
-  readonly #options: QuantumIpOptions
+  readonly #options: QuantumIpParts
   readonly #point: EnforcementPoint
   readonly #clock: Clock
   readonly #limiters: QuarantineLimiters
@@ -148,7 +154,7 @@ class ServicePoint implements QuantumIp {
   readonly #bytesHeld: number
   #route: ReturnType<typeof createPointRoute>
 
-  constructor(options: QuantumIpOptions) {
+  constructor(options: QuantumIpParts) {
     this.service = parseServiceId(options.service)
     this.scheme = options.scheme
     this.certificates = options.clientCertificates && new ToldCertificates(options.clientCertificates)
@@ -160,7 +166,7 @@ class ServicePoint implements QuantumIp {
     this.#requests = load.counter(`requests ${this.service}`)
     this.#limiters = new QuarantineLimiters(options.quarantineInFlightMax ?? 10, load)
     this.#open = new OpenCalls(load, this.#clock, options.cut)
-    this.#route = this.#routeOf(compiledPolicy(options.policy), options.candidate)
+    this.#route = this.#routeOf(options.policy ?? builtinPolicy, options.candidate)
   }
 
   usePolicy(policy: CompiledPolicy, candidate?: CompiledPolicy): void {
@@ -256,18 +262,13 @@ function mayBindBody({ token, tokenCount }: Carried): boolean {
  */
 export function checkUsable(
   policy: CompiledPolicy,
-  { engines, quarantine }: Pick<QuantumIpOptions, 'engines' | 'quarantine'>,
+  { engines, quarantine }: Pick<QuantumIpParts, 'engines' | 'quarantine'>,
 ): void {
   const lacks = lackingPart(policy, { hasUpstream: () => quarantine === 'mark', engines })
   if (lacks !== undefined) throw new TypeError(`policy \`${policy.identity.name}\` ${lacks}`)
 }
 
-/** A policy that may be a document still. */
-export function compiledPolicy(policy: CompiledPolicy | object | undefined): CompiledPolicy {
-  if (policy === undefined) return builtinPolicy
-  return isCompiled(policy) ? policy : compilePolicy(parsePolicy(policy))
-}
-
-function isCompiled(policy: CompiledPolicy | object): policy is CompiledPolicy {
+/** Whether it is a policy that was compiled, and no document. */
+export function isCompiled(policy: CompiledPolicy | object): policy is CompiledPolicy {
   return 'identity' in policy && 'defaults' in policy
 }

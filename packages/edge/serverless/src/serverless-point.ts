@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '@quantum-ip/base'
-import { createQuantumIp, type QuantumIp, type QuantumIpOptions } from '@quantum-ip/middleware/adapter'
+import { assembleQuantumIp, type QuantumIp, type QuantumIpParts } from '@quantum-ip/middleware/adapter'
 import { createVerifier, type ReplayGuard, type Verifier, type VerifierOptions } from '@quantum-ip/verifier'
 import { HeldTrust, type HeldTrustOptions } from './held-trust.ts'
 import { ServerlessError } from './serverless-errors.ts'
@@ -15,7 +15,7 @@ export interface ServerlessVerification {
 }
 
 /** What {@link createServerlessPoint} is told. `verifier` is for unit tests: one of `@quantum-ip/testkit`, say, that needs no mirror. */
-export type ServerlessPointOptions = Omit<QuantumIpOptions, 'verifier' | 'scheme'> &
+export type ServerlessPointOptions = Omit<QuantumIpParts, 'verifier' | 'scheme'> &
   (ServerlessVerification | { readonly verifier: Pick<Verifier, 'verify'> })
 
 /** Verification in front of a function. Made once, when the module is loaded. */
@@ -33,21 +33,21 @@ export interface ServerlessPoint extends QuantumIp {
 export function createServerlessPoint(options: ServerlessPointOptions): ServerlessPoint {
   const { verifier, refresh, ...rest } =
     'trust' in options ? openVerification(options) : withoutTrust(options)
-  const point = createQuantumIp({ point: 'function', ...rest, scheme: 'https', verifier })
+  const point = assembleQuantumIp({ point: 'function', ...rest, scheme: 'https', verifier })
   void refresh()
   return Object.assign(point, { refresh })
 }
 
-interface Opened extends Omit<QuantumIpOptions, 'scheme'> {
+interface Opened extends Omit<QuantumIpParts, 'scheme'> {
   readonly refresh: ServerlessPoint['refresh']
 }
 
-function withoutTrust(options: Omit<QuantumIpOptions, 'scheme'>): Opened {
+function withoutTrust(options: Omit<QuantumIpParts, 'scheme'>): Opened {
   return { ...options, refresh: () => Promise.resolve() }
 }
 
 function openVerification(
-  options: Omit<QuantumIpOptions, 'verifier' | 'scheme'> & ServerlessVerification,
+  options: Omit<QuantumIpParts, 'verifier' | 'scheme'> & ServerlessVerification,
 ): Opened {
   const { trust, replay, verification, ...rest } = options
   // Memory of this process answers at once; what is shared has to be waited for.

@@ -9,6 +9,12 @@ import { createServerlessPoint } from '../src/index.ts'
 import { type Verified, verifiedLambda } from '../src/lambda.ts'
 import { eventOf } from './events.ts'
 
+function policyOf(name: string) {
+  const policy = casePolicies.get(name)
+  if (policy === undefined) throw new Error(`no policy ${name}`)
+  return policy
+}
+
 interface Event {
   readonly headers?: Readonly<Record<string, string>>
   readonly multiValueHeaders?: Readonly<Record<string, readonly string[]>>
@@ -48,7 +54,7 @@ for (const kind of ['http', 'rest', 'alb-multi', 'alb'] as const) {
             verifier,
             decisions,
             clock: { now: () => world.domain.clock.now() },
-            policy: casePolicies.get(policy) ?? { missing: policy },
+            policy: policyOf(policy),
             quarantine: 'mark',
           })
           const handler = verifiedLambda<Event, { target: string }, Answer>(point, {

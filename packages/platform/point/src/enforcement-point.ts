@@ -1,5 +1,6 @@
 import { type Clock, systemClock, systemRandom } from '@quantum-ip/base'
-import { type Decision, type Facts, type PolicyRequest, decideWith, factsOf } from '@quantum-ip/policy'
+import type { Decision, Facts, PolicyRequest } from '@quantum-ip/policy'
+import { decideWith, factsOf } from '@quantum-ip/policy/deciding'
 import { type ContinuedTrace, continueTrace, formatTraceparent, verifySpan } from '@quantum-ip/telemetry'
 import { canonicalAuthority, metadataNames, proofFieldName, removeTracestateHint } from '@quantum-ip/token'
 import type { Verdict, VerifyInput } from '@quantum-ip/verifier'

@@ -1,4 +1,5 @@
-import { type CompiledPolicy, compilePolicy } from './compile-policy.ts'
+import type { CompiledPolicy } from './assemble-policy.ts'
+import { compilePolicy } from './compile-policy.ts'
 import type { Locate, PolicyMode } from './document.ts'
 import { parsePolicy } from './parse-policy.ts'
 

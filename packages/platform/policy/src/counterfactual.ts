@@ -1,4 +1,4 @@
-import type { CompiledPolicy } from './compile-policy.ts'
+import type { CompiledPolicy } from './assemble-policy.ts'
 import { asksEngine, decide } from './decide.ts'
 import type { DecisionReason } from './decision.ts'
 import type { Action } from './document.ts'

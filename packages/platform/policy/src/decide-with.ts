@@ -1,4 +1,4 @@
-import type { CompiledPolicy } from './compile-policy.ts'
+import type { CompiledPolicy } from './assemble-policy.ts'
 import { asksEngine, decide } from './decide.ts'
 import type { Decision } from './decision.ts'
 import type { PolicyEngine } from './engine.ts'

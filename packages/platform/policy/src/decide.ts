@@ -4,7 +4,7 @@ import type {
   CompiledException,
   CompiledPolicy,
   CompiledRule,
-} from './compile-policy.ts'
+} from './assemble-policy.ts'
 import { inCanary } from './canary.ts'
 import type { Decision, DecisionReason, ExceptionUse, PolicyObserver } from './decision.ts'
 import type { Action } from './document.ts'

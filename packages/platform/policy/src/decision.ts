@@ -1,5 +1,5 @@
 import type { Action, PolicyMode, Quarantine } from './document.ts'
-import type { PolicyIdentity } from './compile-policy.ts'
+import type { PolicyIdentity } from './assemble-policy.ts'
 import type { Facts } from './facts.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { CompiledException, CompiledPolicy, CompiledRule } from './compile-policy.ts'
+import type { CompiledException, CompiledPolicy, CompiledRule } from './assemble-policy.ts'
 import { decide, evaluateRule, isInForce, verdictOf } from './decide.ts'
 import type { Decision } from './decision.ts'
 import type { Action, PolicyException } from './document.ts'

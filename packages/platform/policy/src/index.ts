@@ -7,8 +7,8 @@ export {
   type CompiledPolicy,
   type CompiledRule,
   type PolicyIdentity,
-  compilePolicy,
-} from './compile-policy.ts'
+} from './assemble-policy.ts'
+export { compilePolicy } from './compile-policy.ts'
 export {
   type CompileReadOptions,
   compileReadPolicy,
@@ -66,7 +66,8 @@ export {
 } from './facts.ts'
 export { policyLimits } from './limits.ts'
 export { newPolicy } from './new-policy.ts'
-export { defaultQuarantine, parsePolicy, policyApiVersion } from './parse-policy.ts'
+export { defaultQuarantine } from './default-quarantine.ts'
+export { parsePolicy, policyApiVersion } from './parse-policy.ts'
 export { type Place, PolicyError, type PolicyErrorDetails } from './policy-errors.ts'
 export { newPolicyTests } from './new-policy-tests.ts'
 export {

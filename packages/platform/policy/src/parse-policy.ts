@@ -1,19 +1,11 @@
 import type { Reason, Status } from '@quantum-ip/verifier'
-import type {
-  Action,
-  Consequence,
-  Defaults,
-  Locate,
-  PolicyDocument,
-  PolicyMode,
-  Quarantine,
-  Rule,
-} from './document.ts'
+import type { Action, Consequence, Defaults, Locate, PolicyDocument, PolicyMode, Rule } from './document.ts'
 import { parsePercent, readName, readPercent, readQuarantine, readReasons } from './lib/forms.ts'
 import { readEngine } from './lib/read-engine.ts'
 import { readExceptions } from './lib/read-exceptions.ts'
 import { checkDefaults, checkRule } from './lib/naming.ts'
 import { Reader, required } from './lib/reader.ts'
+import { defaultQuarantine } from './default-quarantine.ts'
 import { policyLimits } from './limits.ts'
 import { allReasons, allStatuses, isReason } from './verdict-reasons.ts'
 
@@ -21,9 +13,6 @@ const actions = ['allow', 'reject', 'quarantine'] as const satisfies readonly Ac
 
 /** How a policy's `apiVersion` is written. */
 export const policyApiVersion = 'quantum-ip.dev/v1'
-
-/** One percent of the service: where a quarantined request goes if the policy does not say. */
-export const defaultQuarantine: Quarantine = { kind: 'share', percent: 1 }
 
 /**
  * Parses a policy: an already-read value, as YAML or JSON gives it.

@@ -1,4 +1,4 @@
-import type { CompiledPolicy, PolicyIdentity } from './compile-policy.ts'
+import type { CompiledPolicy, PolicyIdentity } from './assemble-policy.ts'
 import { decide } from './decide.ts'
 import type { DecisionReason } from './decision.ts'
 import type { Action } from './document.ts'

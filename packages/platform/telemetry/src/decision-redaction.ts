@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { type FactName, type FactValue, type Facts, snapshotFacts } from '@quantum-ip/policy'
+import type { FactName, FactValue, Facts } from '@quantum-ip/policy'
+import { snapshotFacts } from '@quantum-ip/policy/deciding'
 import type { DecisionRecord } from './decision-record.ts'
 import type { RecordedFacts } from './recorded-facts.ts'
 

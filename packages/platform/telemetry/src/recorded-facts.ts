@@ -1,5 +1,6 @@
 import { trustDomainOf } from '@quantum-ip/base'
-import { type FactName, type FactValue, type Facts, factNames, factRow } from '@quantum-ip/policy'
+import type { FactName, FactValue, Facts } from '@quantum-ip/policy'
+import { factNames, factRow } from '@quantum-ip/policy/deciding'
 import type { DecisionRecord } from './decision-record.ts'
 
 /** Facts as a record keeps them: those that it does not say elsewhere, and that are not at their default. */

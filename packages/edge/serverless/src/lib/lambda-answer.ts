@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http'
 import type { PointAnswer } from '@quantum-ip/point'
 import type { EventKind } from './lambda-event.ts'
 
@@ -19,7 +18,10 @@ export function lambdaAnswer(kind: EventKind, { status, fields, body }: PointAns
   for (let i = 0; i < fields.length; i += 2) headers[fields[i] as string] = fields[i + 1] as string
   const answer = { statusCode: status, headers, body, isBase64Encoded: false } as const
   if (kind === 'http' || kind === 'rest') return answer
-  const described = { ...answer, statusDescription: `${status} ${STATUS_CODES[status] ?? ''}`.trim() }
+  const described = {
+    ...answer,
+    statusDescription: `${status} ${process.getBuiltinModule('node:http').STATUS_CODES[status] ?? ''}`.trim(),
+  }
   if (kind === 'alb') return described
   const { headers: single, ...rest } = described
   // Such a target group drops every field that is not in here.

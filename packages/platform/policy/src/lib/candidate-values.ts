@@ -1,4 +1,4 @@
-import type { CompiledPolicy } from '../compile-policy.ts'
+import type { CompiledPolicy } from '../assemble-policy.ts'
 import { type FactName, type FactValue, type Facts, factRow } from '../facts.ts'
 import { sampleFacts } from '../sample-facts.ts'
 import { type Node, childrenOf } from './condition-tree.ts'
