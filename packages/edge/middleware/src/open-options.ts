@@ -79,6 +79,7 @@ const optionNames: Names<OpenQuantumIpOptions> = {
   quarantineInFlightMax: true,
   load: true,
   bodyBytesHeld: true,
+  exactPaths: true,
   explains: true,
   clientCertificates: true,
   scheme: true,

@@ -20,7 +20,10 @@ import {
   QuarantineLimiters,
   quarantineFullAnswer,
   readCarried,
+  readTarget,
   SharedLoad,
+  targetProblem,
+  type TargetRefusal,
   ToldCertificates,
 } from '@quantum-ip/point'
 import type { CompiledPolicy } from '@quantum-ip/policy'
@@ -60,6 +63,11 @@ export interface QuantumIpParts extends PointOptions {
    * read them as ever. Default 65,536; 0 for never.
    */
   readonly bodyBytesHeld?: number
+  /**
+   * Whether policies see paths exactly as they arrived. Default: no. A path that has more than one reading (`/a/../b`, `/a%2Fb`, `//`) is
+   * refused with 400, and policies see the others with needless escapes undone, because routers decode before they choose a handler.
+   */
+  readonly exactPaths?: boolean
   /** Ends calls that are open for long when their token ends, or is revoked. Absent: what was let through once stays open. */
   readonly cut?: CutOptions
   /** Whether refusals say why to everybody. Default: only to callers that proved who they are. */
@@ -83,6 +91,8 @@ export interface CallToJudge {
   /** Fields of Quantum IP and of the trace context, lower case and flat: each as often as it was sent. */
   readonly reserved: readonly string[]
   readonly certificate?: ClientCertificate | undefined
+  /** Whether the handler, too, gets the path of `at` and no other: nothing decodes it in between. */
+  readonly isPathFinal?: boolean
   /** Reads the body ahead, where there is one and that can be done. */
   readonly body?: ReadAhead | undefined
 }
@@ -185,10 +195,13 @@ class ServicePoint implements QuantumIp {
     this.#open[Symbol.dispose]()
   }
 
-  judge({ at, reserved, certificate, body }: CallToJudge): JudgedCall | Promise<JudgedCall> {
+  judge(call: CallToJudge): JudgedCall | Promise<JudgedCall> {
     this.#requests.count()
-    const { explains } = this.#options
+    const { explains, exactPaths } = this.#options
     try {
+      const { reserved, certificate, body } = call
+      const at = exactPaths === true || call.isPathFinal === true ? call.at : readPath(call.at)
+      if ('refused' in at) return { passes: false, answer: targetAnswer(at) }
       const request = { at, carried: readCarried(reserved), certificate, explains }
       const isHeld = body !== undefined && this.#bytesHeld > 0 && mayBindBody(request.carried)
       const outcome = isHeld ? this.#judgeWithBody(request, body) : this.#point.judge(request, this.#route)
@@ -239,6 +252,18 @@ class ServicePoint implements QuantumIp {
       candidate,
     }
   }
+}
+
+// `*` stands for the whole server (RFC 9112, section 3.2.4) and is no path.
+function readPath(at: RequestCoordinates): RequestCoordinates | TargetRefusal {
+  if (at.path === '*') return at
+  const read = readTarget(at.path, false)
+  if ('refused' in read) return read
+  return read.path === at.path ? at : { ...at, path: read.path }
+}
+
+function targetAnswer({ refused: code, detail }: TargetRefusal): PointAnswer {
+  return problemAnswer({ ...targetProblem[code], code, detail })
 }
 
 const verificationFailed = {

@@ -85,6 +85,7 @@ const ofHttp = Object.fromEntries(
   [
     'what was found reaches the service, and the token goes no further',
     'a status that the caller writes itself, in any spelling, is not what the service sees',
+    'a caller has nothing of what was found taken off by naming it as a field of its connection',
     'two tokens are refused, also two equal ones',
     'a token over every limit reaches nobody',
     'monitor lets through what it would have refused, and says so',

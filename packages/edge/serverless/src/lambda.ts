@@ -36,7 +36,8 @@ export function verifiedLambda<Event extends object = LambdaEvent, Context = unk
     const request = readLambdaEvent(event)
     await point.refresh(halfOfWhatIsLeft(context))
     const { kind, at, fields, certificate } = request
-    const judged = await point.judge({ at, reserved: reservedFields(fields), certificate })
+    // Handlers read the same path out of the event.
+    const judged = await point.judge({ at, reserved: reservedFields(fields), certificate, isPathFinal: true })
     if (!judged.passes) return lambdaAnswer(kind, judged.answer)
     // Its answer is whole when it is there: nothing of it is open for long, and could be cut.
     const leave = judged.hold?.(() => undefined)

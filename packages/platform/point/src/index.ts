@@ -35,6 +35,15 @@ export { QuarantineLimiters, type QuarantinedService, quarantineFullAnswer } fro
 export { type QuarantineLimiter } from './quarantine-limiter.ts'
 export { type LoadCounter, type LoadCredit, SharedLoad, allocateLoadMemory } from './shared-load.ts'
 export {
+  ambiguity,
+  type Authority,
+  readAuthority,
+  readTarget,
+  type RequestTarget,
+  type TargetRefusal,
+  targetProblem,
+} from './request-target.ts'
+export {
   isKnownBad,
   type RevocationFeed,
   type StreamEnd,

@@ -1,4 +1,4 @@
-import { problemAnswer } from '@quantum-ip/point'
+import { problemAnswer, targetProblem } from '@quantum-ip/point'
 import type { Answer } from './decision.ts'
 
 /**
@@ -9,8 +9,7 @@ import type { Answer } from './decision.ts'
 export const relayProblems = {
   request_malformed: { status: 400, title: 'the request is not well-formed HTTP' },
   host_malformed: { status: 400, title: 'the request has no host, two of them, or a malformed one' },
-  target_malformed: { status: 400, title: 'the request target is not a path' },
-  path_ambiguous: { status: 400, title: 'the path has more than one reading' },
+  ...targetProblem,
   framing_ambiguous: { status: 400, title: 'the length of the request body has more than one reading' },
   method_override: { status: 400, title: 'a method is stated twice' },
   no_route: { status: 404, title: 'no route matches' },

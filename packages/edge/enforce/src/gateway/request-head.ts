@@ -1,10 +1,16 @@
 import type { Buffer } from 'node:buffer'
-import type { ClientCertificate, RequestCoordinates } from '@quantum-ip/point'
+import {
+  type Authority,
+  type ClientCertificate,
+  type RequestCoordinates,
+  type RequestTarget,
+  readAuthority,
+  readTarget,
+} from '@quantum-ip/point'
 import { type FieldScan, type FieldScanner } from './field-scan.ts'
 import { type TrustedPeers, clientAddress, plainAddress } from './peers.ts'
 import type { RelayProblem } from './problem.ts'
 import type { ListenerOptions } from './relay-options.ts'
-import { type Authority, type RequestTarget, readAuthority, readTarget } from './target.ts'
 
 /** A request as it arrived, before any rewriting: what a guard decides about. `path`: see {@link RequestTarget}. */
 export interface RequestHead extends RequestCoordinates {

@@ -1,6 +1,6 @@
 import { isServiceId, nearest } from '@quantum-ip/base'
 import { EnforceError } from '../enforce-errors.ts'
-import { ambiguity } from './target.ts'
+import { ambiguity } from '@quantum-ip/point'
 
 /** Which requests a route takes. All that is given must hold. */
 export interface RouteMatch {

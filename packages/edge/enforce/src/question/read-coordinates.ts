@@ -1,6 +1,5 @@
-import type { RequestCoordinates } from '@quantum-ip/point'
+import { type RequestCoordinates, type RequestTarget, readAuthority, readTarget } from '@quantum-ip/point'
 import type { RelayProblem } from '../gateway/problem.ts'
-import { type RequestTarget, readAuthority, readTarget } from '../gateway/target.ts'
 
 /** The request that is asked about, as the proxy tells it. */
 export interface ToldRequest {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { ambiguity, readAuthority, readTarget } from './target.ts'
+import { ambiguity, readAuthority, readTarget } from './request-target.ts'
 
 for (const [path, why] of [
   ['/a/./b', 'a dot segment'],

@@ -16,6 +16,12 @@ export interface TargetRefusal {
   readonly detail: string
 }
 
+/** Status and title of what {@link readTarget} refuses. */
+export const targetProblem = {
+  target_malformed: { status: 400, title: 'the request target is not a path' },
+  path_ambiguous: { status: 400, title: 'the path has more than one reading' },
+} as const satisfies Record<TargetRefusal['refused'], { status: number; title: string }>
+
 /** A host as requests name it. */
 export interface Authority {
   /** Lower case, without port. */
