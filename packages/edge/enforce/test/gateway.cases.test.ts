@@ -1,8 +1,13 @@
-import { openGateway } from '../src/index.ts'
-import { casePolicies, caseRoutes } from './support/case-world.ts'
+import { systemClock } from '@quantum-ip/base'
+import { CallMemory, type GatewayOptions, openGateway } from '../src/index.ts'
+import type { CasePoint } from './support/case-reasons.ts'
+import { type CaseWorld, casePolicies, caseRoutes } from './support/case-world.ts'
 import { runCases } from './support/cases.ts'
 
-runCases('the gateway passes the shared body of cases', async (world) => {
+async function openPoint(
+  world: CaseWorld,
+  more: Pick<GatewayOptions, 'onward'> = {},
+): Promise<CasePoint & AsyncDisposable> {
   const { shop } = world.domain
   const gateway = await openGateway({
     point: 'edge-1',
@@ -27,6 +32,7 @@ runCases('the gateway passes the shared body of cases', async (world) => {
       },
     ],
     timeouts: { stopMs: 100 },
+    ...more,
   })
   const port = gateway.addresses[0]?.port ?? 0
   return {
@@ -36,4 +42,13 @@ runCases('the gateway passes the shared body of cases', async (world) => {
     grpcPort: port,
     [Symbol.asyncDispose]: () => gateway.close(),
   }
+}
+
+runCases('the gateway passes the shared body of cases', (world) => openPoint(world))
+
+// What `qip sidecar` has on its inbound side: the gateway, which remembers the calls that it lets on.
+runCases('the inbound side of a sidecar passes the shared body of cases', async (world) => {
+  const calls = new CallMemory({ heldMax: 1_000, lifetimeMs: 300_000, clock: systemClock })
+  const point = await openPoint(world, { onward: (...passed) => calls.admit(...passed) })
+  return { ...point, ownTracestate: /^qip-call=[\w-]{22},/ }
 })

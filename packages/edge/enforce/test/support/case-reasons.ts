@@ -19,6 +19,8 @@ export interface CasePoint extends AsyncDisposable {
   readonly without?: { readonly [name: string]: string }
   /** What it answers to a reason, where that differs. */
   readonly statuses?: { readonly [reason in Reason]?: number }
+  /** What the point itself puts before a caller's `tracestate`. Default: nothing. */
+  readonly ownTracestate?: RegExp
   /** Whether it records what it decides. Default: it does. */
   readonly records?: boolean
   /** Brings what it goes by up to date, where it does not itself follow the domain of the case. */
